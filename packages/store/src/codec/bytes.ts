@@ -31,7 +31,8 @@ export class Reader {
 
   #take(length: number): number {
     const at = this.#position;
-    if (length > this.#buffer.length - at) throw new DecodeError(`${length} octets wanted at ${at}, ${this.remaining} left`);
+    if (length > this.#buffer.length - at)
+      throw new DecodeError(`${length} octets wanted at ${at}, ${this.remaining} left`);
     this.#position = at + length;
     return at;
   }
@@ -174,7 +175,7 @@ export class Writer {
     const length = Buffer.byteLength(value, 'utf8');
     this.varint(length);
     const at = this.#room(length);
-    this.#buffer.utf8Write(value, at, length);
+    this.#buffer.write(value, at, length, 'utf8');
     return this;
   }
 

@@ -1,11 +1,5 @@
-/** Where a record lies: its LSN and how long it is, header and padding included. */
-import type { Lsn } from '../types.ts';
-
-export interface Location {
-  readonly lsn: Lsn;
-  /** Octets of the whole record in the segment, a multiple of 8. */
-  readonly bytes: number;
-}
+/** What the heap takes in and gives back. */
+import type { Location, Lsn } from '../types.ts';
 
 /** A record as it came off the disk, its checksums verified. The buffers are the caller's. */
 export interface HeapRecord {
