@@ -55,7 +55,7 @@ export interface StateRow {
   totals: Totals;
 }
 
-export const totalsKeys = [
+export const totalsKeys: readonly (keyof Totals)[] = [
   'entries',
   'entryBytes',
   'retained',
@@ -68,7 +68,7 @@ export const totalsKeys = [
   'sharedBytes',
   'plainBytes',
   'storedBytes',
-] as const satisfies readonly (keyof Totals)[];
+];
 
 export interface AccountRow {
   name: string;
@@ -168,16 +168,6 @@ export interface SegmentRow {
   lastSequence: number;
 }
 
-/** Signed varint: dates before 1970. */
-export function writeSigned(writer: Writer, value: number): void {
-  writer.varint(value >= 0 ? value * 2 : -value * 2 - 1);
-}
-
-export function readSigned(reader: Reader): number {
-  const value = reader.varint();
-  return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
-}
-
 /** How one kind of row becomes octets and back. */
 export interface RowCodec<Row> {
   encode(row: Row): Buffer;
@@ -255,16 +245,16 @@ export function emptyTotals(): Totals {
 export const accountCodec: RowCodec<AccountRow> = shallow(
   (row, w) => {
     w.text(row.name).u8(row.deleted ? 1 : 0);
-    writeSigned(w, row.createdAt);
-    writeSigned(w, row.deletedAt);
+    w.signed(row.createdAt);
+    w.signed(row.deletedAt);
     w.varint(row.quotaBytes).varint(row.quotaMessages).varint(row.messages).varint(row.bytes);
     w.varint(row.retainedMessages).varint(row.retainedBytes).varint(row.mailboxes);
   },
   (r) => ({
     name: r.text(),
     deleted: r.u8() === 1,
-    createdAt: readSigned(r),
-    deletedAt: readSigned(r),
+    createdAt: r.signed(),
+    deletedAt: r.signed(),
     quotaBytes: r.varint(),
     quotaMessages: r.varint(),
     messages: r.varint(),
@@ -286,8 +276,8 @@ export const mailboxCodec: RowCodec<MailboxRow> = shallow(
       .varint(row.uidValidity)
       .varint(row.uidNext);
     w.varint(row.highestModSeq).varint(row.expungeFloor);
-    writeSigned(w, row.createdAt);
-    writeSigned(w, row.deletedAt);
+    w.signed(row.createdAt);
+    w.signed(row.deletedAt);
     w.u8(Math.max(0, roles.indexOf(row.role)));
     w.varint(row.messages).varint(row.unseen).varint(row.flaggedDeleted).varint(row.bytes);
     w.varint(row.retainedMessages).varint(row.retainedBytes);
@@ -300,8 +290,8 @@ export const mailboxCodec: RowCodec<MailboxRow> = shallow(
     uidNext: r.varint(),
     highestModSeq: brandNumber<ModSeq>(r.varint()),
     expungeFloor: r.varint(),
-    createdAt: readSigned(r),
-    deletedAt: readSigned(r),
+    createdAt: r.signed(),
+    deletedAt: r.signed(),
     role: roles[r.u8()] ?? '',
     messages: r.varint(),
     unseen: r.varint(),
@@ -316,7 +306,7 @@ export const mailboxCodec: RowCodec<MailboxRow> = shallow(
 export const retainedCodec: RowCodec<RetainedRow> = {
   encode(row) {
     const w = new Writer(128);
-    writeSigned(w, row.expungedAt);
+    w.signed(row.expungedAt);
     w.varint(row.entry.uid);
     const chunk = new IndexChunk();
     chunk.set(row.entry);
@@ -324,7 +314,7 @@ export const retainedCodec: RowCodec<RetainedRow> = {
   },
   decode(octets) {
     const r = new Reader(octets);
-    const expungedAt = readSigned(r);
+    const expungedAt = r.signed();
     const uid = r.varint();
     const chunk = IndexChunk.decode(r.bytes(r.remaining));
     const [entry] = chunk.entries(Math.floor(uid / chunkSlots));
@@ -366,7 +356,7 @@ export const partCodec: RowCodec<PartRow> = shallow(
     w.varint(row.refs).varint(row.size).varint(row.pieces.length);
     let before = 0;
     for (const piece of row.pieces) {
-      writeSigned(w, piece.lsn - before);
+      w.signed(piece.lsn - before);
       w.varint(piece.bytes).varint(piece.contentBytes).varint(piece.storedBytes);
       before = piece.lsn;
     }
@@ -377,7 +367,7 @@ export const partCodec: RowCodec<PartRow> = shallow(
     const pieces: PartPiece[] = [];
     let lsn = 0;
     for (let left = r.varint(); left > 0; left--) {
-      lsn += readSigned(r);
+      lsn += r.signed();
       pieces.push({
         lsn: brandNumber<Lsn>(lsn),
         bytes: r.varint(),
@@ -443,3 +433,7 @@ export const octetsCodec: RowCodec<Buffer> = { encode: (o) => o, decode: (o) => 
 
 export const messageIdOf = (value: number): MessageId => brandNumber<MessageId>(value);
 export const mailboxIdOf = (value: number): MailboxId => brandNumber<MailboxId>(value);
+
+export function emptySegment(): SegmentRow {
+  return { live: 0, dead: 0, other: 0, firstSequence: 0, lastSequence: 0 };
+}

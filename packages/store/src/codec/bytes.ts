@@ -75,6 +75,12 @@ export class Reader {
     return value;
   }
 
+  /** A signed integer: zigzag in a varint. */
+  signed(): number {
+    const value = this.varint();
+    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+  }
+
   /** The next `length` octets, sharing the buffer. */
   bytes(length: number): Buffer {
     const at = this.#take(length);
@@ -159,6 +165,10 @@ export class Writer {
     buffer[at++] = rest;
     this.#length = at;
     return this;
+  }
+
+  signed(value: number): this {
+    return this.varint(value >= 0 ? value * 2 : -value * 2 - 1);
   }
 
   bytes(octets: Uint8Array): this {

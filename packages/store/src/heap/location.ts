@@ -9,6 +9,8 @@ export interface HeapRecord {
   readonly fields: Buffer;
   /** The payload, decoded. */
   readonly payload: Buffer;
+  /** Octets of the payload as stored. */
+  readonly storedBytes: number;
 }
 
 /** A record to append. */
