@@ -26,6 +26,8 @@ export const limits = {
   partChunkBytes: 1_048_576, // 1 * MiB
   /** octets of a part held in memory before its chunks go to the heap: a duplicate up to this size costs no octet of it. */
   partSpillBytes: 4_194_304, // 4 * MiB
+  /** chunks of one part: the closing record lists them in its fields, 65,535 octets. */
+  partChunks: 2_048,
   /** octets of a message taken in before the event loop gets a turn; 256 KiB cost about 2 ms. */
   ingestSliceBytes: 262_144, // 256 * KiB
   /** octets of base64 columns a recipe can name; longer lines are stored as they came. */

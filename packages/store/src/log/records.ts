@@ -140,12 +140,13 @@ export function encodeChunk(offset: number, content: Payload): NewRecord {
   return newRecord(recordType.part, partFields(partKind.chunk, offset, noSha), content);
 }
 
+/** The chunks stand in the fields: what a log means can be read without its payloads. */
 export function encodeClosing(sha: Sha256, size: number, chunks: readonly ChunkPlace[]): NewRecord {
-  const writer = new Writer().varint(chunks.length);
+  const writer = new Writer().bytes(partFields(partKind.closing, size, sha)).varint(chunks.length);
   for (const chunk of chunks) {
     writer.varint(chunk.lsn).varint(chunk.bytes).varint(chunk.contentBytes).varint(chunk.storedBytes);
   }
-  return newRecord(recordType.part, partFields(partKind.closing, size, sha), plain(writer.finish()));
+  return newRecord(recordType.part, writer.finish(), plain(empty));
 }
 
 /** The payload of a MESSAGE before compression. */
@@ -208,17 +209,16 @@ function decodePart(record: HeapRecord): PartRecord | ChunkRecord | ClosingRecor
   if (kind === partKind.whole) return { type: 'part', sha, size: number, storedBytes: record.storedBytes };
   if (kind === partKind.chunk) return { type: 'chunk', offset: number };
   if (kind !== partKind.closing) throw new DecodeError(`PART of kind ${kind}`);
-  const p = new Reader(record.payload);
   const chunks: ChunkPlace[] = [];
-  for (let left = p.varint(); left > 0; left--) {
+  for (let left = r.varint(); left > 0; left--) {
     chunks.push({
-      lsn: brandNumber<Lsn>(p.varint()),
-      bytes: p.varint(),
-      contentBytes: p.varint(),
-      storedBytes: p.varint(),
+      lsn: brandNumber<Lsn>(r.varint()),
+      bytes: r.varint(),
+      contentBytes: r.varint(),
+      storedBytes: r.varint(),
     });
   }
-  p.end();
+  r.end();
   return { type: 'closing', sha, size: number, chunks };
 }
 
