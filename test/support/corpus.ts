@@ -19,7 +19,7 @@ const mboxFolders = new Set(['dovecot-list-mbox', 'mimekit-mbox']);
 const withoutMail = new Set(['licences']);
 
 function corpusFolder(): string | undefined {
-  const named = process.env['MSTORE_CORPUS'];
+  const named = process.env.MSTORE_CORPUS;
   if (named !== undefined && !existsSync(named)) throw new Error(`MSTORE_CORPUS names no folder: ${named}`);
   const folder = named ?? join(repositoryRoot, '../shared/corpus');
   return existsSync(folder) ? folder : undefined;

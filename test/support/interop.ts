@@ -7,8 +7,8 @@ import type { TestContext } from 'node:test';
 const systemFolders = ['/usr/sbin', '/sbin'];
 
 /** The path of an executable in PATH or among the system's own; undefined when there is none. */
-export function findProgram(name: string): string | undefined {
-  for (const folder of [...(process.env['PATH'] ?? '').split(delimiter), ...systemFolders]) {
+function findProgram(name: string): string | undefined {
+  for (const folder of [...(process.env.PATH ?? '').split(delimiter), ...systemFolders]) {
     if (folder === '') continue;
     const path = join(folder, name);
     try {
@@ -28,7 +28,7 @@ export function findProgram(name: string): string | undefined {
 export function requireProgram(t: Pick<TestContext, 'skip'>, name: string): string | undefined {
   const path = findProgram(name);
   if (path !== undefined) return path;
-  if (process.env['MSTORE_REQUIRE_INTEROP'] === '1') throw new Error(`${name} is not installed, and this run requires it`);
+  if (process.env.MSTORE_REQUIRE_INTEROP === '1') throw new Error(`${name} is not installed, and this run requires it`);
   t.skip(`${name} is not installed`);
   return undefined;
 }
