@@ -13,6 +13,7 @@ import {
   type ImportRules,
 } from './rules/imports.ts';
 import {
+  checkDependencyList,
   checkDocumentReferences,
   checkLinks,
   checkLockFile,
@@ -72,6 +73,9 @@ const everySource = [...sources, ...scripts];
 const documents = files
   .filter((path) => path.endsWith('.md'))
   .map((path) => ({ path, text: readRepositoryFile(path) }));
+const manifests = files
+  .filter((path) => /^packages\/[^/]+\/package\.json$/.test(path))
+  .map((path) => ({ path, text: readRepositoryFile(path) }));
 const listedRfcs = rfcNumbers(readRepositoryFile('docs/protocols/rfcs.md'));
 const isThereOrComing = (path: string): boolean => inRepository(path) || unwritten.has(path);
 
@@ -84,8 +88,12 @@ test('packages import only what stands below them, by name, through the index', 
 });
 
 test('packages list no package of ours that they may not import', () => {
-  const manifests = files.filter((path) => /^packages\/[^/]+\/package\.json$/.test(path));
-  assertNone(manifests.flatMap((path) => checkManifest(path, readRepositoryFile(path), importRules)));
+  assertNone(manifests.flatMap(({ path, text }) => checkManifest(path, text, importRules)));
+});
+
+test('every run-time dependency has its line among the decisions', () => {
+  const path = 'docs/decisions/0002-dependencies.md';
+  assertNone(checkDependencyList({ path, text: readRepositoryFile(path) }, manifests));
 });
 
 test('inside the store, folders import downwards and through faces', () => {

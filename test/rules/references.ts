@@ -101,3 +101,20 @@ export function checkLockFile(path: string, text: string): Violation[] {
   }
   return found;
 }
+
+/** Run-time dependencies that a package.json pins and the list does not name with that version, and the other way round. */
+export function checkDependencyList(list: Document, manifests: readonly Document[]): Violation[] {
+  const pinned = new Set<string>();
+  for (const { text } of manifests) {
+    const block = /"dependencies":\s*\{([^}]*)\}/.exec(text)?.[1] ?? '';
+    for (const [, name = '', version] of block.matchAll(/"([^"]+)":\s*"([^"]+)"/g)) {
+      if (!name.startsWith('@mstore/')) pinned.add(`${name} ${version}`);
+    }
+  }
+  const rows = [...list.text.matchAll(/^\| (\S+) \| (\d\S*) \|/gm)].map(([, name, version]) => `${name} ${version}`);
+  const missing = [...pinned]
+    .filter((dependency) => !rows.includes(dependency))
+    .map((name) => `has no line for ${name}`);
+  const idle = rows.filter((row) => !pinned.has(row)).map((name) => `lists ${name}, which no package pins`);
+  return [...missing, ...idle].map((problem) => ({ path: list.path, line: 1, problem }));
+}

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { checkBans, checkFileName } from './bans.ts';
 import { checkCycles, checkManifest, checkPackageImports, checkStoreImports, type ImportRules } from './imports.ts';
 import {
+  checkDependencyList,
   checkDocumentReferences,
   checkLinks,
   checkLockFile,
@@ -271,4 +272,14 @@ test('a lock file names no host and no platform less than its packages do', () =
   assert.deepEqual(checkLockFile('l', lock('a-linux', '"version": "1.0.0"')), []);
   assert.equal(checkLockFile('l', lock('b', '"version": "1.0.0"')).length, 1);
   assert.equal(checkLockFile('l', lock('a-linux', '"resolved": "https://example.org/a.tgz"')).length, 1);
+});
+
+test('the list of dependencies matches what is pinned', () => {
+  const manifest = { path: 'p', text: '{ "dependencies": { "@mstore/net": "0.1.0", "zod": "4.0.0" }, "other": {} }' };
+  const check = (text: string): string[] => found(checkDependencyList({ path: 'l', text }, [manifest]));
+  assert.deepEqual(check('| zod | 4.0.0 | store | why |'), []);
+  assert.deepEqual(check('| zod | 3.0.0 | store | why |'), [
+    '1: has no line for zod 4.0.0',
+    '1: lists zod 3.0.0, which no package pins',
+  ]);
 });
