@@ -174,7 +174,7 @@ export class Writer {
     const length = Buffer.byteLength(value, 'utf8');
     this.varint(length);
     const at = this.#room(length);
-    this.#buffer.utf8Write(value, at, length);
+    this.#buffer.write(value, at, length, 'utf8');
     return this;
   }
 
