@@ -85,6 +85,6 @@ export function checkBans(source: Source, exceptions: Exceptions): Violation[] {
 /** A source file whose name is not in kebab-case. */
 export function checkFileName(path: string): Violation[] {
   const name = path.slice(path.lastIndexOf('/') + 1);
-  if (/^[a-z0-9]+(?:-[a-z0-9]+)*(?:\.test)?\.(?:ts|mjs)$/.test(name)) return [];
+  if (/^[a-z0-9]+(?:-[a-z0-9]+)*(?:\.test|\.d)?\.(?:ts|mjs)$/.test(name)) return [];
   return [{ path, line: 1, problem: 'file names are kebab-case' }];
 }

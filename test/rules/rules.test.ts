@@ -170,6 +170,10 @@ test('functions and methods are measured as the formatter lays them out', () => 
   ]);
   const method = `class C {\n  async #m(\n    a: A,\n  ): Promise<B> {\n${body('    ', 2)}  }\n\n  get n(): number {\n    return 1;\n  }\n}\n`;
   assert.deepEqual(measured(method), ['2: #m: 6 lines; 5 is the bound']);
+  assert.deepEqual(
+    measured(`export function contract(): void {\n  test('a', () => {\n${body('    ', 5)}  });\n}\n`),
+    [],
+  );
   const declared = 'interface I {\n  m(): void;\n  o(\n    a: A,\n  ): void;\n  p: 1;\n  q: 2;\n  r: 3;\n}\n';
   assert.deepEqual(measured(declared), []);
 });
@@ -224,7 +228,8 @@ test('an exception covers its line and no other', () => {
 });
 
 test('file names are kebab-case', () => {
-  for (const name of ['a.ts', 'index-chunk.test.ts', 'run.mjs']) assert.deepEqual(checkFileName(`p/${name}`), []);
+  for (const name of ['a.ts', 'index-chunk.test.ts', 'fs-ext.d.ts', 'run.mjs'])
+    assert.deepEqual(checkFileName(`p/${name}`), []);
   for (const name of ['Heap.ts', 'line_reader.ts', 'aB.test.ts']) assert.equal(checkFileName(`p/${name}`).length, 1);
 });
 
