@@ -27,7 +27,8 @@ import { type Kv, type KvChange, type KvRange, type TableName, tableNames } from
 
 export interface LmdbKvOptions {
   readonly readOnly: boolean;
-  /** Octets of address space; the most the catalog can grow to. The same for every process. */
+  /** Octets of address space, the same for every process and more than the catalog will ever need: lmdb-js would grow it
+   *  under running readers rather than fail. */
   readonly mapBytes: number;
   /** Whether a commit waits for its meta page (default) or leaves it to the next one's sync. */
   readonly metaSync?: boolean;
@@ -74,7 +75,7 @@ export function openLmdbKv(path: string, options: LmdbKvOptions): Kv {
       noMetaSync: options.metaSync === false,
     } as const;
     const root = open<Buffer, Buffer>(environment);
-    const kv = new LmdbKv(root, openTables(root, path));
+    const kv = new LmdbKv(root, openTables(root, path), options.readOnly);
     if (isNew) syncDirectory(path);
     return kv;
   } catch (error) {
@@ -104,13 +105,15 @@ function syncDirectory(path: string): void {
 class LmdbKv implements Kv {
   readonly #root: RootDatabase<Buffer, Buffer>;
   readonly #tables: ReadonlyMap<TableName, Table>;
+  readonly #readOnly: boolean;
   #writing = false;
   #closed = false;
   #failure: StoreError | undefined;
 
-  constructor(root: RootDatabase<Buffer, Buffer>, tables: ReadonlyMap<TableName, Table>) {
+  constructor(root: RootDatabase<Buffer, Buffer>, tables: ReadonlyMap<TableName, Table>, readOnly: boolean) {
     this.#root = root;
     this.#tables = tables;
+    this.#readOnly = readOnly;
   }
 
   get(table: TableName, key: Buffer): Buffer | undefined {
@@ -137,6 +140,7 @@ class LmdbKv implements Kv {
 
   async write(changes: readonly KvChange[]): Promise<void> {
     if (this.#closed) throw closedError();
+    if (this.#readOnly) throw new StoreError('readOnly', 'this handle of the catalog only reads');
     if (this.#failure !== undefined) throw this.#failure;
     invariant(!this.#writing, 'one catalog write at a time');
     for (const change of changes) checkChange(change);
