@@ -1,6 +1,6 @@
 /**
- * The octets of a simulated file: pages that are never changed once made, so that copies of a file share them. What was
- * never written reads as zeros.
+ * The octets of a simulated file: pages that are never changed once made, in a list that copies of the file share until
+ * one of them is written. What was never written reads as zeros.
  */
 
 export const pageBytes = 4096;
@@ -8,24 +8,28 @@ export const pageBytes = 4096;
 const zeros = Buffer.alloc(pageBytes);
 
 export class PagedOctets {
-  readonly #pages: (Buffer | undefined)[];
-  #length: number;
-
-  private constructor(pages: (Buffer | undefined)[], length: number) {
-    this.#pages = pages;
-    this.#length = length;
-  }
-
-  static empty(): PagedOctets {
-    return new PagedOctets([], 0);
-  }
+  #pages: (Buffer | undefined)[] = [];
+  /** Whether another copy has the same list of pages. */
+  #shared = false;
+  #length = 0;
 
   get length(): number {
     return this.#length;
   }
 
   clone(): PagedOctets {
-    return new PagedOctets(this.#pages.slice(), this.#length);
+    const copy = new PagedOctets();
+    copy.#pages = this.#pages;
+    copy.#length = this.#length;
+    copy.#shared = true;
+    this.#shared = true;
+    return copy;
+  }
+
+  #own(): (Buffer | undefined)[] {
+    if (this.#shared) this.#pages = this.#pages.slice();
+    this.#shared = false;
+    return this.#pages;
   }
 
   /** A page's octets, not to be changed; zeros where nothing was written. */
@@ -53,7 +57,7 @@ export class PagedOctets {
       const index = Math.floor(at / pageBytes);
       const page = Buffer.from(this.page(index));
       octets.copy(page, inPage, done, done + count);
-      this.#pages[index] = page;
+      this.#own()[index] = page;
       done += count;
     }
     this.#length = Math.max(this.#length, position + octets.length);
@@ -61,19 +65,19 @@ export class PagedOctets {
 
   /** Puts a page, which is the file's from now on; the length stays. */
   setPage(index: number, page: Buffer): void {
-    this.#pages[index] = page;
+    this.#own()[index] = page;
   }
 
   /** Sets the length; octets beyond it are gone for good. */
   setLength(length: number): void {
     if (length < this.#length) {
-      this.#pages.length = Math.min(this.#pages.length, Math.ceil(length / pageBytes));
-      const inPage = length % pageBytes;
-      const last = this.#pages[Math.floor(length / pageBytes)];
-      if (inPage > 0 && last !== undefined) {
-        const page = Buffer.from(last);
-        page.fill(0, inPage);
-        this.#pages[Math.floor(length / pageBytes)] = page;
+      const pages = this.#own();
+      pages.length = Math.min(pages.length, Math.ceil(length / pageBytes));
+      const last = pages[Math.floor(length / pageBytes)];
+      if (last !== undefined) {
+        const cut = Buffer.from(last);
+        cut.fill(0, length % pageBytes);
+        pages[Math.floor(length / pageBytes)] = cut;
       }
     }
     this.#length = length;

@@ -32,8 +32,8 @@ export class SimFile {
   #unsynced: UnsyncedWrite[];
 
   constructor(
-    visible: PagedOctets = PagedOctets.empty(),
-    durable: PagedOctets = PagedOctets.empty(),
+    visible: PagedOctets = new PagedOctets(),
+    durable: PagedOctets = new PagedOctets(),
     unsynced: UnsyncedWrite[] = [],
   ) {
     this.#visible = visible;
