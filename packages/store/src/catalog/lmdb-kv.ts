@@ -1,0 +1,221 @@
+/**
+ * The catalog's key-value store on LMDB. The only module that imports lmdb-js; what it relies on was read in the source
+ * of the pinned version (3.5.6):
+ *
+ * - `batch` with `eventTurnBatching: false` makes one LMDB transaction of everything its callback puts and removes: the
+ *   worker thread stays inside the block until its end was written, and commits nothing before. `transaction` would run
+ *   every put on the main thread, page faults included, and commit the rest when one of them fails.
+ * - A change that `batch` refuses while it is noted down (key too long) would leave the changes before it to be
+ *   committed. So all changes are checked first.
+ * - With `overlappingSync: false` the promise settles after `mdb_txn_commit` has synced data and meta page; a failed put,
+ *   write or sync aborts the transaction and rejects. A rejection carries `commitError`, a second promise that rejects
+ *   with the cause; unheard it would end the process.
+ * - After a failed commit the environment may refuse to begin a transaction, and then lmdb-js never settles the next
+ *   write's promise. So the first failure is the last: later writes throw it again.
+ * - lmdb-js also prints a failed commit on stderr.
+ *
+ * `metaSync: false` (MDB_NOMETASYNC) leaves the meta page to the next commit's sync. A crash may then undo the last
+ * transaction, never more and never in part: the sync of transaction n makes meta page n−1 durable before meta page n
+ * is written, and pages freed in n are not used again before n+2, so that snapshot n−1 is whole as long as meta page n may
+ * be lost. Whoever uses it must be able to apply the last write again.
+ */
+import fs from 'node:fs';
+import { join } from 'node:path';
+import { type Database, open, type RootDatabase } from 'lmdb';
+import { errorText, invariant, StoreError, type StoreErrorCode } from '../errors.ts';
+import { type Kv, type KvChange, type KvRange, type TableName, tableNames } from './kv.ts';
+
+export interface LmdbKvOptions {
+  readonly readOnly: boolean;
+  /** Octets of address space, the same for every process and more than the catalog will ever need: lmdb-js would grow it
+   *  under running readers rather than fail. */
+  readonly mapBytes: number;
+  /** Whether a commit waits for its meta page (default) or leaves it to the next one's sync. */
+  readonly metaSync?: boolean;
+}
+
+/** Octets of the longest key. */
+export const lmdbKeyBytesMax = 1_978;
+
+/** Processes and handles that may read at a time. */
+const readersMax = 1_024;
+
+/** The table directory's own tables, and room for those of later formats. */
+const tablesMax = 64;
+
+const lowestKey = Buffer.of(0);
+
+type Table = Database<Buffer, Buffer>;
+
+/**
+ * Opens the environment in directory `path`. The writer makes what is missing, durably, and there must be only one;
+ * a reader needs a writer to have opened it before.
+ *
+ * @throws {StoreError} catalogMissing, corrupt, ioError
+ */
+export function openLmdbKv(path: string, options: LmdbKvOptions): Kv {
+  const isNew = !fs.existsSync(join(path, 'data.mdb'));
+  if (isNew && options.readOnly) throw new StoreError('catalogMissing', `no catalog in ${path}`);
+  try {
+    if (isNew) fs.mkdirSync(path, { recursive: true, mode: 0o700 });
+    // A variable, because lmdb-js's declarations miss `permissionsMode`.
+    const environment = {
+      path,
+      noSubdir: false,
+      permissionsMode: 0o600,
+      readOnly: options.readOnly,
+      mapSize: options.mapBytes,
+      maxDbs: tablesMax,
+      maxReaders: readersMax,
+      encoding: 'binary',
+      keyEncoding: 'binary',
+      cache: false,
+      overlappingSync: false,
+      eventTurnBatching: false,
+      noMetaSync: options.metaSync === false,
+    } as const;
+    const root = open<Buffer, Buffer>(environment);
+    const kv = new LmdbKv(root, openTables(root, path), options.readOnly);
+    if (isNew) syncDirectory(path);
+    return kv;
+  } catch (error) {
+    throw storeError(error, `cannot open the catalog in ${path}`);
+  }
+}
+
+function openTables(root: RootDatabase<Buffer, Buffer>, path: string): Map<TableName, Table> {
+  const tables = new Map<TableName, Table>();
+  for (const name of tableNames) {
+    const table: Table | undefined = root.openDB({ name, encoding: 'binary', keyEncoding: 'binary', cache: false });
+    if (table === undefined) throw new StoreError('catalogMissing', `the catalog in ${path} lacks table ${name}`);
+    tables.set(name, table);
+  }
+  return tables;
+}
+
+function syncDirectory(path: string): void {
+  const fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
+  try {
+    fs.fsyncSync(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+class LmdbKv implements Kv {
+  readonly #root: RootDatabase<Buffer, Buffer>;
+  readonly #tables: ReadonlyMap<TableName, Table>;
+  readonly #readOnly: boolean;
+  #writing = false;
+  #closed = false;
+  #failure: StoreError | undefined;
+
+  constructor(root: RootDatabase<Buffer, Buffer>, tables: ReadonlyMap<TableName, Table>, readOnly: boolean) {
+    this.#root = root;
+    this.#tables = tables;
+    this.#readOnly = readOnly;
+  }
+
+  get(table: TableName, key: Buffer): Buffer | undefined {
+    const shared = this.#table(table).getBinaryFast(key);
+    if (shared === undefined) return undefined;
+    // lmdb-js's one buffer for all reads; only its `length` property tells where the value ends.
+    const length = shared.length;
+    const own = Buffer.allocUnsafe(length);
+    own.set(new Uint8Array(shared.buffer, shared.byteOffset, length));
+    return own;
+  }
+
+  *range(table: TableName, range: KvRange): Iterable<readonly [Buffer, Buffer]> {
+    const from = range.from.length === 0 ? lowestKey : range.from;
+    const to = range.to;
+    if (Buffer.compare(from, to) >= 0) return;
+    const bounds = range.reverse
+      ? { reverse: true, start: to, exclusiveStart: true, end: from, inclusiveEnd: true }
+      : { start: from, end: to };
+    const limit = range.limit === undefined ? {} : { limit: range.limit };
+    // With encoding and keyEncoding `binary`, keys and values are copies already.
+    for (const { key, value } of this.#table(table).getRange({ ...bounds, ...limit })) yield [key, value];
+  }
+
+  async write(changes: readonly KvChange[]): Promise<void> {
+    if (this.#closed) throw closedError();
+    if (this.#readOnly) throw new StoreError('readOnly', 'this handle of the catalog only reads');
+    if (this.#failure !== undefined) throw this.#failure;
+    invariant(!this.#writing, 'one catalog write at a time');
+    for (const change of changes) checkChange(change);
+    if (changes.length === 0) return;
+    this.#writing = true;
+    try {
+      await this.#root.batch(() => {
+        for (const { table, key, value } of changes) {
+          const target = this.#table(table);
+          if (value === undefined) void target.remove(key);
+          else void target.put(key, value);
+        }
+      });
+    } catch (error) {
+      this.#failure = storeError(await commitCause(error), 'catalog commit failed');
+      throw this.#failure;
+    } finally {
+      this.#writing = false;
+    }
+  }
+
+  refresh(): void {
+    if (this.#closed) throw closedError();
+    this.#root.resetReadTxn();
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    invariant(!this.#writing, 'the catalog is not closed under a write');
+    this.#closed = true;
+    await this.#root.close();
+  }
+
+  #table(name: TableName): Table {
+    if (this.#closed) throw closedError();
+    const table = this.#tables.get(name);
+    invariant(table !== undefined, `no table ${name}`);
+    return table;
+  }
+}
+
+function closedError(): StoreError {
+  return new StoreError('closed', 'the catalog is closed');
+}
+
+function checkChange(change: KvChange): void {
+  const { length } = change.key;
+  invariant(length > 0 && length <= lmdbKeyBytesMax, `a key of ${length} octets in table ${change.table}`);
+}
+
+/** What made a commit fail. */
+async function commitCause(error: unknown): Promise<unknown> {
+  if (!(error instanceof Error && 'commitError' in error)) return error;
+  try {
+    await error.commitError;
+    return error;
+  } catch (cause) {
+    return cause;
+  }
+}
+
+/** LMDB's numbers (lmdb.h) and errno's that mean something else than a failed device. */
+const codes = new Map<unknown, StoreErrorCode>([
+  [-30792, 'diskFull'], // MDB_MAP_FULL
+  [28, 'diskFull'], // ENOSPC
+  [-30797, 'corrupt'], // MDB_PAGE_NOTFOUND
+  [-30796, 'corrupt'], // MDB_CORRUPTED
+  [-30793, 'corrupt'], // MDB_INVALID
+  [-30794, 'newerFormat'], // MDB_VERSION_MISMATCH
+  [2, 'catalogMissing'], // ENOENT
+  ['ENOSPC', 'diskFull'],
+]);
+
+function storeError(error: unknown, doing: string): StoreError {
+  if (error instanceof StoreError) return error;
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return new StoreError(codes.get(code) ?? 'ioError', `${doing}: ${errorText(error)}`, {}, error);
+}

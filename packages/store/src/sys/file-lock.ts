@@ -1,0 +1,50 @@
+/**
+ * A lock that one process holds on a file: flock(2), so that it goes with the process however that ends. Descriptors are
+ * close-on-exec: a child does not inherit it. The file stays behind, never to be unlinked (another process may be about
+ * to lock the same inode), and holds the pid of its last holder for messages only.
+ */
+import fs from 'node:fs';
+import { flockSync } from 'fs-ext';
+import { errnoOf } from '../errors.ts';
+
+export interface FileLock {
+  /** Gives the lock back; a second call does nothing. */
+  release(): void;
+}
+
+/** Takes the lock, making the file when it is missing; undefined when another holder, in this process or not, has it. */
+export function lockFile(path: string): FileLock | undefined {
+  const fd = fs.openSync(path, fs.constants.O_RDWR | fs.constants.O_CREAT, 0o600);
+  let locked = false;
+  try {
+    flockSync(fd, 'exnb');
+    locked = true;
+    // Written over the old one, so that a full disk does not stand in the way.
+    fs.ftruncateSync(fd, fs.writeSync(fd, `${process.pid}\n`, 0));
+  } catch (error) {
+    fs.closeSync(fd);
+    const errno = errnoOf(error);
+    if (!locked && (errno === 'EAGAIN' || errno === 'EWOULDBLOCK')) return undefined;
+    throw error;
+  }
+  let held = true;
+  return {
+    release() {
+      if (!held) return;
+      held = false;
+      fs.closeSync(fd);
+    },
+  };
+}
+
+/** The pid that the file names: the holder's while the lock is held, else the last one's; undefined without a file. */
+export function lockHolder(path: string): number | undefined {
+  let text: string;
+  try {
+    text = fs.readFileSync(path, 'latin1');
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+  return /^\d+\n$/.test(text) ? Number(text) : undefined;
+}
