@@ -116,7 +116,7 @@ function joinSegments(parameters: Parameter[]): Parameter[] {
   for (const { name, value } of parameters) {
     const match = segmentPattern.exec(name);
     if (match === null) continue;
-    const base = match[1]!.toLowerCase();
+    const base = (match[1] ?? '').toLowerCase();
     const segments = groups.get(base) ?? [];
     segments.push({ index: Number(match[2]), encoded: match[3] === '*', value });
     groups.set(base, segments);

@@ -4,39 +4,7 @@ import fc from 'fast-check';
 import { limits } from '../limits.ts';
 import type { Entity, SplitSink } from './entity.ts';
 import { Splitter } from './splitter.ts';
-
-type Piece = { kind: 'structure' | 'content'; encoding?: string; octets: Buffer };
-
-/** Keeps what a splitter gives, and checks that runs are announced as promised. */
-class Recorder implements SplitSink {
-  readonly pieces: Piece[] = [];
-  #run: Piece | undefined;
-
-  structure(octets: Buffer): void {
-    assert.equal(this.#run, undefined, 'structure within a run');
-    assert.ok(octets.length > 0);
-    const last = this.pieces.at(-1);
-    if (last?.kind === 'structure') last.octets = Buffer.concat([last.octets, octets]);
-    else this.pieces.push({ kind: 'structure', octets: Buffer.from(octets) });
-  }
-  contentStart(encoding: string): void {
-    assert.equal(this.#run, undefined, 'runs nest');
-    this.#run = { kind: 'content', encoding, octets: Buffer.alloc(0) };
-    this.pieces.push(this.#run);
-  }
-  content(octets: Buffer): void {
-    assert.ok(this.#run, 'content outside a run');
-    assert.ok(octets.length > 0);
-    this.#run.octets = Buffer.concat([this.#run.octets, octets]);
-  }
-  contentEnd(): void {
-    assert.ok(this.#run && this.#run.octets.length > 0, 'an empty run');
-    this.#run = undefined;
-  }
-  get octets(): Buffer {
-    return Buffer.concat(this.pieces.map((piece) => piece.octets));
-  }
-}
+import { countLines, Recorder, splitSkipping } from './support.test.ts';
 
 function split(message: Buffer | string, cut: (left: number) => number = (left) => left) {
   const octets = typeof message === 'string' ? Buffer.from(message, 'latin1') : message;
@@ -50,21 +18,6 @@ function split(message: Buffer | string, cut: (left: number) => number = (left) 
   const root = splitter.end();
   assert.ok(recorder.octets.equals(octets), 'octets differ');
   return { root, pieces: recorder.pieces };
-}
-
-const countLines = (octets: Buffer) => octets.toString('latin1').split('\n').length - 1;
-
-/** Splits again with content left out as `skipped` says: how many octets of each run's beginning. */
-function splitSkipping(pieces: readonly Piece[], skipped: (length: number) => number): Entity {
-  const recorder = new Recorder();
-  const splitter = new Splitter(recorder);
-  for (const { kind, octets } of pieces) {
-    const skip = kind === 'structure' ? 0 : Math.min(octets.length, skipped(octets.length));
-    const run = octets.subarray(0, skip);
-    if (skip > 0) splitter.skip(skip, countLines(run), run.at(-1) === 10);
-    splitter.push(octets.subarray(skip));
-  }
-  return splitter.end();
 }
 
 /** The tree in short: type, header and body as text, children. */
@@ -439,7 +392,8 @@ describe('splitter, whatever the input', () => {
     '\xe9',
   );
   const messages = fc.array(words, { maxLength: 60 }).map((list) => Buffer.from(list.join(''), 'latin1'));
-  const runs = Number(process.env['FC_RUNS'] ?? 2_000);
+  const { FC_RUNS } = process.env;
+  const runs = Number(FC_RUNS ?? 2_000);
 
   it('cuts of the input change nothing', () => {
     fc.assert(
