@@ -25,7 +25,7 @@ import {
   type StoreOptions,
   type StorePorts,
   takeLock,
-} from './store-files.ts';
+} from './writer/store-directory.ts';
 import { Committer } from './writer/batch.ts';
 import { Feed } from './writer/feed.ts';
 import { HeadState } from './writer/head-state.ts';
@@ -50,6 +50,9 @@ export async function createStore(directory: string, options: StoreOptions = {})
   const lock = takeLock(ports, directory);
   try {
     const heap = await Heap.create(heapPorts(ports), directory, ports.random(16), heapOptions(options));
+    // A clean stop: the first writer goes on in this segment.
+    const none = { sequence: 0, account: 0, mailbox: 0, message: 0, thread: 0, uidValidity: 0 };
+    await heap.commit(heap.begin(none), { cleanStop: true });
     await heap.close();
     for (const name of ['run', 'lost+found']) await ports.fs.makeDirectory(`${directory}/${name}`);
     const generation = await nextGeneration(ports.fs, catalogDirectory(directory));

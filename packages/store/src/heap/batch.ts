@@ -34,12 +34,17 @@ export interface BatchPlace {
   readonly epoch: number;
   /** The batch's number. */
   readonly number: number;
+  /** The segment it goes to. */
+  readonly segment: number;
 }
 
 /** One batch in the making; made by `Heap.begin`, ended by `Heap.commit` or `Heap.abandon`. */
 export class BatchBuilder {
   readonly firstLsn: Lsn;
   readonly epoch: number;
+  readonly number: number;
+  /** The segment it goes to; not there yet when the batch begins one. */
+  readonly segment: number;
   readonly #place: BatchPlace;
   readonly #pieces: Buffer[] = [];
   #arena: Buffer = Buffer.alloc(0);
@@ -54,6 +59,8 @@ export class BatchBuilder {
     this.#place = place;
     this.firstLsn = place.firstLsn;
     this.epoch = place.epoch;
+    this.number = place.number;
+    this.segment = place.segment;
     this.#lastLsn = place.firstLsn;
     this.#crc = place.salt;
   }

@@ -11,6 +11,8 @@ export interface HeapRecord {
   readonly fields: Buffer;
   /** The payload, decoded. */
   readonly payload: Buffer;
+  /** Octets of the payload as stored. */
+  readonly storedBytes: number;
 }
 
 /** A record to append. */
@@ -34,8 +36,6 @@ export interface ScannedRecord extends HeapRecord {
   /** Number of its segment. */
   readonly segment: number;
   readonly codec: 0 | 1;
-  /** Octets of the payload as stored. */
-  readonly storedBytes: number;
   /** Octets of the payload decoded; `payload` itself is empty where the scan did not want it. */
   readonly decodedBytes: number;
   /** Present on COMMITs. */

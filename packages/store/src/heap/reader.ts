@@ -59,7 +59,7 @@ export function decodeStored(stored: StoredRecord, segment: WalkedSegment): Heap
   if (payload === undefined) {
     throw corruptAt('payload', segment.number, location.lsn - segment.baseLsn, location.lsn);
   }
-  return { type, location, fields, payload };
+  return { type, location, fields, payload, storedBytes: stored.payload.length };
 }
 
 let context: zstd.DCtx | undefined;

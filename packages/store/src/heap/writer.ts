@@ -133,8 +133,8 @@ export class SegmentWriter {
       throw new StoreError('readOnly', 'the heap failed twice in a row and takes no more writes');
     invariant(this.#open === undefined, 'one batch at a time');
     const plan = this.#plan(highWater);
-    const { endLsn, salt, epoch } = plan.segment;
-    const batch = new BatchBuilder({ firstLsn: endLsn, salt, epoch, number: this.#lastBatch + 1 });
+    const { endLsn, salt, epoch, number: segment } = plan.segment;
+    const batch = new BatchBuilder({ firstLsn: endLsn, salt, epoch, number: this.#lastBatch + 1, segment });
     this.#open = { batch, plan };
     return batch;
   }

@@ -9,20 +9,13 @@
 import { createHash, type Hash } from 'node:crypto';
 import { limits } from '../limits.ts';
 import type { PartReference } from '../log/manifest.ts';
-import { type Base64Recipe, Base64Unwrapper, unwrapBase64 } from '../mime/transfer-encoding.ts';
+import { type Base64Recipe, Base64Unwrapper, encodedBytes, unwrapBase64 } from '../mime/transfer-encoding.ts';
 import { compress } from './compress.ts';
 import { type PreparedChunk, PreparedPart } from './prepared.ts';
 
 export type CollectedPiece =
   | { readonly kind: 'inline'; readonly octets: Buffer }
   | { readonly kind: 'part'; readonly reference: PartReference; readonly part: PreparedPart };
-
-/** What the unwrapper found at the head of some content. */
-interface Base64Source {
-  readonly recipe: Base64Recipe;
-  readonly sourceBytes: number;
-  readonly lines: number;
-}
 
 const lineFeed = 10;
 
@@ -63,7 +56,7 @@ export class ContentCollector {
     const found = this.#base64 ? unwrapBase64(octets) : undefined;
     if (found === undefined) return { pieces: [keep(octets, inlineBytesLeft)] };
     if (found.content.length < limits.partBytesMin) return { pieces: [keep(octets, inlineBytesLeft)] };
-    const pieces: CollectedPiece[] = [decoded(wholePart(found.content), found)];
+    const pieces: CollectedPiece[] = [decoded(wholePart(found.content), found.recipe)];
     const rest = octets.subarray(found.sourceBytes);
     if (rest.length > 0) pieces.push(keep(rest, inlineBytesLeft));
     return { pieces };
@@ -80,9 +73,10 @@ function wholePart(content: Buffer): PreparedPart {
 }
 
 /** A part that stands in the message as base64. */
-function decoded(part: PreparedPart, source: Base64Source): CollectedPiece {
-  const { recipe, sourceBytes: bytes, lines } = source;
+function decoded(part: PreparedPart, recipe: Base64Recipe): CollectedPiece {
   const { sha, size: contentBytes } = part;
+  const bytes = encodedBytes(recipe, contentBytes);
+  const lines = (bytes - 4 * Math.ceil(contentBytes / 3)) / 2;
   const endsWithLineEnd = recipe.finalLineEnd;
   return { kind: 'part', reference: { kind: 'part', sha, contentBytes, bytes, lines, endsWithLineEnd, recipe }, part };
 }
@@ -119,7 +113,10 @@ class ContentFlow {
   readonly #pieces: CollectedPiece[] = [];
   #unwrapper: Base64Unwrapper | undefined;
   #chunker = new Chunker();
-  #sourceBytes = 0;
+  /** Octets pushed behind the ones that the unwrapper has covered. */
+  #uncovered: Buffer = Buffer.alloc(0);
+  #coveredBytes = 0;
+  #rawBytes = 0;
   #lines = 0;
   #last = 0;
 
@@ -133,7 +130,18 @@ class ContentFlow {
       return;
     }
     this.#chunker.push(this.#unwrapper.push(octets));
+    this.#keepUncovered(octets, this.#unwrapper.sourceBytes);
     if (this.#unwrapper.ended) this.#leaveBase64();
+  }
+
+  /** Keeps what was pushed and is not decoded: it may have to stand as it came. */
+  #keepUncovered(octets: Buffer, covered: number): void {
+    const behind = this.#coveredBytes + this.#uncovered.length;
+    this.#uncovered =
+      covered >= behind
+        ? Buffer.from(octets.subarray(covered - behind))
+        : Buffer.concat([this.#uncovered.subarray(covered - this.#coveredBytes), octets]);
+    this.#coveredBytes = covered;
   }
 
   spillable(): PreparedChunk[] {
@@ -148,7 +156,7 @@ class ContentFlow {
 
   #raw(octets: Buffer): void {
     if (octets.length === 0) return;
-    this.#sourceBytes += octets.length;
+    this.#rawBytes += octets.length;
     this.#lines += countLines(octets);
     this.#last = octets[octets.length - 1] ?? 0;
     this.#chunker.push(octets);
@@ -161,15 +169,16 @@ class ContentFlow {
     this.#unwrapper = undefined;
     const found = unwrapper.finish();
     this.#chunker.push(found.content);
+    this.#keepUncovered(Buffer.alloc(0), found.sourceBytes);
     if (found.sourceBytes > 0) {
-      this.#pieces.push(decoded(this.#chunker.end(), found));
+      this.#pieces.push(decoded(this.#chunker.end(), found.recipe));
       this.#chunker = new Chunker();
     }
-    this.#raw(found.rest);
+    this.#raw(this.#uncovered);
   }
 
   #closeRaw(): void {
-    if (this.#sourceBytes === 0) return;
+    if (this.#rawBytes === 0) return;
     this.#pieces.push(raw(this.#chunker.end(), this.#lines, this.#last === lineFeed));
   }
 }

@@ -14,7 +14,7 @@ export function mailboxName(given: string): string {
   if (Buffer.byteLength(name) > limits.mailboxNameBytes) {
     throw badName(`a mailbox name has up to ${limits.mailboxNameBytes} octets`);
   }
-  if (/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/u.test(name) || !name.isWellFormed()) {
+  if (/[\p{Cc}\p{Cs}\u2028\u2029]/u.test(name)) {
     throw badName('a mailbox name has no control characters');
   }
   const [first = '', ...rest] = levels;

@@ -21,7 +21,7 @@ import {
   machinePorts,
   type StoreOptions,
   takeLock,
-} from '../store-files.ts';
+} from '../writer/store-directory.ts';
 
 export interface RebuildReport {
   readonly generation: number;

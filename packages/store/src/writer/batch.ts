@@ -249,8 +249,7 @@ export class Committer {
   }
 
   async #flush(builder: BatchBuilder, applier: Applier, options: { idle?: true; cleanStop?: true }): Promise<void> {
-    const number = applier.refs.state.batch + 1;
-    applier.close({ lsn: builder.nextLsn(), bytes: commitBytes }, number, builder.epoch);
+    applier.close({ lsn: builder.nextLsn(), bytes: commitBytes }, builder.number, builder.epoch);
     const start = this.#clock.monotonic();
     await this.#heap.commit(builder, options);
     this.#flushMs = 0.8 * this.#flushMs + 0.2 * Math.min(50, this.#clock.monotonic() - start);

@@ -69,7 +69,7 @@ function accountName(given: string): string {
   if (bytes === 0 || bytes > limits.accountNameBytes) {
     throw new StoreError('badName', `an account's name has 1 to ${limits.accountNameBytes} octets`);
   }
-  if (/[\u0000-\u0020\u007f-\u009f/]/u.test(name) || !name.isWellFormed()) {
+  if (/[\p{Cc}\p{Cs} /]/u.test(name)) {
     throw new StoreError('badName', 'an account has a name without spaces, slashes and control characters');
   }
   return name;

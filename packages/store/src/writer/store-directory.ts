@@ -4,20 +4,20 @@
  * On disk: `heap/` the log, `catalog/` its index, `run/` sockets, `lost+found/`, `writer.lock` held by the one writer.
  */
 import { randomBytes } from 'node:crypto';
-import { currentGeneration, generationPath } from './catalog/generations.ts';
-import type { Kv } from './catalog/kv.ts';
-import { openLmdbKv } from './catalog/lmdb-kv.ts';
-import { emptyTotals, type StateRow } from './catalog/rows.ts';
-import { catalogFormat, stateTable } from './catalog/schema.ts';
-import { View, WriteSet } from './catalog/write-set.ts';
-import { StoreError } from './errors.ts';
-import type { Heap, HeapPorts } from './heap/heap.ts';
-import { limits } from './limits.ts';
-import { type Clock, systemClock } from './sys/clock.ts';
-import { type FileLock, lockFile, lockHolder } from './sys/file-lock.ts';
-import type { FileSystem } from './sys/fs.ts';
-import { nodeFs } from './sys/node-fs.ts';
-import { brandNumber, type Lsn } from './types.ts';
+import { currentGeneration, generationPath } from '../catalog/generations.ts';
+import type { Kv } from '../catalog/kv.ts';
+import { openLmdbKv } from '../catalog/lmdb-kv.ts';
+import { emptyTotals, type StateRow } from '../catalog/rows.ts';
+import { catalogFormat, stateTable } from '../catalog/schema.ts';
+import { View, WriteSet } from '../catalog/write-set.ts';
+import { StoreError } from '../errors.ts';
+import type { Heap, HeapPorts } from '../heap/heap.ts';
+import { limits } from '../limits.ts';
+import { type Clock, systemClock } from '../sys/clock.ts';
+import { type FileLock, lockFile, lockHolder } from '../sys/file-lock.ts';
+import type { FileSystem } from '../sys/fs.ts';
+import { nodeFs } from '../sys/node-fs.ts';
+import { brandNumber, type Lsn } from '../types.ts';
 
 /** The machine, as the store sees it; tests put another underneath. */
 export interface StorePorts {

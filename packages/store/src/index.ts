@@ -1,0 +1,19 @@
+/** The store's face for daemons and commands. */
+export { Catalog, type NamedAccount, type NamedMailbox } from './catalog/catalog.ts';
+export type { Entry } from './catalog/index-chunk.ts';
+export type { AccountRow, MailboxRow, Totals } from './catalog/rows.ts';
+export { UidSet } from './codec/uid-set.ts';
+export { errnoOf, errorText, isStoreError, StoreError, type StoreErrorCode } from './errors.ts';
+export { limits } from './limits.ts';
+export type { StoredMessage } from './mail/assemble.ts';
+export { inbox, mailboxName } from './mail/mailbox-name.ts';
+export { readFrom, type WorkingStore, type WorkOptions, workOn } from './work.ts';
+export { createStore, Store, StoreReader, type StoreReading } from './store.ts';
+export * from './types.ts';
+export { check, type CheckOptions, type CheckReport } from './upkeep/check.ts';
+export type { Finding } from './upkeep/findings.ts';
+export { rebuild, type RebuildOptions, type RebuildReport } from './upkeep/rebuild.ts';
+export type { Change, ChangeKind, Listener } from './writer/feed.ts';
+export type { DeliveryResult, DeliveryTarget, Placed } from './writer/intents/place.ts';
+export type { AppendMessage, MailWriter, TakenMessage, TakeOptions } from './writer/mail-writer.ts';
+export { machinePorts, type StoreOptions, type StorePorts } from './writer/store-directory.ts';

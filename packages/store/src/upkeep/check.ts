@@ -1,0 +1,147 @@
+/**
+ * fsck: every invariant of `catalog/schema.ts`, in its order, then every record and every content hash in the heap.
+ *
+ * The catalog is read in one turn of the event loop, so from one snapshot; beside a running writer the heap may by then hold
+ * more, which is not looked at. Memory grows with the number of messages and parts (about 200 octets each).
+ */
+import { createHash } from 'node:crypto';
+import { Catalog } from '../catalog/catalog.ts';
+import type { View } from '../catalog/write-set.ts';
+import { StoreError, errorText } from '../errors.ts';
+import type { Heap } from '../heap/heap.ts';
+import { recordType } from '../log/records.ts';
+import { openContent, readTrace } from '../mail/assemble.ts';
+import { brandNumber, type Lsn } from '../types.ts';
+import { type Finding, Findings } from './findings.ts';
+import { checkCatalog, type Snapshot } from './check-catalog.ts';
+
+export interface CheckOptions {
+  /** False: the catalog alone, no heap octet. Default true. */
+  readonly content?: boolean;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+export interface CheckReport {
+  readonly accounts: number;
+  readonly mailboxes: number;
+  readonly entries: number;
+  readonly messages: number;
+  readonly parts: number;
+  readonly findings: readonly Finding[];
+}
+
+/** Checks a store as the view shows it. Changes nothing. */
+export async function check(view: View, heap: Heap, options: CheckOptions = {}): Promise<CheckReport> {
+  const findings = new Findings();
+  const snapshot = checkCatalog(view, heap, findings);
+  if (options.content !== false) await checkHeap(new Catalog(view), heap, snapshot, findings, options.onProgress);
+  const { accounts, mailboxes, entries, messages, parts } = snapshot;
+  return {
+    accounts,
+    mailboxes,
+    entries: entries.length,
+    messages: messages.length,
+    parts: parts.length,
+    findings: findings.list,
+  };
+}
+
+async function checkHeap(
+  catalog: Catalog,
+  heap: Heap,
+  snapshot: Snapshot,
+  findings: Findings,
+  onProgress: CheckOptions['onProgress'],
+): Promise<void> {
+  const total = snapshot.entries.length + snapshot.messages.length + snapshot.parts.length;
+  let done = 0;
+  const step = (): void => {
+    if (++done % 256 === 0) onProgress?.(done, total);
+  };
+  await checkSegments(heap, snapshot, findings);
+  for (const entry of snapshot.entries) {
+    try {
+      const trace = await readTrace(heap, entry);
+      const size = snapshot.messageSizes.get(entry.message);
+      if (size !== undefined && size + trace.length !== entry.size) {
+        findings.add('6', `${entry.name}: size is ${entry.size}, its octets are ${size + trace.length}`);
+      }
+    } catch (error) {
+      findings.add('heap', `${entry.name}: ENTRY at ${entry.lsn}: ${errorText(error)}`);
+    }
+    step();
+  }
+  for (const { sha, pieces, size } of snapshot.parts) {
+    await checkPart(heap, sha, pieces, size, findings);
+    step();
+  }
+  for (const { id, sha } of snapshot.messages) {
+    try {
+      const hash = createHash('sha256');
+      const message = await openContent(heap, catalog, id);
+      for await (const octets of message.octets()) hash.update(octets);
+      if (!hash.digest().equals(sha)) findings.add('heap', `message ${id}: its octets are not those it was stored with`);
+    } catch (error) {
+      findings.add('heap', `message ${id}: ${errorText(error)}`);
+    }
+    step();
+  }
+  onProgress?.(total, total);
+}
+
+async function checkPart(
+  heap: Heap,
+  sha: Buffer,
+  pieces: readonly { readonly lsn: Lsn; readonly bytes: number; readonly contentBytes: number }[],
+  size: number,
+  findings: Findings,
+): Promise<void> {
+  const name = `part ${sha.toString('hex')}`;
+  const hash = createHash('sha256');
+  let octets = 0;
+  try {
+    for (const piece of pieces) {
+      const { payload } = await heap.read(piece.lsn, piece.bytes);
+      if (piece.contentBytes === 0) continue;
+      hash.update(payload);
+      octets += payload.length;
+    }
+  } catch (error) {
+    findings.add('heap', `${name}: ${errorText(error)}`);
+    return;
+  }
+  findings.equal('13', `${name}: size`, size, octets);
+  if (!hash.digest().equals(sha)) findings.add('heap', `${name}: its content has another SHA-256`);
+}
+
+/** Reads the whole log up to what the snapshot has applied: every crc, and each segment's account of its octets. */
+async function checkSegments(heap: Heap, snapshot: Snapshot, findings: Findings): Promise<void> {
+  const logged = new Map<number, { content: number; other: number }>();
+  const to = snapshot.appliedLsn;
+  const start = brandNumber<Lsn>(0);
+  try {
+    for await (const record of heap.scan({ from: start, to, onDamage: (damage) => nameDamage(findings, damage) })) {
+      const sums = logged.get(record.segment) ?? { content: 0, other: 0 };
+      logged.set(record.segment, sums);
+      const isOther = record.type === recordType.event || record.type === recordType.commit;
+      sums[isOther ? 'other' : 'content'] += record.location.bytes;
+    }
+  } catch (error) {
+    findings.add('heap', error instanceof StoreError ? error.message : errorText(error));
+  }
+  for (const [number, sums] of logged) {
+    const row = snapshot.segments.get(number);
+    const live = snapshot.liveBytes.get(number) ?? 0;
+    findings.equal('14', `segment ${number}: live octets`, row?.live ?? 0, live);
+    findings.equal('14', `segment ${number}: dead octets`, row?.dead ?? 0, sums.content - live);
+    findings.equal('14', `segment ${number}: other octets`, row?.other ?? 0, sums.other);
+  }
+}
+
+function nameDamage(
+  findings: Findings,
+  damage: { readonly kind: string; readonly segment: number; readonly offset: number; readonly bytes: number },
+): void {
+  const { kind, segment, offset, bytes } = damage;
+  findings.add('heap', `segment ${segment}, offset ${offset}: ${kind}, ${bytes} octets cannot be read`);
+}

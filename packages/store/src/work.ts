@@ -1,0 +1,100 @@
+/**
+ * How a command or a daemon comes to a store: as its writer when nobody is, with the socket that others then use, else as a
+ * client of the one that runs.
+ */
+import { isStoreError, StoreError } from './errors.ts';
+import { limits } from './limits.ts';
+import { Store, StoreReader, type StoreReading } from './store.ts';
+import { WriterClient } from './writer/client.ts';
+import type { MailWriter } from './writer/mail-writer.ts';
+import { WriterServer } from './writer/server.ts';
+import type { StoreOptions } from './writer/store-directory.ts';
+
+/** Access to a store for changes and for reading. */
+export interface WorkingStore {
+  readonly writer: MailWriter;
+  readonly reading: StoreReading;
+  /** True when this process holds the writer's lock. */
+  readonly isWriter: boolean;
+  /** Finishes, and gives the lock back where this process held it. */
+  close(): Promise<void>;
+}
+
+export interface WorkOptions extends StoreOptions {
+  /** ms to wait for a lock that is held while no socket answers. Default 30 s. */
+  readonly waitMs?: number;
+}
+
+const retryMs = 50;
+
+/** @throws {StoreError} noStore, locked after the wait, and what opening throws */
+export async function workOn(directory: string, options: WorkOptions = {}): Promise<WorkingStore> {
+  const deadline = performance.now() + (options.waitMs ?? limits.lockWaitMs);
+  for (;;) {
+    try {
+      return await asWriter(directory, options);
+    } catch (error) {
+      if (!isStoreError(error, 'locked')) throw error;
+      const client = await tryConnect(directory);
+      if (client !== undefined) return asClient(directory, client, options);
+      if (performance.now() > deadline) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, retryMs));
+  }
+}
+
+async function asWriter(directory: string, options: StoreOptions): Promise<WorkingStore> {
+  const store = await Store.open(directory, options);
+  const server = await WriterServer.listen(store, socketPath(directory)).catch(async (error: unknown) => {
+    await store.close();
+    throw new StoreError('ioError', `cannot listen on ${socketPath(directory)}`, {}, error);
+  });
+  return {
+    writer: store,
+    reading: store,
+    isWriter: true,
+    close: async () => {
+      await server.close();
+      await store.close();
+    },
+  };
+}
+
+async function tryConnect(directory: string): Promise<WriterClient | undefined> {
+  try {
+    return await WriterClient.connect(socketPath(directory));
+  } catch (error) {
+    if (isStoreError(error, 'noWriter')) return undefined;
+    throw error;
+  }
+}
+
+async function asClient(directory: string, client: WriterClient, options: StoreOptions): Promise<WorkingStore> {
+  const reading = await StoreReader.open(directory, options).catch(async (error: unknown) => {
+    await client.close();
+    throw error;
+  });
+  return {
+    writer: client,
+    reading,
+    isWriter: false,
+    close: async () => {
+      await client.close();
+      await reading.close();
+    },
+  };
+}
+
+/** For reading: beside a running writer, or, when nobody holds the lock, after recovery. @throws {StoreError} */
+export async function readFrom(directory: string, options: StoreOptions = {}): Promise<StoreReading> {
+  try {
+    return await Store.open(directory, options);
+  } catch (error) {
+    if (!isStoreError(error, 'locked')) throw error;
+    return StoreReader.open(directory, options);
+  }
+}
+
+export function socketPath(directory: string): string {
+  return `${directory}/run/writer.sock`;
+}
