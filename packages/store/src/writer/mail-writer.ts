@@ -12,7 +12,7 @@ import type { CreatedMailbox } from './intents/mailbox.ts';
 import type { DeliveryResult, DeliveryTarget, Placed } from './intents/place.ts';
 import type { Listener } from './feed.ts';
 
-/** A message taken in and ready to be placed, by the writer that took it. */
+/** A message taken in and ready to be placed, once, by the writer that took it. */
 export interface TakenMessage {
   /** Octets, with line ends as CRLF. */
   readonly size: number;

@@ -97,15 +97,31 @@ export class Writer implements MailWriter {
       if (Buffer.isBuffer(octets) && octets.length <= limits.ingestSliceBytes) {
         return new LocalMessage(this.#takeWhole(octets, converter));
       }
-      const ingest = new Ingest(this.#ports, this.#messageBytes);
-      for await (const some of Buffer.isBuffer(octets) ? slices(octets) : octets) {
-        await ingest.push(converter.push(some));
-      }
-      await ingest.push(converter.end());
-      return new LocalMessage(ingest.end());
+      return new LocalMessage(await this.#takeFlow(Buffer.isBuffer(octets) ? slices(octets) : octets, converter));
     } finally {
       done();
     }
+  }
+
+  /** Holds the first slice: a message that ends within it is taken whole. */
+  async #takeFlow(octets: AsyncIterable<Buffer>, converter: CrlfConverter): Promise<PreparedMessage> {
+    const held: Buffer[] = [];
+    let heldBytes = 0;
+    let ingest: Ingest | undefined;
+    for await (const some of octets) {
+      if (ingest !== undefined) {
+        await ingest.push(converter.push(some));
+        continue;
+      }
+      held.push(Buffer.from(some));
+      heldBytes += some.length;
+      if (heldBytes <= limits.ingestSliceBytes) continue;
+      ingest = new Ingest(this.#ports, this.#messageBytes);
+      for (const first of held.splice(0)) await ingest.push(converter.push(first));
+    }
+    if (ingest === undefined) return this.#takeWhole(Buffer.concat(held), converter);
+    await ingest.push(converter.end());
+    return ingest.end();
   }
 
   #takeWhole(octets: Buffer, converter: CrlfConverter): PreparedMessage {

@@ -1,0 +1,242 @@
+/**
+ * The other end of the writer's socket: a `MailWriter` in another process. When the connection ends, whatever was not answered
+ * fails with `noWriter` and is not repeated: whether it was done is unknown.
+ */
+import { connect, type Socket } from 'node:net';
+import type { UidSet } from '../codec/uid-set.ts';
+import { errnoOf, StoreError, type StoreErrorCode } from '../errors.ts';
+import type { AccountId, MailboxId, MailboxRole } from '../types.ts';
+import type { Change, Listener } from './feed.ts';
+import type { CreatedAccount } from './intents/account.ts';
+import type { ExpungeAnswer } from './intents/expunge.ts';
+import type { FlagsAnswer, FlagsRequest } from './intents/flags.ts';
+import type { CreatedMailbox } from './intents/mailbox.ts';
+import type { DeliveryResult, DeliveryTarget, Placed } from './intents/place.ts';
+import type { AppendMessage, CopiedMessages, MailWriter, TakenMessage, TakeOptions } from './mail-writer.ts';
+import { bodyBytes, decodeValue, encodeFrame, encodeValue, FrameReader, frameType, windowBytes } from './wire.ts';
+
+interface Waiting {
+  resolve(answer: unknown): void;
+  reject(error: StoreError): void;
+}
+
+/** A message that the writer took under an id of this connection. */
+class RemoteMessage implements TakenMessage {
+  readonly id: number;
+  readonly size: number;
+
+  constructor(id: number, size: number) {
+    this.id = id;
+    this.size = size;
+  }
+}
+
+function idOf(message: TakenMessage): number {
+  if (!(message instanceof RemoteMessage)) throw new StoreError('badIntent', 'a message taken by another writer');
+  return message.id;
+}
+
+export class WriterClient implements MailWriter {
+  readonly #socket: Socket;
+  readonly #frames = new FrameReader();
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #credit = new Map<number, { left: number; wake: (() => void) | undefined }>();
+  readonly #listeners = new Set<Listener>();
+  #nextId = 1;
+  #gone: StoreError | undefined;
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on('data', (octets) => this.#receive(octets));
+    socket.on('error', () => undefined);
+    socket.on('close', () => this.#end());
+  }
+
+  /** @throws {StoreError} noWriter when nobody listens */
+  static connect(path: string): Promise<WriterClient> {
+    return new Promise((resolve, reject) => {
+      const socket = connect(path);
+      socket.once('error', (error) => {
+        reject(new StoreError('noWriter', `no writer answers on ${path} (${errnoOf(error) ?? error.message})`));
+      });
+      socket.once('connect', () => resolve(new WriterClient(socket)));
+    });
+  }
+
+  async close(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      if (this.#socket.destroyed) resolve();
+      else this.#socket.end(resolve);
+    });
+    this.#socket.destroy();
+  }
+
+  async take(octets: Buffer | AsyncIterable<Buffer>, options: TakeOptions = {}): Promise<TakenMessage> {
+    const id = this.#nextId++;
+    const size = this.#request<number>('take', id, options.finalLineEnd ?? false);
+    const credit = { left: windowBytes, wake: undefined as (() => void) | undefined };
+    this.#credit.set(id, credit);
+    let refused: unknown;
+    size.catch((error: unknown) => {
+      refused = error;
+      credit.wake?.();
+    });
+    try {
+      for await (const some of Buffer.isBuffer(octets) ? [octets] : octets) {
+        for (let at = 0; at < some.length && refused === undefined; at += bodyBytes) {
+          await this.#sendBody(id, some.subarray(at, at + bodyBytes), credit, () => refused !== undefined);
+        }
+        if (refused !== undefined) break;
+      }
+      this.#send(frameType.bodyEnd, id, Buffer.alloc(0));
+    } catch (error) {
+      this.#send(frameType.discard, id, Buffer.alloc(0));
+      throw error;
+    } finally {
+      this.#credit.delete(id);
+    }
+    return new RemoteMessage(id, await size);
+  }
+
+  async #sendBody(
+    id: number,
+    octets: Buffer,
+    credit: { left: number; wake: (() => void) | undefined },
+    isRefused: () => boolean,
+  ): Promise<void> {
+    while (credit.left < octets.length && !isRefused() && this.#gone === undefined) {
+      await new Promise<void>((resolve) => {
+        credit.wake = resolve;
+      });
+    }
+    credit.left -= octets.length;
+    this.#send(frameType.body, id, octets);
+  }
+
+  deliver(message: TakenMessage, targets: readonly DeliveryTarget[]): Promise<DeliveryResult[]> {
+    return this.#request('deliver', idOf(message), targets);
+  }
+
+  append(mailbox: MailboxId, messages: readonly AppendMessage[]): Promise<Placed[]> {
+    const items = messages.map((one) => ({ ...one, message: idOf(one.message) }));
+    return this.#request('append', mailbox, items);
+  }
+
+  setFlags(request: FlagsRequest): Promise<FlagsAnswer> {
+    return this.#request('setFlags', request);
+  }
+
+  expunge(mailbox: MailboxId, uids: UidSet, onlyDeleted: boolean): Promise<ExpungeAnswer> {
+    return this.#request('expunge', mailbox, uids, onlyDeleted);
+  }
+
+  copy(source: MailboxId, uids: UidSet, target: MailboxId): Promise<CopiedMessages> {
+    return this.#request('copy', source, uids, target);
+  }
+
+  move(source: MailboxId, uids: UidSet, target: MailboxId): Promise<CopiedMessages> {
+    return this.#request('move', source, uids, target);
+  }
+
+  purge(mailbox: MailboxId, uids: UidSet): Promise<number> {
+    return this.#request('purge', mailbox, uids);
+  }
+
+  createMailbox(account: AccountId, name: string, role: MailboxRole = ''): Promise<CreatedMailbox> {
+    return this.#request('createMailbox', account, name, role);
+  }
+
+  renameMailbox(mailbox: MailboxId, name: string): Promise<void> {
+    return this.#request('renameMailbox', mailbox, name);
+  }
+
+  deleteMailbox(mailbox: MailboxId): Promise<void> {
+    return this.#request('deleteMailbox', mailbox);
+  }
+
+  subscribe(account: AccountId, name: string, on: boolean): Promise<void> {
+    return this.#request('subscribe', account, name, on);
+  }
+
+  setRole(mailbox: MailboxId, role: MailboxRole): Promise<void> {
+    return this.#request('setRole', mailbox, role);
+  }
+
+  setMetadata(account: AccountId, mailbox: MailboxId | 0, name: string, value: Buffer | undefined): Promise<void> {
+    return this.#request('setMetadata', account, mailbox, name, value ?? null);
+  }
+
+  createAccount(name: string, id?: number): Promise<CreatedAccount> {
+    return this.#request('createAccount', name, id ?? null);
+  }
+
+  renameAccount(account: AccountId, name: string): Promise<void> {
+    return this.#request('renameAccount', account, name);
+  }
+
+  deleteAccount(account: AccountId): Promise<void> {
+    return this.#request('deleteAccount', account);
+  }
+
+  setQuota(account: AccountId, bytes: number, messages: number): Promise<void> {
+    return this.#request('setQuota', account, bytes, messages);
+  }
+
+  subscribeFeed(listener: Listener): () => void {
+    if (this.#listeners.size === 0) this.#request('feed').catch(() => undefined);
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #request<Answer>(name: string, ...args: readonly unknown[]): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      if (this.#gone !== undefined) {
+        reject(this.#gone);
+        return;
+      }
+      const id = this.#nextId++;
+      this.#waiting.set(id, { resolve: (answer) => resolve(answer as Answer), reject });
+      this.#send(frameType.request, id, encodeValue([name, ...args]));
+    });
+  }
+
+  #send(type: number, id: number, payload: Buffer): void {
+    if (this.#gone === undefined) this.#socket.write(encodeFrame(type, id, payload));
+  }
+
+  #receive(octets: Buffer): void {
+    for (const frame of this.#frames.push(octets)) {
+      if (frame.type === frameType.feed) this.#tell(decodeValue(frame.payload) as readonly Change[]);
+      else if (frame.type === frameType.credit) this.#confirm(frame.id, frame.payload.readUInt32BE(0));
+      else this.#answer(frame.type, frame.id, decodeValue(frame.payload));
+    }
+  }
+
+  #tell(changes: readonly Change[]): void {
+    for (const listener of this.#listeners) listener(changes);
+  }
+
+  #confirm(id: number, bytes: number): void {
+    const credit = this.#credit.get(id);
+    if (credit === undefined) return;
+    credit.left += bytes;
+    credit.wake?.();
+  }
+
+  #answer(type: number, id: number, value: unknown): void {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    if (type === frameType.answer) waiting?.resolve(value);
+    else {
+      const { code, message, details } = value as { code: StoreErrorCode; message: string; details: Record<string, string> };
+      waiting?.reject(new StoreError(code, message, details));
+    }
+  }
+
+  #end(): void {
+    this.#gone = new StoreError('noWriter', 'the writer went away');
+    for (const credit of this.#credit.values()) credit.wake?.();
+    for (const waiting of this.#waiting.values()) waiting.reject(this.#gone);
+    this.#waiting.clear();
+  }
+}

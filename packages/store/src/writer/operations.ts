@@ -1,0 +1,92 @@
+/** The requests that the writer's socket takes: the shape of each one's arguments, and what it asks of the writer. */
+import { z } from 'zod';
+import { UidSet } from '../codec/uid-set.ts';
+import { StoreError } from '../errors.ts';
+import { type AccountId, brandNumber, type MailboxId, type MailboxRole } from '../types.ts';
+import type { MailWriter, TakenMessage } from './mail-writer.ts';
+
+/** Gives the message that was sent ahead under an id, once. @throws {StoreError} badIntent */
+export type TakeUpload = (id: number) => TakenMessage;
+
+const u32 = z.number().int().min(1).max(0xffff_ffff);
+const accountId = u32.transform((n) => brandNumber<AccountId>(n));
+const mailboxId = u32.transform((n) => brandNumber<MailboxId>(n));
+const ownOrMailbox = z.union([z.literal(0), mailboxId]);
+const whole = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+const uids = z.custom<UidSet>((value) => value instanceof UidSet);
+const octets = z.instanceof(Buffer);
+const words = z.array(z.string());
+const flags = z.number().int().min(0).max(31);
+const role = z.enum(['', 'drafts', 'sent', 'junk', 'trash', 'archive', 'flagged', 'all']) satisfies z.ZodType<MailboxRole>;
+const seconds = z.number().int();
+
+interface Operation {
+  readonly run: (writer: MailWriter, args: unknown, take: TakeUpload) => Promise<unknown>;
+}
+
+function operation<Args>(
+  shape: z.ZodType<Args>,
+  run: (writer: MailWriter, args: Args, take: TakeUpload) => Promise<unknown>,
+): Operation {
+  return {
+    run: (writer, args, take) => {
+      const parsed = shape.safeParse(args);
+      if (!parsed.success) throw new StoreError('badIntent', `arguments that do not fit: ${parsed.error.message}`);
+      return run(writer, parsed.data, take);
+    },
+  };
+}
+
+/** Drops members that are undefined: an absent option is absent. */
+function present<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined)) as never;
+}
+
+const target = z.object({ account: accountId, mailbox: z.string().optional(), trace: octets });
+const item = z.object({
+  message: u32,
+  flags,
+  keywords: words,
+  internalDate: seconds.optional(),
+  uidl: z.string().optional(),
+});
+const flagsRequest = z.object({
+  mailbox: mailboxId,
+  uids,
+  mode: z.enum(['add', 'remove', 'replace']),
+  flags,
+  keywords: words,
+  unchangedSince: whole.optional(),
+});
+
+export const operations: Readonly<Record<string, Operation>> = {
+  deliver: operation(z.tuple([u32, z.array(target)]), (writer, [message, targets], take) =>
+    writer.deliver(take(message), targets.map(present)),
+  ),
+  append: operation(z.tuple([mailboxId, z.array(item)]), (writer, [mailbox, items], take) =>
+    writer.append(
+      mailbox,
+      items.map((one) => ({ ...present(one), message: take(one.message) })),
+    ),
+  ),
+  setFlags: operation(z.tuple([flagsRequest]), (writer, [request]) => writer.setFlags(present(request))),
+  expunge: operation(z.tuple([mailboxId, uids, z.boolean()]), (writer, args) => writer.expunge(...args)),
+  copy: operation(z.tuple([mailboxId, uids, mailboxId]), (writer, args) => writer.copy(...args)),
+  move: operation(z.tuple([mailboxId, uids, mailboxId]), (writer, args) => writer.move(...args)),
+  purge: operation(z.tuple([mailboxId, uids]), (writer, args) => writer.purge(...args)),
+  createMailbox: operation(z.tuple([accountId, z.string(), role]), (writer, args) => writer.createMailbox(...args)),
+  renameMailbox: operation(z.tuple([mailboxId, z.string()]), (writer, args) => writer.renameMailbox(...args)),
+  deleteMailbox: operation(z.tuple([mailboxId]), (writer, args) => writer.deleteMailbox(...args)),
+  subscribe: operation(z.tuple([accountId, z.string(), z.boolean()]), (writer, args) => writer.subscribe(...args)),
+  setRole: operation(z.tuple([mailboxId, role]), (writer, args) => writer.setRole(...args)),
+  setMetadata: operation(
+    z.tuple([accountId, ownOrMailbox, z.string(), z.union([octets, z.null()])]),
+    (writer, [account, mailbox, name, value]) => writer.setMetadata(account, mailbox, name, value ?? undefined),
+  ),
+  createAccount: operation(z.tuple([z.string(), z.union([u32, z.null()])]), (writer, [name, id]) =>
+    writer.createAccount(name, id ?? undefined),
+  ),
+  renameAccount: operation(z.tuple([accountId, z.string()]), (writer, args) => writer.renameAccount(...args)),
+  deleteAccount: operation(z.tuple([accountId]), (writer, args) => writer.deleteAccount(...args)),
+  setQuota: operation(z.tuple([accountId, whole, whole]), (writer, args) => writer.setQuota(...args)),
+};

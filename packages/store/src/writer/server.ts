@@ -1,0 +1,234 @@
+/**
+ * The writer's socket: other processes of the store's user send intents, and get answers and the change feed. Access is the
+ * socket's file mode. A peer that breaks the protocol loses its connection; what it had asked is decided all the same.
+ */
+import { chmod, unlink } from 'node:fs/promises';
+import { createServer, type Server, type Socket } from 'node:net';
+import { errnoOf, errorText, isStoreError, StoreError } from '../errors.ts';
+import { limits } from '../limits.ts';
+import type { Change } from './feed.ts';
+import type { MailWriter, TakenMessage } from './mail-writer.ts';
+import { operations } from './operations.ts';
+import { decodeValue, encodeFrame, encodeValue, type Frame, FrameReader, frameType, windowBytes } from './wire.ts';
+
+/** Messages sent ahead and not yet used, of one connection. */
+const uploadsMax = 4_096;
+
+export class WriterServer {
+  readonly #server: Server;
+  readonly #writer: MailWriter;
+  readonly #connections = new Set<WriterConnection>();
+  readonly #unsubscribe: () => void;
+
+  private constructor(server: Server, writer: MailWriter) {
+    this.#server = server;
+    this.#writer = writer;
+    server.on('connection', (socket) => this.#accept(socket));
+    this.#unsubscribe = writer.subscribeFeed((changes) => {
+      for (const connection of this.#connections) connection.tell(changes);
+    });
+  }
+
+  /** Opens the socket, replacing one that a dead writer left: the lock proves that it is dead. */
+  static async listen(writer: MailWriter, path: string): Promise<WriterServer> {
+    await unlink(path).catch((error: unknown) => {
+      if (errnoOf(error) !== 'ENOENT') throw error;
+    });
+    const server = createServer();
+    const listening = new WriterServer(server, writer);
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(path, resolve);
+    });
+    await chmod(path, 0o600);
+    return listening;
+  }
+
+  /** Stops listening, lets requests under way finish, ends the connections. */
+  async close(): Promise<void> {
+    this.#unsubscribe();
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    await Promise.all([...this.#connections].map((connection) => connection.finish()));
+    await closed;
+  }
+
+  #accept(socket: Socket): void {
+    const connection = new WriterConnection(socket, this.#writer);
+    this.#connections.add(connection);
+    socket.on('close', () => this.#connections.delete(connection));
+  }
+}
+
+/** A message on its way in: body frames become octets for the writer as fast as it takes them. */
+class Upload {
+  readonly taken: Promise<TakenMessage>;
+  #waiting: Buffer[] = [];
+  #waitingBytes = 0;
+  #ended: 'no' | 'whole' | 'broken' = 'no';
+  #wake: (() => void) | undefined;
+
+  constructor(writer: MailWriter, finalLineEnd: boolean, confirm: (bytes: number) => void) {
+    this.taken = writer.take(this.#octets(confirm), { finalLineEnd });
+    // Asked for later, or never.
+    this.taken.catch(() => undefined);
+  }
+
+  push(octets: Buffer): void {
+    this.#waiting.push(octets);
+    this.#waitingBytes += octets.length;
+    if (this.#waitingBytes > windowBytes * 2) throw new StoreError('badIntent', 'a body beyond its window');
+    this.#wake?.();
+  }
+
+  end(how: 'whole' | 'broken'): void {
+    if (this.#ended === 'no') this.#ended = how;
+    this.#wake?.();
+  }
+
+  async *#octets(confirm: (bytes: number) => void): AsyncGenerator<Buffer> {
+    for (;;) {
+      const next = this.#waiting.shift();
+      if (next !== undefined) {
+        this.#waitingBytes -= next.length;
+        yield next;
+        confirm(next.length);
+      } else if (this.#ended === 'whole') return;
+      else if (this.#ended === 'broken') throw new StoreError('badIntent', 'the body was not finished');
+      else {
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+      }
+    }
+  }
+}
+
+class WriterConnection {
+  readonly #socket: Socket;
+  readonly #writer: MailWriter;
+  readonly #frames = new FrameReader();
+  readonly #uploads = new Map<number, Upload>();
+  #running = 0;
+  #finished: (() => void) | undefined;
+  #feed = false;
+
+  constructor(socket: Socket, writer: MailWriter) {
+    this.#socket = socket;
+    this.#writer = writer;
+    socket.on('data', (octets) => this.#receive(octets));
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => {
+      for (const upload of this.#uploads.values()) upload.end('broken');
+      this.#uploads.clear();
+    });
+  }
+
+  tell(changes: readonly Change[]): void {
+    if (this.#feed) this.#send(frameType.feed, 0, encodeValue(changes));
+  }
+
+  /** Ends the connection once what it asked is answered. */
+  async finish(): Promise<void> {
+    if (this.#running > 0) {
+      await new Promise<void>((resolve) => {
+        this.#finished = resolve;
+      });
+    }
+    await new Promise<void>((resolve) => this.#socket.end(resolve));
+    this.#socket.destroy();
+  }
+
+  #receive(octets: Buffer): void {
+    try {
+      for (const frame of this.#frames.push(octets)) this.#frame(frame);
+    } catch (error) {
+      this.#socket.destroy(error instanceof Error ? error : undefined);
+    }
+  }
+
+  #frame(frame: Frame): void {
+    switch (frame.type) {
+      case frameType.body:
+        this.#upload(frame.id, false).push(frame.payload);
+        break;
+      case frameType.bodyEnd:
+        this.#upload(frame.id, false).end('whole');
+        break;
+      case frameType.discard:
+        this.#uploads.get(frame.id)?.end('broken');
+        this.#uploads.delete(frame.id);
+        break;
+      case frameType.request:
+        this.#request(frame);
+        break;
+      default:
+        throw new StoreError('badIntent', `a frame of type ${frame.type}`);
+    }
+  }
+
+  #upload(id: number, finalLineEnd: boolean): Upload {
+    const known = this.#uploads.get(id);
+    if (known !== undefined) return known;
+    if (this.#uploads.size >= uploadsMax) throw new StoreError('badIntent', `more than ${uploadsMax} messages sent ahead`);
+    const upload = new Upload(this.#writer, finalLineEnd, (bytes) => {
+      const credit = Buffer.allocUnsafe(4);
+      credit.writeUInt32BE(bytes, 0);
+      this.#send(frameType.credit, id, credit);
+    });
+    this.#uploads.set(id, upload);
+    return upload;
+  }
+
+  #request(frame: Frame): void {
+    if (this.#running >= limits.intentsInFlight) throw new StoreError('badIntent', 'too many requests under way');
+    this.#running++;
+    this.#run(decodeValue(frame.payload))
+      .then(
+        (answer) => this.#send(frameType.answer, frame.id, encodeValue(answer ?? null)),
+        (error: unknown) => this.#send(frameType.error, frame.id, encodeValue(describe(error))),
+      )
+      .finally(() => {
+        this.#running--;
+        if (this.#running === 0) this.#finished?.();
+      });
+  }
+
+  async #run(request: unknown): Promise<unknown> {
+    if (!Array.isArray(request)) throw new StoreError('badIntent', 'a request is a list');
+    const [name, ...args]: unknown[] = request;
+    if (name === 'feed') {
+      this.#feed = true;
+      return null;
+    }
+    if (name === 'take') return this.#take(args);
+    const operation = typeof name === 'string' && Object.hasOwn(operations, name) ? operations[name] : undefined;
+    if (operation === undefined) throw new StoreError('badIntent', `no request of the name ${String(name)}`);
+    return operation.run(this.#writer, args, (id) => this.#use(id));
+  }
+
+  readonly #taken = new Map<number, TakenMessage>();
+
+  /** Begins an upload; answered with its size when it is whole. */
+  async #take([id, finalLineEnd]: readonly unknown[]): Promise<unknown> {
+    if (typeof id !== 'number' || typeof finalLineEnd !== 'boolean') throw new StoreError('badIntent', 'take: id, boolean');
+    const message = await this.#upload(id, finalLineEnd).taken.finally(() => this.#uploads.delete(id));
+    this.#taken.set(id, message);
+    return message.size;
+  }
+
+  #use(id: number): TakenMessage {
+    const message = this.#taken.get(id);
+    if (message === undefined) throw new StoreError('badIntent', `no message was sent under ${id}`);
+    this.#taken.delete(id);
+    return message;
+  }
+
+  #send(type: number, id: number, payload: Buffer): void {
+    if (!this.#socket.destroyed) this.#socket.write(encodeFrame(type, id, payload));
+  }
+}
+
+function describe(error: unknown): { code: string; message: string; details: object } {
+  if (isStoreError(error)) return { code: error.code, message: error.message, details: error.details };
+  return { code: 'ioError', message: errorText(error), details: {} };
+}
