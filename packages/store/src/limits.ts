@@ -2,15 +2,12 @@
  * Every bound of the store, with its unit and its reason. What can grow is checked against one of these before it grows.
  */
 
-const KiB = 1024;
-const MiB = 1024 * KiB;
-
 export const limits = {
   /** octets of one message; default of `limits.messageBytes`. Larger mail is what file transfer is for. */
-  messageBytes: 64 * MiB,
+  messageBytes: 67_108_864, // 64 * MiB
   /** octets of a message's header, and of all part headers and boundary lines of a message together; what is beyond is
    *  content. Keeps what structure is made from in one record. */
-  headerBytes: 1 * MiB,
+  headerBytes: 1_048_576, // 1 * MiB
   /** nesting of multipart and message/rfc822; deeper entities are leaves. */
   mimeDepth: 100,
   /** entities of one message; further boundaries are content. */
@@ -22,13 +19,17 @@ export const limits = {
   /** addresses read from one address field for ENVELOPE; one field of 1 MiB could name 100,000. */
   addresses: 5_000,
   /** a body part of at least this many octets (decoded) is a PART of its own; below, a shared copy costs more than it saves. */
-  partBytesMin: 4 * KiB,
+  partBytesMin: 4_096, // 4 * KiB
   /** octets of content that one MESSAGE keeps inline; further small content becomes PARTs. */
-  inlineBytes: 256 * KiB,
+  inlineBytes: 262_144, // 256 * KiB
   /** content longer than this is appended in chunks as it arrives, so that memory does not follow message size. */
-  partChunkBytes: 1 * MiB,
+  partChunkBytes: 1_048_576, // 1 * MiB
+  /** octets of a part held in memory before its chunks go to the heap: a duplicate up to this size costs no octet of it. */
+  partSpillBytes: 4_194_304, // 4 * MiB
+  /** chunks of one part: the closing record lists them in its fields, 65,535 octets. */
+  partChunks: 2_048,
   /** octets of a message taken in before the event loop gets a turn; 256 KiB cost about 2 ms. */
-  ingestSliceBytes: 256 * KiB,
+  ingestSliceBytes: 262_144, // 256 * KiB
   /** octets of base64 columns a recipe can name; longer lines are stored as they came. */
   base64LineBytes: 998,
   /** smallest saving, in percent, that is worth a decompression at each read. */
@@ -37,13 +38,13 @@ export const limits = {
   zstdBytesMin: 256,
 
   /** octets of a segment; the default of `heap.segmentBytes`. */
-  segmentBytes: 128 * MiB,
+  segmentBytes: 134_217_728, // 128 * MiB
   /** octets of records after which a batch takes no further intent. */
-  batchBytes: 8 * MiB,
+  batchBytes: 8_388_608, // 8 * MiB
   /** octets of records that one intent may produce. */
-  intentBytes: 32 * MiB,
+  intentBytes: 33_554_432, // 32 * MiB
   /** octets of one record's payload, as stored and as decoded: header and inline content with room to spare. */
-  recordBytes: 32 * MiB,
+  recordBytes: 33_554_432, // 32 * MiB
   /** intents in one batch: deciding them must not hold the event loop. */
   batchIntents: 256,
   /** entries that one EVENT may name; larger work goes in slices. */
@@ -55,7 +56,7 @@ export const limits = {
   /** batches between durable heap and catalog. */
   batchesAhead: 4,
   /** octets between durable heap and catalog. */
-  bytesAhead: 32 * MiB,
+  bytesAhead: 33_554_432, // 32 * MiB
   /** segments named in a header: 128 TiB of heap at the default size. */
   segments: 1_000_000,
 
@@ -76,16 +77,16 @@ export const limits = {
   /** octets of an imported UIDL: RFC 1939 §7. */
   uidlBytes: 70,
   /** octets of the header lines that a delivery puts on top. */
-  traceBytes: 16 * KiB,
+  traceBytes: 16_384, // 16 * KiB
   /** Message-IDs of one message that take part in threading: its own, the first and the last of References. */
   threadKeys: 64,
   /** octets of a catalog row; a larger ENVELOPE or BODYSTRUCTURE is made again from MESSAGE when asked. */
-  rowBytes: 64 * KiB,
+  rowBytes: 65_536, // 64 * KiB
   /** octets of a metadata value (RFC 5464). */
-  metadataBytes: 64 * KiB,
+  metadataBytes: 65_536, // 64 * KiB
 
   /** octets of one frame on the writer's socket. */
-  frameBytes: 2 * MiB,
+  frameBytes: 2_097_152, // 2 * MiB
   /** intents of one socket connection waiting for their answers. */
   intentsInFlight: 1_024,
   /** ms for a command to wait for the writer's lock when no socket answers. */
@@ -93,5 +94,5 @@ export const limits = {
   /** ms without work after which an empty COMMIT closes the log. */
   idleCommitMs: 1_000,
   /** LMDB's address space; not disk. */
-  catalogMapBytes: 1024 * 1024 * MiB,
+  catalogMapBytes: 1_099_511_627_776, // 1024 * 1024 * MiB
 } as const;

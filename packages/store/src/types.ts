@@ -49,3 +49,10 @@ export type Sha256 = Buffer;
 
 /** Mailbox roles (RFC 6154 special use); empty for none. */
 export type MailboxRole = '' | 'drafts' | 'sent' | 'junk' | 'trash' | 'archive' | 'flagged' | 'all';
+
+/** Where a record lies. */
+export interface Location {
+  readonly lsn: Lsn;
+  /** Octets of the whole record in the segment, header and padding included: a multiple of 8. */
+  readonly bytes: number;
+}

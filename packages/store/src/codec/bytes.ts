@@ -31,7 +31,8 @@ export class Reader {
 
   #take(length: number): number {
     const at = this.#position;
-    if (length > this.#buffer.length - at) throw new DecodeError(`${length} octets wanted at ${at}, ${this.remaining} left`);
+    if (length > this.#buffer.length - at)
+      throw new DecodeError(`${length} octets wanted at ${at}, ${this.remaining} left`);
     this.#position = at + length;
     return at;
   }
@@ -72,6 +73,12 @@ export class Reader {
     if (value > Number.MAX_SAFE_INTEGER) throw new DecodeError(`varint beyond 2^53 at ${at}`);
     this.#position = at;
     return value;
+  }
+
+  /** A signed integer: zigzag in a varint. */
+  signed(): number {
+    const value = this.varint();
+    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
   }
 
   /** The next `length` octets, sharing the buffer. */
@@ -160,6 +167,10 @@ export class Writer {
     return this;
   }
 
+  signed(value: number): this {
+    return this.varint(value >= 0 ? value * 2 : -value * 2 - 1);
+  }
+
   bytes(octets: Uint8Array): this {
     const at = this.#room(octets.length);
     this.#buffer.set(octets, at);
@@ -174,7 +185,7 @@ export class Writer {
     const length = Buffer.byteLength(value, 'utf8');
     this.varint(length);
     const at = this.#room(length);
-    this.#buffer.utf8Write(value, at, length);
+    this.#buffer.write(value, at, length, 'utf8');
     return this;
   }
 

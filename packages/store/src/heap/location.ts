@@ -1,11 +1,7 @@
-/** Where a record lies: its LSN and how long it is, header and padding included. */
-import type { Lsn } from '../types.ts';
+/** What the heap hands out and takes in: places, records, segments, and damage by name. */
+import type { Location, Lsn } from '../types.ts';
 
-export interface Location {
-  readonly lsn: Lsn;
-  /** Octets of the whole record in the segment, a multiple of 8. */
-  readonly bytes: number;
-}
+export type { Location };
 
 /** A record as it came off the disk, its checksums verified. The buffers are the caller's. */
 export interface HeapRecord {
@@ -26,6 +22,24 @@ export interface NewRecord {
   readonly codec: 0 | 1;
   /** Octets of the payload before compression; `payload.length` when `codec` is 0. */
   readonly decodedBytes: number;
+}
+
+/** A verified record with its payload as stored: what a copy needs. */
+export interface StoredRecord extends NewRecord {
+  readonly location: Location;
+}
+
+/** A record met by a scan. */
+export interface ScannedRecord extends HeapRecord {
+  /** Number of its segment. */
+  readonly segment: number;
+  readonly codec: 0 | 1;
+  /** Octets of the payload as stored. */
+  readonly storedBytes: number;
+  /** Octets of the payload decoded; `payload` itself is empty where the scan did not want it. */
+  readonly decodedBytes: number;
+  /** Present on COMMITs. */
+  readonly commit?: Commit;
 }
 
 /** What a COMMIT said. */
@@ -57,12 +71,36 @@ export interface SegmentState {
   readonly number: number;
   readonly epoch: number;
   readonly baseLsn: Lsn;
-  /** End of the log in this segment: the successor's word, or the last believed batch's end. */
+  /** End of the log in this segment: a later header's word, or the last believed batch's end. */
   readonly endLsn: Lsn;
   /** Octets of the file, void ones included. */
   readonly fileBytes: number;
   readonly headerBytes: number;
   readonly predecessor: number;
+  /** The numbers its header lists; of the newest segment only, empty for older ones: their lists are history. */
   readonly liveSegments: readonly number[];
   readonly highWater: HighWater;
 }
+
+/**
+ * What is wrong at a place: a listed segment's file is not there; a segment's header is not believable; no record head
+ * where one must be; a payload's crc; a COMMIT that disagrees with its batch.
+ */
+export type DamageKind = 'missingSegment' | 'segmentHeader' | 'recordHead' | 'payload' | 'batch';
+
+/** A bad place in the log, by name. */
+export interface Damage {
+  readonly kind: DamageKind;
+  readonly segment: number;
+  /** Octets from the start of the file. */
+  readonly offset: number;
+  /** LSN of that place; 0 where it is not known (a segment without a header). */
+  readonly lsn: Lsn;
+  /** Octets that could not be read as records. */
+  readonly bytes: number;
+  /** Of a bad payload: what the record's head, which is good, says. */
+  readonly record?: { readonly type: number; readonly fields: Buffer };
+}
+
+/** Told of each damage; to throw in it ends the walk. */
+export type OnDamage = (damage: Damage) => void;

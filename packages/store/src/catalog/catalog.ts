@@ -1,0 +1,176 @@
+/**
+ * The catalog's face: questions about accounts, mailboxes, entries and messages, answered from a view. Reads no heap octet.
+ */
+import type { UidSet } from '../codec/uid-set.ts';
+import { type AccountId, brandNumber, type MailboxId, type MessageId } from '../types.ts';
+import { chunkSlots, type Entry } from './index-chunk.ts';
+import { kind, kindU32Key, messageOfKey, prefixEnd, u32Key, u32PairKey } from './keys.ts';
+import type { AccountRow, MailboxRow, MessageRow, PartRow, RetainedRow, SegmentRow, StateRow } from './rows.ts';
+import {
+  accountNameTable,
+  accountTable,
+  indexTable,
+  keywordTable,
+  mailboxNameTable,
+  mailboxTable,
+  messageHashTable,
+  messageTable,
+  partTable,
+  retainedTable,
+  segmentTable,
+  stateTable,
+  subscriptionTable,
+  uidTable,
+} from './schema.ts';
+import type { UidPage } from './uid-pages.ts';
+import type { View } from './write-set.ts';
+
+export interface NamedAccount {
+  readonly id: AccountId;
+  readonly row: AccountRow;
+}
+
+export interface NamedMailbox {
+  readonly id: MailboxId;
+  readonly row: MailboxRow;
+}
+
+const maxUid = 0xffff_ffff;
+
+/** Reads through one view; a snapshot is the view's. */
+export class Catalog {
+  readonly view: View;
+
+  constructor(view: View) {
+    this.view = view;
+  }
+
+  state(): StateRow | undefined {
+    return this.view.read(stateTable);
+  }
+
+  account(id: AccountId): AccountRow | undefined {
+    return this.view.read(accountTable, id);
+  }
+
+  /** A live account by name, in any letter case. */
+  accountNamed(name: string): NamedAccount | undefined {
+    const number = this.view.read(accountNameTable, name);
+    if (number === undefined) return undefined;
+    const id = brandNumber<AccountId>(number);
+    const row = this.account(id);
+    return row === undefined ? undefined : { id, row };
+  }
+
+  /** All accounts by id, deleted ones too. */
+  *accounts(): Generator<NamedAccount> {
+    const range = { from: Buffer.of(kind.row), to: Buffer.of(kind.row + 1) };
+    for (const [key, row] of this.view.range(accountTable, range)) {
+      yield { id: brandNumber<AccountId>(key.readUInt32BE(1)), row };
+    }
+  }
+
+  mailbox(id: MailboxId): MailboxRow | undefined {
+    return this.view.read(mailboxTable, id);
+  }
+
+  mailboxNamed(account: AccountId, name: string): NamedMailbox | undefined {
+    const number = this.view.read(mailboxNameTable, account, name);
+    if (number === undefined) return undefined;
+    const id = brandNumber<MailboxId>(number);
+    const row = this.mailbox(id);
+    return row === undefined ? undefined : { id, row };
+  }
+
+  /** The account's mailboxes by name. */
+  *mailboxes(account: AccountId): Generator<NamedMailbox> {
+    const prefix = kindU32Key(kind.name, account);
+    for (const [, number] of this.view.range(mailboxNameTable, { from: prefix, to: prefixEnd(prefix) })) {
+      const id = brandNumber<MailboxId>(number);
+      const row = this.mailbox(id);
+      if (row !== undefined) yield { id, row };
+    }
+  }
+
+  /** Every mailbox by id, deleted ones too. */
+  *allMailboxes(): Generator<NamedMailbox> {
+    const range = { from: Buffer.of(kind.row), to: Buffer.of(kind.row + 1) };
+    for (const [key, row] of this.view.range(mailboxTable, range)) {
+      yield { id: brandNumber<MailboxId>(key.readUInt32BE(1)), row };
+    }
+  }
+
+  subscriptions(account: AccountId): string[] {
+    const prefix = kindU32Key(kind.subscription, account);
+    const keys = this.view.range(subscriptionTable, { from: prefix, to: prefixEnd(prefix) });
+    return [...keys].map(([key]) => key.toString('utf8', 5));
+  }
+
+  isSubscribed(account: AccountId, name: string): boolean {
+    return this.view.read(subscriptionTable, account, name) !== undefined;
+  }
+
+  /** The mailbox's keywords, by number. */
+  keywords(mailbox: MailboxId): readonly string[] {
+    return this.view.read(keywordTable, mailbox) ?? [];
+  }
+
+  entry(mailbox: MailboxId, uid: number): Entry | undefined {
+    return this.view.read(indexTable, mailbox, Math.floor(uid / chunkSlots))?.get(uid);
+  }
+
+  /** Entries in UID order; those in `uids` when given. */
+  *entries(mailbox: MailboxId, uids?: UidSet): Generator<Entry> {
+    for (const { first, last } of uids?.ranges ?? [{ first: 1, last: maxUid }]) {
+      const from = u32PairKey(mailbox, Math.floor(first / chunkSlots));
+      const to = Buffer.concat([u32PairKey(mailbox, Math.floor(last / chunkSlots)), Buffer.of(0)]);
+      for (const [key, chunk] of this.view.range(indexTable, { from, to })) {
+        for (const entry of chunk.entries(key.readUInt32BE(4))) {
+          if (entry.uid >= first && entry.uid <= last) yield entry;
+        }
+      }
+    }
+  }
+
+  /** The mailbox's UID pages: number and page, rising. */
+  *uidPages(mailbox: MailboxId): Generator<readonly [number, UidPage]> {
+    const prefix = u32Key(mailbox);
+    for (const [key, page] of this.view.range(uidTable, { from: prefix, to: prefixEnd(prefix) })) {
+      yield [key.readUInt32BE(4), page];
+    }
+  }
+
+  /** Expunged entries still within retention, by UID. */
+  *retained(mailbox: MailboxId): Generator<RetainedRow> {
+    const prefix = u32Key(mailbox);
+    for (const [, row] of this.view.range(retainedTable, { from: prefix, to: prefixEnd(prefix) })) yield row;
+  }
+
+  message(id: MessageId): MessageRow | undefined {
+    return this.view.read(messageTable, id);
+  }
+
+  messageWithHash(sha: Buffer): MessageId | undefined {
+    const number = this.view.read(messageHashTable, sha);
+    return number === undefined ? undefined : brandNumber<MessageId>(number);
+  }
+
+  *messages(): Generator<readonly [MessageId, MessageRow]> {
+    const range = { from: Buffer.alloc(0), to: Buffer.alloc(9, 0xff) };
+    for (const [key, row] of this.view.range(messageTable, range)) yield [messageOfKey(key), row];
+  }
+
+  part(sha: Buffer): PartRow | undefined {
+    return this.view.read(partTable, sha);
+  }
+
+  *parts(): Generator<readonly [Buffer, PartRow]> {
+    yield* this.view.range(partTable, { from: Buffer.alloc(0), to: Buffer.alloc(33, 0xff) });
+  }
+
+  *segments(): Generator<readonly [number, SegmentRow]> {
+    const range = { from: Buffer.alloc(0), to: Buffer.alloc(9, 0xff) };
+    for (const [key, row] of this.view.range(segmentTable, range)) yield [messageOfKey(key), row];
+  }
+}
+

@@ -1,0 +1,254 @@
+/**
+ * One value of the `index` table: up to 64 entries of a mailbox, packed as columns (docs/format/catalog.md, "index").
+ *
+ * In memory a slot is addressed directly by UID mod 64. On disk a column is stored as its minimum and one fixed width for
+ * the differences, so that a mailbox of like messages costs a few octets an entry and a reader of one column skips the rest.
+ */
+import { DecodeError, Reader, Writer } from '../codec/bytes.ts';
+import { brandNumber, type EmailId, type Lsn, type MessageId, type ModSeq, type ThreadId, type Uid } from '../types.ts';
+
+/** A message's place in a mailbox, as the catalog knows it. */
+export interface Entry {
+  readonly uid: Uid;
+  /** The ENTRY record. */
+  readonly lsn: Lsn;
+  /** Octets of the ENTRY record. */
+  readonly bytes: number;
+  readonly flags: number;
+  /** Keyword numbers of this mailbox, rising. */
+  readonly keywords: readonly number[];
+  readonly modSeq: ModSeq;
+  /** Seconds since 1970. */
+  readonly internalDate: number;
+  /** Seconds since 1970. */
+  readonly saveDate: number;
+  /** Octets of the message with this entry's trace lines: RFC822.SIZE. */
+  readonly size: number;
+  readonly message: MessageId;
+  readonly thread: ThreadId;
+  readonly email: EmailId;
+  /** Imported UIDL; empty when it is derived from UIDVALIDITY and UID. */
+  readonly uidl: string;
+}
+
+export const chunkSlots = 64;
+
+const columns = [
+  'lsn',
+  'bytes',
+  'flags',
+  'modSeq',
+  'internalDate',
+  'saveDate',
+  'size',
+  'message',
+  'thread',
+  'email',
+] as const;
+const columnCount = columns.length;
+/** Dates may lie before 1970: they are kept with this added. */
+const dateBias = 2 ** 40;
+
+const col = {
+  lsn: 0,
+  bytes: 1,
+  flags: 2,
+  modSeq: 3,
+  internalDate: 4,
+  saveDate: 5,
+  size: 6,
+  message: 7,
+  thread: 8,
+  email: 9,
+} as const;
+
+const noKeywords: readonly number[] = Object.freeze([]);
+
+export class IndexChunk {
+  /** Bit n of low/high: slot n (n < 32) or 32 + n is taken. */
+  #low = 0;
+  #high = 0;
+  #cells: Float64Array;
+  readonly #keywords: Map<number, readonly number[]>;
+  readonly #uidls: Map<number, string>;
+
+  constructor() {
+    this.#cells = new Float64Array(chunkSlots * columnCount);
+    this.#keywords = new Map();
+    this.#uidls = new Map();
+  }
+
+  copy(): IndexChunk {
+    const chunk = new IndexChunk();
+    chunk.#low = this.#low;
+    chunk.#high = this.#high;
+    chunk.#cells = this.#cells.slice();
+    for (const [slot, numbers] of this.#keywords) chunk.#keywords.set(slot, numbers);
+    for (const [slot, uidl] of this.#uidls) chunk.#uidls.set(slot, uidl);
+    return chunk;
+  }
+
+  get isEmpty(): boolean {
+    return this.#low === 0 && this.#high === 0;
+  }
+
+  has(uid: number): boolean {
+    const slot = uid % chunkSlots;
+    return ((slot < 32 ? this.#low >>> slot : this.#high >>> (slot - 32)) & 1) === 1;
+  }
+
+  get(uid: number): Entry | undefined {
+    if (!this.has(uid)) return undefined;
+    const slot = uid % chunkSlots;
+    const cells = this.#cells;
+    const at = slot * columnCount;
+    return {
+      uid: brandNumber<Uid>(uid),
+      lsn: brandNumber<Lsn>(cells[at + col.lsn] ?? 0),
+      bytes: cells[at + col.bytes] ?? 0,
+      flags: cells[at + col.flags] ?? 0,
+      keywords: this.#keywords.get(slot) ?? noKeywords,
+      modSeq: brandNumber<ModSeq>(cells[at + col.modSeq] ?? 0),
+      internalDate: (cells[at + col.internalDate] ?? 0) - dateBias,
+      saveDate: (cells[at + col.saveDate] ?? 0) - dateBias,
+      size: cells[at + col.size] ?? 0,
+      message: brandNumber<MessageId>(cells[at + col.message] ?? 0),
+      thread: brandNumber<ThreadId>(cells[at + col.thread] ?? 0),
+      email: brandNumber<EmailId>(cells[at + col.email] ?? 0),
+      uidl: this.#uidls.get(slot) ?? '',
+    };
+  }
+
+  set(entry: Entry): void {
+    const slot = entry.uid % chunkSlots;
+    if (slot < 32) this.#low |= 1 << slot;
+    else this.#high |= 1 << (slot - 32);
+    const cells = this.#cells;
+    const at = slot * columnCount;
+    cells[at + col.lsn] = entry.lsn;
+    cells[at + col.bytes] = entry.bytes;
+    cells[at + col.flags] = entry.flags;
+    cells[at + col.modSeq] = entry.modSeq;
+    cells[at + col.internalDate] = entry.internalDate + dateBias;
+    cells[at + col.saveDate] = entry.saveDate + dateBias;
+    cells[at + col.size] = entry.size;
+    cells[at + col.message] = entry.message;
+    cells[at + col.thread] = entry.thread;
+    cells[at + col.email] = entry.email;
+    if (entry.keywords.length > 0) this.#keywords.set(slot, entry.keywords);
+    else this.#keywords.delete(slot);
+    if (entry.uidl !== '') this.#uidls.set(slot, entry.uidl);
+    else this.#uidls.delete(slot);
+  }
+
+  /** Changes an entry's flags, keywords and MODSEQ alone. */
+  setFlags(uid: number, flags: number, keywords: readonly number[], modSeq: ModSeq): void {
+    const slot = uid % chunkSlots;
+    const at = slot * columnCount;
+    this.#cells[at + col.flags] = flags;
+    this.#cells[at + col.modSeq] = modSeq;
+    if (keywords.length > 0) this.#keywords.set(slot, keywords);
+    else this.#keywords.delete(slot);
+  }
+
+  remove(uid: number): void {
+    const slot = uid % chunkSlots;
+    if (slot < 32) this.#low &= ~(1 << slot);
+    else this.#high &= ~(1 << (slot - 32));
+    this.#keywords.delete(slot);
+    this.#uidls.delete(slot);
+  }
+
+  /** Taken slots, rising. */
+  slots(): number[] {
+    const slots: number[] = [];
+    for (let slot = 0; slot < 32; slot++) if ((this.#low >>> slot) & 1) slots.push(slot);
+    for (let slot = 0; slot < 32; slot++) if ((this.#high >>> slot) & 1) slots.push(slot + 32);
+    return slots;
+  }
+
+  /** The entries of this chunk in UID order; `chunk` is UID ÷ 64. */
+  *entries(chunk: number): Generator<Entry> {
+    for (const slot of this.slots()) {
+      const entry = this.get(chunk * chunkSlots + slot);
+      if (entry !== undefined) yield entry;
+    }
+  }
+
+  encode(): Buffer {
+    const slots = this.slots();
+    const writer = new Writer(64 + slots.length * 40);
+    writer.u32(this.#low >>> 0).u32(this.#high >>> 0);
+    let highest = 0;
+    for (const slot of slots) highest = Math.max(highest, this.#cells[slot * columnCount + col.modSeq] ?? 0);
+    writer.u64(highest);
+    for (let column = 0; column < columnCount; column++) encodeColumn(writer, this.#cells, slots, column);
+    writer.u8(this.#keywords.size);
+    for (const [slot, numbers] of [...this.#keywords].sort((a, b) => a[0] - b[0])) {
+      writer.u8(slot).varint(numbers.length).bytes(Uint8Array.from(numbers));
+    }
+    writer.u8(this.#uidls.size);
+    for (const [slot, uidl] of [...this.#uidls].sort((a, b) => a[0] - b[0])) writer.u8(slot).text(uidl);
+    return writer.finish();
+  }
+
+  static decode(octets: Buffer): IndexChunk {
+    const reader = new Reader(octets);
+    const chunk = new IndexChunk();
+    chunk.#low = reader.u32() | 0;
+    chunk.#high = reader.u32() | 0;
+    reader.u64();
+    const slots = chunk.slots();
+    for (let column = 0; column < columnCount; column++) decodeColumn(reader, chunk.#cells, slots, column);
+    for (let left = reader.u8(); left > 0; left--) {
+      const slot = reader.u8();
+      chunk.#keywords.set(slot, [...reader.bytes(reader.varint())]);
+    }
+    for (let left = reader.u8(); left > 0; left--) {
+      const slot = reader.u8();
+      chunk.#uidls.set(slot, reader.text());
+    }
+    reader.end();
+    return chunk;
+  }
+
+  /** The highest MODSEQ in an encoded chunk, without decoding it. */
+  static highestModSeq(octets: Buffer): ModSeq {
+    return brandNumber<ModSeq>(new Reader(octets, 8).u64());
+  }
+}
+
+function encodeColumn(writer: Writer, cells: Float64Array, slots: readonly number[], column: number): void {
+  let low = Number.MAX_SAFE_INTEGER;
+  let high = 0;
+  for (const slot of slots) {
+    const value = cells[slot * columnCount + column] ?? 0;
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
+  const spread = high - low;
+  const width = spread <= 0 ? 0 : spread < 0x100 ? 1 : spread < 0x1_0000 ? 2 : spread < 0x1_0000_0000 ? 4 : 8;
+  writer.u8(width).varint(slots.length === 0 ? 0 : low);
+  if (width === 0) return;
+  for (const slot of slots) {
+    const difference = (cells[slot * columnCount + column] ?? 0) - low;
+    if (width === 1) writer.u8(difference);
+    else if (width === 2) writer.u16(difference);
+    else if (width === 4) writer.u32(difference);
+    else writer.u64(difference);
+  }
+}
+
+function decodeColumn(reader: Reader, cells: Float64Array, slots: readonly number[], column: number): void {
+  const width = reader.u8();
+  const low = reader.varint();
+  for (const slot of slots) {
+    let difference = 0;
+    if (width === 1) difference = reader.u8();
+    else if (width === 2) difference = reader.u16();
+    else if (width === 4) difference = reader.u32();
+    else if (width === 8) difference = reader.u64();
+    else if (width !== 0) throw new DecodeError(`column width ${width}`);
+    cells[slot * columnCount + column] = low + difference;
+  }
+}

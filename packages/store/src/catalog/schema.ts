@@ -1,0 +1,137 @@
+/**
+ * The tables: what each holds, under which key, and what must always be true of them. `upkeep/check.ts` checks the
+ * invariants in this order; docs/format/catalog.md gives the octets.
+ *
+ *  1. meta          one row: `appliedLsn` never exceeds the durable log's end; every id in use is at or below its counter.
+ *  2. accounts      a live account's name row leads to it; messages and bytes are the sums over its live mailboxes, the
+ *                   retained figures the sums over retained rows and deleted mailboxes; mailboxes counts the live ones.
+ *  3. mailboxes     a live mailbox's name row leads to it, and no other name row exists; UIDs are below UIDNEXT;
+ *                   HIGHESTMODSEQ is at least every entry's MODSEQ; counts and octets equal its entries.
+ *  4. keywords      an entry's keyword numbers are below the length of its mailbox's list; words differ ignoring case.
+ *  5. uids          a UID is present exactly when its entry is in index; it is unseen exactly when \Seen is not set.
+ *  6. index         no empty chunk; an entry's record lies in the log; its message exists.
+ *  7. retained      never the UID of a live entry; its message exists.
+ *  8. expunged      MODSEQs above the floor; UIDs absent from index and below UIDNEXT.
+ *  9. uidls         exactly the imported UIDLs of live and retained entries.
+ * 10. messages      refs equals the live and retained entries that name it and is never 0; every part it lists exists.
+ * 11. messageHashes exactly one row per message, leading to it.
+ * 12. threads       refs equals the entries of the account that bear or name the Message-ID and is never 0.
+ * 13. parts         refs equals the messages that list it; 0 is allowed (it may be named again).
+ * 14. segments      live, dead and other equal what the rows and the log say.
+ *     totals        equal the sums over the rows.
+ */
+import type { UidSet } from '../codec/uid-set.ts';
+import type { AccountId, MailboxId, MessageId, ModSeq } from '../types.ts';
+import { IndexChunk } from './index-chunk.ts';
+import {
+  accountNameKey,
+  accountTextKey,
+  accountThreadKey,
+  expungedKey,
+  kind,
+  kindU32Key,
+  metadataKey,
+  stateKey,
+  u32Key,
+  u32PairKey,
+  u64Key,
+  uidlKey,
+} from './keys.ts';
+import type { TableName } from './kv.ts';
+import {
+  type AccountRow,
+  accountCodec,
+  type MailboxRow,
+  type MessageRow,
+  mailboxCodec,
+  messageCodec,
+  numberCodec,
+  octetsCodec,
+  type PartRow,
+  partCodec,
+  type RetainedRow,
+  type RowCodec,
+  retainedCodec,
+  type SegmentRow,
+  type StateRow,
+  segmentCodec,
+  stateCodec,
+  type ThreadRow,
+  threadCodec,
+  uidSetCodec,
+  wordsCodec,
+} from './rows.ts';
+import { UidPage } from './uid-pages.ts';
+
+/** The catalog's format version; a higher one is refused. */
+export const catalogFormat = 1;
+
+/** A kind of row: its table, its key and its octets. */
+export interface Table<Key extends readonly unknown[], Row> {
+  readonly name: TableName;
+  /** Distinguishes kinds of row that share a table. */
+  readonly codec: RowCodec<Row>;
+  key(...key: Key): Buffer;
+}
+
+const chunkCodec: RowCodec<IndexChunk> = {
+  encode: (chunk) => chunk.encode(),
+  decode: (octets) => IndexChunk.decode(octets),
+  copy: (chunk) => chunk.copy(),
+};
+
+const pageCodec: RowCodec<UidPage> = {
+  encode: (page) => page.encode(),
+  decode: (octets) => UidPage.decode(octets),
+  copy: (page) => page.copy(),
+};
+
+function table<Key extends readonly unknown[], Row>(
+  name: TableName,
+  codec: RowCodec<Row>,
+  key: (...key: Key) => Buffer,
+): Table<Key, Row> {
+  return { name, codec, key };
+}
+
+export const stateTable: Table<[], StateRow> = table('meta', stateCodec, () => stateKey);
+export const accountTable: Table<[AccountId], AccountRow> = table('accounts', accountCodec, (id) =>
+  kindU32Key(kind.row, id),
+);
+/** Lower-case name → account id. */
+export const accountNameTable: Table<[string], number> = table('accounts', numberCodec, accountNameKey);
+export const subscriptionTable: Table<[AccountId, string], number> = table('accounts', numberCodec, (account, name) =>
+  accountTextKey(kind.subscription, account, name),
+);
+/** Mailbox 0: the account's own. */
+export const metadataTable: Table<[AccountId, MailboxId | 0, string], Buffer> = table(
+  'accounts',
+  octetsCodec,
+  metadataKey,
+);
+export const mailboxTable: Table<[MailboxId], MailboxRow> = table('mailboxes', mailboxCodec, (id) =>
+  kindU32Key(kind.row, id),
+);
+/** Account and name → mailbox id. */
+export const mailboxNameTable: Table<[AccountId, string], number> = table('mailboxes', numberCodec, (account, name) =>
+  accountTextKey(kind.name, account, name),
+);
+/** Account and a name that a mailbox bore → the highest UIDVALIDITY it had under that name. */
+export const nameMemoryTable: Table<[AccountId, string], number> = table('mailboxes', numberCodec, (account, name) =>
+  accountTextKey(kind.nameMemory, account, name),
+);
+export const keywordTable: Table<[MailboxId], string[]> = table('keywords', wordsCodec, u32Key);
+/** Mailbox and UID ÷ 8192. */
+export const uidTable: Table<[MailboxId, number], UidPage> = table('uids', pageCodec, u32PairKey);
+/** Mailbox and UID ÷ 64. */
+export const indexTable: Table<[MailboxId, number], IndexChunk> = table('index', chunkCodec, u32PairKey);
+/** Mailbox and UID. */
+export const retainedTable: Table<[MailboxId, number], RetainedRow> = table('retained', retainedCodec, u32PairKey);
+export const expungedTable: Table<[MailboxId, ModSeq], UidSet> = table('expunged', uidSetCodec, expungedKey);
+/** Mailbox and imported UIDL → UID. */
+export const uidlTable: Table<[MailboxId, string], number> = table('uidls', numberCodec, uidlKey);
+export const messageTable: Table<[MessageId], MessageRow> = table('messages', messageCodec, u64Key);
+export const messageHashTable: Table<[Buffer], number> = table('messageHashes', numberCodec, (sha) => sha);
+export const threadTable: Table<[AccountId, Buffer], ThreadRow> = table('threads', threadCodec, accountThreadKey);
+export const partTable: Table<[Buffer], PartRow> = table('parts', partCodec, (sha) => sha);
+export const segmentTable: Table<[number], SegmentRow> = table('segments', segmentCodec, u64Key);

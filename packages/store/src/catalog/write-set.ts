@@ -1,0 +1,196 @@
+/**
+ * Write sets: the changes of a batch, in memory, on their way to the catalog; and the view through them.
+ *
+ * A view reads the newest layer that knows a key, and the key-value store beneath. Rows in a layer stay decoded until the
+ * layer is written, so a row that a batch touches a hundred times is encoded once. Invariant: only the top layer of a view
+ * changes; lower ones and the rows in them are shared and frozen by convention (`edit` copies).
+ */
+import { invariant } from '../errors.ts';
+import type { Kv, KvChange, KvRange, TableName } from './kv.ts';
+import type { RowCodec } from './rows.ts';
+import type { Table } from './schema.ts';
+
+interface Change {
+  readonly key: Buffer;
+  readonly codec: RowCodec<unknown>;
+  row: unknown;
+}
+
+export class WriteSet {
+  readonly #tables = new Map<TableName, Map<string, Change>>();
+
+  find(table: TableName, text: string): Change | undefined {
+    return this.#tables.get(table)?.get(text);
+  }
+
+  put<Row>(table: TableName, key: Buffer, text: string, codec: RowCodec<Row>, row: Row | undefined): void {
+    let changes = this.#tables.get(table);
+    if (changes === undefined) {
+      changes = new Map();
+      this.#tables.set(table, changes);
+    }
+    const known = changes.get(text);
+    if (known !== undefined) known.row = row;
+    else changes.set(text, { key, codec, row });
+  }
+
+  changesOf(table: TableName): Iterable<Change> {
+    return this.#tables.get(table)?.values() ?? [];
+  }
+
+  get isEmpty(): boolean {
+    return this.#tables.size === 0;
+  }
+
+  /** Number of rows changed. */
+  get size(): number {
+    let size = 0;
+    for (const changes of this.#tables.values()) size += changes.size;
+    return size;
+  }
+
+  /** The changes of `sets`, later ones over earlier ones, as octets. */
+  static encode(sets: readonly WriteSet[]): KvChange[] {
+    const changes: KvChange[] = [];
+    for (const [at, set] of sets.entries()) {
+      const later = sets.slice(at + 1);
+      for (const [table, rows] of set.#tables) {
+        for (const [text, change] of rows) {
+          if (later.some((other) => other.find(table, text) !== undefined)) continue;
+          const value = change.row === undefined ? undefined : change.codec.encode(change.row);
+          changes.push({ table, key: change.key, value });
+        }
+      }
+    }
+    return changes;
+  }
+}
+
+/** Reads through layers of write sets; writes into the top one, if the view has one. */
+export class View {
+  readonly #kv: Kv;
+  readonly #below: readonly WriteSet[];
+  readonly #top: WriteSet | undefined;
+
+  /** `below` from oldest to newest. */
+  constructor(kv: Kv, below: readonly WriteSet[] = [], top?: WriteSet) {
+    this.#kv = kv;
+    this.#below = below;
+    this.#top = top;
+  }
+
+  /** The row, shared: not to be changed. */
+  read<Key extends readonly unknown[], Row>(table: Table<Key, Row>, ...key: Key): Row | undefined {
+    const octets = table.key(...key);
+    const text = octets.toString('latin1');
+    const known = this.#top?.find(table.name, text) ?? this.#findBelow(table.name, text);
+    if (known !== undefined) return rowOf(known, table.codec);
+    const value = this.#kv.get(table.name, octets);
+    return value === undefined ? undefined : table.codec.decode(value);
+  }
+
+  /** A row the caller may change in place: its changes are in the top write set at once. */
+  edit<Key extends readonly unknown[], Row>(table: Table<Key, Row>, ...key: Key): Row | undefined {
+    const top = this.#writable();
+    const octets = table.key(...key);
+    const text = octets.toString('latin1');
+    const mine = top.find(table.name, text);
+    if (mine !== undefined) return rowOf(mine, table.codec);
+    const below = this.#findBelow(table.name, text);
+    let row: Row | undefined;
+    if (below !== undefined) {
+      const shared = rowOf(below, table.codec);
+      row = shared === undefined ? undefined : table.codec.copy(shared);
+    } else {
+      const value = this.#kv.get(table.name, octets);
+      row = value === undefined ? undefined : table.codec.decode(value);
+    }
+    if (row !== undefined) top.put(table.name, octets, text, table.codec, row);
+    return row;
+  }
+
+  put<Key extends readonly unknown[], Row>(table: Table<Key, Row>, row: Row, ...key: Key): Row {
+    const octets = table.key(...key);
+    this.#writable().put(table.name, octets, octets.toString('latin1'), table.codec, row);
+    return row;
+  }
+
+  remove<Key extends readonly unknown[], Row>(table: Table<Key, Row>, ...key: Key): void {
+    const octets = table.key(...key);
+    this.#writable().put(table.name, octets, octets.toString('latin1'), table.codec, undefined);
+  }
+
+  /** Removes every key in the range, whatever kind of row. */
+  removeRange(table: TableName, range: KvRange, codec: RowCodec<unknown>): void {
+    const top = this.#writable();
+    for (const key of this.keys(table, range)) top.put(table, key, key.toString('latin1'), codec, undefined);
+  }
+
+  /** Keys present in the range, in order. */
+  keys(table: TableName, range: KvRange): Buffer[] {
+    return [...this.#merged(table, range)].map(([key]) => key);
+  }
+
+  /** Keys and rows of one kind in the range, in order; rows are shared. */
+  *range<Row>(table: Table<never, Row>, range: KvRange): Generator<readonly [Buffer, Row]> {
+    for (const [key, found] of this.#merged(table.name, range)) {
+      if (Buffer.isBuffer(found)) yield [key, table.codec.decode(found)];
+      else {
+        const row = rowOf(found, table.codec);
+        if (row !== undefined) yield [key, row];
+      }
+    }
+  }
+
+  /** What the store holds in the range, overlaid with what the layers say, in order. */
+  *#merged(table: TableName, range: KvRange): Generator<readonly [Buffer, Buffer | Change]> {
+    const layered = new Map<string, Change>();
+    for (const set of [...this.#below, ...(this.#top === undefined ? [] : [this.#top])]) {
+      for (const change of set.changesOf(table)) {
+        const inside = change.key.compare(range.from) >= 0 && change.key.compare(range.to) < 0;
+        if (inside) layered.set(change.key.toString('latin1'), change);
+      }
+    }
+    if (layered.size === 0) {
+      yield* this.#kv.range(table, range);
+      return;
+    }
+    const sign = range.reverse === true ? -1 : 1;
+    const extra = [...layered.values()].filter((c) => c.row !== undefined).sort((a, b) => sign * a.key.compare(b.key));
+    let left = range.limit ?? Number.POSITIVE_INFINITY;
+    let at = 0;
+    const { limit: _limit, ...unlimited } = range;
+    for (const [key, value] of this.#kv.range(table, unlimited)) {
+      for (let next = extra[at]; next !== undefined && sign * next.key.compare(key) < 0; next = extra[++at]) {
+        if (left-- <= 0) return;
+        yield [next.key, next];
+      }
+      if (layered.has(key.toString('latin1'))) continue;
+      if (left-- <= 0) return;
+      yield [key, value];
+    }
+    for (const next of extra.slice(at)) {
+      if (left-- <= 0) return;
+      yield [next.key, next];
+    }
+  }
+
+  #findBelow(table: TableName, text: string): Change | undefined {
+    for (let at = this.#below.length - 1; at >= 0; at--) {
+      const known = this.#below[at]?.find(table, text);
+      if (known !== undefined) return known;
+    }
+    return undefined;
+  }
+
+  #writable(): WriteSet {
+    invariant(this.#top !== undefined, 'a view without a write set is for reading');
+    return this.#top;
+  }
+}
+
+/** The row in a change, which was put through a table of the same codec. */
+function rowOf<Row>(change: Change, codec: RowCodec<Row>): Row | undefined {
+  invariant(change.codec === codec, 'two kinds of row under one key');
+  return change.row as Row | undefined;
+}

@@ -1,0 +1,163 @@
+/**
+ * The segment files of one heap for reading: opens them when asked, keeps a bounded number of descriptors, counts what
+ * is read. Knows names and octets; not what they mean.
+ */
+import { join } from 'node:path';
+import { errnoOf, errorText, isStoreError, StoreError, type StoreErrorCode } from '../errors.ts';
+import type { FileHandle, FileSystem } from '../sys/fs.ts';
+import { segmentName, segmentNumber } from './names.ts';
+
+/** Descriptors kept open for reading; hot mail lies in few segments, and a process has 1,024 by default. */
+const descriptorsMax = 128;
+
+/** What the heap did to the disk since it was opened. */
+export interface HeapCounters {
+  readCalls: number;
+  readBytes: number;
+  writeCalls: number;
+  writtenBytes: number;
+  /** Calls that made files or names durable. */
+  syncs: number;
+  segmentsCreated: number;
+}
+
+/** All zero. */
+export function newCounters(): HeapCounters {
+  return { readCalls: 0, readBytes: 0, writeCalls: 0, writtenBytes: 0, syncs: 0, segmentsCreated: 0 };
+}
+
+/** A failed system call as a StoreError; one that is a StoreError already stays as it is. */
+export function asStoreError(error: unknown, code: StoreErrorCode, doing: string, path: string): StoreError {
+  if (isStoreError(error)) return error;
+  return new StoreError(code, `${doing} ${path}: ${errorText(error)}`, { path }, error);
+}
+
+/** True when the device has no room for what was asked. */
+export function isFull(error: unknown): boolean {
+  const errno = errnoOf(error);
+  return errno === 'ENOSPC' || errno === 'EDQUOT';
+}
+
+interface Descriptor {
+  readonly file: Promise<FileHandle>;
+  users: number;
+  /** Closed when the last user leaves. */
+  doomed: boolean;
+}
+
+export class SegmentFiles {
+  readonly fs: FileSystem;
+  /** The heap's directory. */
+  readonly directory: string;
+  readonly counters: HeapCounters = newCounters();
+  /** By segment number; least recently used first. */
+  readonly #descriptors: Map<number, Descriptor> = new Map();
+  #closed = false;
+
+  constructor(fs: FileSystem, storeDirectory: string) {
+    this.fs = fs;
+    this.directory = join(storeDirectory, 'heap');
+  }
+
+  path(number: number): string {
+    return join(this.directory, segmentName(number));
+  }
+
+  /** Numbers of all segment files present, rising; none when there is no directory. */
+  async list(): Promise<number[]> {
+    try {
+      const names = await this.fs.list(this.directory);
+      return names.map(segmentNumber).filter((number) => number !== undefined);
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return [];
+      throw asStoreError(error, 'ioError', 'listing', this.directory);
+    }
+  }
+
+  /** The length of a segment's file. @throws {StoreError} ioError, with ENOENT as the cause when it is not there */
+  async size(number: number): Promise<number> {
+    return this.#use(number, (file) => file.size());
+  }
+
+  /**
+   * Reads up to `length` octets at `position` into `buffer` from `offset`; fewer only at the end of the file.
+   * @throws {StoreError} ioError, with ENOENT as the cause when the file is not there
+   */
+  async read(number: number, buffer: Buffer, offset: number, length: number, position: number): Promise<number> {
+    return this.#use(number, async (file) => {
+      let done = 0;
+      while (done < length) {
+        const got = await file.read(buffer, offset + done, length - done, position + done);
+        this.counters.readCalls++;
+        this.counters.readBytes += got;
+        if (got === 0) break;
+        done += got;
+        // A full answer needs no second call; a short one is asked again, as reads may be cut anywhere.
+      }
+      return done;
+    });
+  }
+
+  /** Closes the segment's descriptor, after its running reads. */
+  async forget(number: number): Promise<void> {
+    const descriptor = this.#descriptors.get(number);
+    if (descriptor === undefined) return;
+    this.#descriptors.delete(number);
+    await retire(descriptor);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const all = [...this.#descriptors.values()];
+    this.#descriptors.clear();
+    for (const descriptor of all) await retire(descriptor);
+  }
+
+  async #use<T>(number: number, body: (file: FileHandle) => Promise<T>): Promise<T> {
+    if (this.#closed) throw new StoreError('closed', 'the heap is closed');
+    const descriptor = this.#take(number);
+    try {
+      return await body(await descriptor.file);
+    } catch (error) {
+      if (this.#descriptors.get(number) === descriptor) this.#descriptors.delete(number);
+      descriptor.doomed = true;
+      throw asStoreError(error, 'ioError', 'reading', this.path(number));
+    } finally {
+      descriptor.users--;
+      if (descriptor.doomed && descriptor.users === 0) await closeQuietly(descriptor.file);
+    }
+  }
+
+  #take(number: number): Descriptor {
+    const known = this.#descriptors.get(number);
+    this.#descriptors.delete(number);
+    const descriptor = known ?? { file: this.fs.open(this.path(number), 'read'), users: 0, doomed: false };
+    descriptor.users++;
+    this.#descriptors.set(number, descriptor);
+    if (this.#descriptors.size > descriptorsMax) this.#evict();
+    return descriptor;
+  }
+
+  #evict(): void {
+    for (const [number, descriptor] of this.#descriptors) {
+      if (descriptor.users > 0) continue;
+      this.#descriptors.delete(number);
+      void closeQuietly(descriptor.file);
+      return;
+    }
+  }
+}
+
+async function retire(descriptor: Descriptor): Promise<void> {
+  descriptor.doomed = true;
+  if (descriptor.users === 0) await closeQuietly(descriptor.file);
+}
+
+/** Closes a file that was only read, or whose fate is known: an error changes nothing. */
+export async function closeQuietly(file: FileHandle | Promise<FileHandle> | undefined): Promise<void> {
+  try {
+    await (await file)?.close();
+  } catch {
+    // Nothing that was promised depends on it.
+  }
+}

@@ -1,0 +1,401 @@
+/**
+ * The heap's face: frames in, places out. Implements docs/format/heap.md; knows nothing of mail.
+ *
+ * One `Heap` opened for writing exists at a time (the caller holds the lock); any number opened for reading may live
+ * beside it, in other processes. State is what the headers said (`chain.ts`), where the log ends (`tail.ts`), and, for
+ * writing, a `SegmentWriter`. It changes only after octets are durable.
+ */
+import { dirname } from 'node:path';
+import { errnoOf, invariant, isStoreError, StoreError } from '../errors.ts';
+import type { Clock } from '../sys/clock.ts';
+import type { FileHandle, FileSystem } from '../sys/fs.ts';
+import { brandNumber, type Lsn } from '../types.ts';
+import type { BatchBuilder } from './batch.ts';
+import type { Segment } from './chain.ts';
+import { asStoreError, closeQuietly, type HeapCounters, SegmentFiles } from './files.ts';
+import type { ListedSegment } from './format.ts';
+import type {
+  Commit,
+  DamageKind,
+  HeapRecord,
+  HighWater,
+  OnDamage,
+  ScannedRecord,
+  SegmentState,
+  StoredRecord,
+} from './location.ts';
+import {
+  indexBelow,
+  lastOf,
+  lostOf,
+  nothingFound,
+  type OpenReport,
+  openToWrite,
+  readAgain,
+  readState,
+  recover,
+  refuseExisting,
+} from './open.ts';
+import { decodeStored, readStored } from './reader.ts';
+import { type ScanOptions, scan } from './scanner.ts';
+import { type Appended, SegmentWriter } from './writer.ts';
+
+export type { BatchBuilder } from './batch.ts';
+export type { HeapCounters } from './files.ts';
+export type * from './location.ts';
+export type { OpenReport } from './open.ts';
+export type { ScanOptions } from './scanner.ts';
+
+export interface HeapPorts {
+  readonly fs: FileSystem;
+  readonly clock: Clock;
+  /** As many unpredictable octets. */
+  readonly random: (bytes: number) => Buffer;
+}
+
+export interface OpenOptions {
+  /** Told of damage in the newest segment, behind which the log is believed all the same: for rebuild and fsck. Without
+   *  it, damage found at open is thrown. */
+  readonly onDamage?: OnDamage;
+}
+
+export interface HeapOptions extends OpenOptions {
+  /** Octets after which a segment takes no further batch. */
+  readonly segmentBytes: number;
+}
+
+export interface CommitOptions {
+  /** The last batch before `close`: writing may go on in this segment. */
+  readonly cleanStop?: boolean;
+  /** An empty batch that proves the one before. */
+  readonly idle?: boolean;
+}
+
+/** True when nothing holds the record's place any more: its segment was dropped. Look the location up once more. */
+export function isSegmentGone(error: unknown): boolean {
+  return isStoreError(error, 'corrupt') && error.details.gone === 1;
+}
+
+/** What a heap begins with. */
+interface Beginning {
+  readonly segments: readonly Segment[];
+  readonly listed: ReadonlyMap<number, Lsn>;
+  readonly lastCommit: Commit | undefined;
+  readonly report: OpenReport;
+}
+
+export class Heap {
+  readonly storeId: Buffer;
+  readonly report: OpenReport;
+  readonly #files: SegmentFiles;
+  readonly #onDamage: OnDamage | undefined;
+  #writer: SegmentWriter | undefined;
+  /** Believed segments, rising; never empty. */
+  #segments: Segment[];
+  /** What the newest header lists and itself, with the ends it knew; what the next one has to list. */
+  #listed: Map<number, Lsn>;
+  /** Listed segments that cannot be read. */
+  #lost: Map<number, DamageKind>;
+  /** Segments that no further header lists, though they can still be read. */
+  readonly #retired: Set<number> = new Set();
+  #lastCommit: Commit | undefined;
+  #reloading: Promise<void> | undefined;
+
+  private constructor(files: SegmentFiles, beginning: Beginning, onDamage: OnDamage | undefined) {
+    const { report } = beginning;
+    this.#files = files;
+    this.#onDamage = onDamage;
+    this.#segments = [...beginning.segments];
+    this.#listed = new Map(beginning.listed);
+    this.#lost = lostOf(report);
+    this.#lastCommit = beginning.lastCommit;
+    this.storeId = lastOf(this.#segments).storeId;
+    this.report = report;
+  }
+
+  /**
+   * Makes `heap/` in a store's directory and its first segment; durable on return.
+   * @throws {StoreError} storeExists, ioError, diskFull
+   */
+  static async create(ports: HeapPorts, directory: string, storeId: Buffer, options: HeapOptions): Promise<Heap> {
+    invariant(storeId.length === 16, 'a store id has 16 octets');
+    const files = new SegmentFiles(ports.fs, directory);
+    const present = await files.list();
+    if (present.length > 0) await refuseExisting(files);
+    try {
+      await ports.fs.makeDirectory(files.directory);
+      await ports.fs.syncDirectory(dirname(files.directory));
+    } catch (error) {
+      throw asStoreError(error, 'ioError', 'creating', files.directory);
+    }
+    let heap: Heap | undefined;
+    const writer = new SegmentWriter(ports, files, {
+      storeId,
+      epoch: 1,
+      segmentBytes: options.segmentBytes,
+      newest: undefined,
+      file: undefined,
+      lastBatch: 0,
+      lastNumber: present.at(-1) ?? 0,
+      attemptedLsn: 0,
+      listed: () => (heap === undefined ? [] : heap.#stillListed()),
+    });
+    const first = await writer.createFirst();
+    const listed = new Map([[first.number, first.endLsn]]);
+    const beginning = { segments: [first], listed, lastCommit: undefined, report: nothingFound };
+    heap = new Heap(files, beginning, undefined);
+    heap.#writer = writer;
+    return heap;
+  }
+
+  /**
+   * Finds the end of the log, and writes and syncs what is unproved before it once more; writes nothing else.
+   * @throws {StoreError} noStore, newerFormat, corrupt, ioError, diskFull
+   */
+  static async openForWriting(ports: HeapPorts, directory: string, options: HeapOptions): Promise<Heap> {
+    const files = new SegmentFiles(ports.fs, directory);
+    let file: FileHandle | undefined;
+    try {
+      const state = await readState(files, false, options.onDamage);
+      const { segments, newest, chain, tail, lastCommit } = state;
+      file = await openToWrite(files, newest.number);
+      const report = { ...state.report, rewrittenBytes: await recover(files, file, state) };
+      const heap = new Heap(files, { segments, listed: chain.listed, lastCommit, report }, options.onDamage);
+      const goesOn = tail.lastCommit?.cleanStop === true && report.voidBytes === 0 && !tail.damaged;
+      if (!goesOn) await closeQuietly(file);
+      heap.#writer = new SegmentWriter(ports, files, {
+        storeId: newest.storeId,
+        epoch: newest.epoch,
+        segmentBytes: options.segmentBytes,
+        newest,
+        file: goesOn ? file : undefined,
+        lastBatch: tail.lastCommit?.number ?? newest.lastBatch,
+        lastNumber: chain.lastNumber,
+        attemptedLsn: chain.attemptedLsn,
+        listed: () => heap.#stillListed(),
+      });
+      return heap;
+    } catch (error) {
+      await closeQuietly(file);
+      await files.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Opens beside a writer or without one; never writes. Complete batches are believed, also one that a writer has
+   * written and not yet synced.
+   * @throws {StoreError} noStore, newerFormat, corrupt, ioError
+   */
+  static async openForReading(ports: HeapPorts, directory: string, options: OpenOptions = {}): Promise<Heap> {
+    const files = new SegmentFiles(ports.fs, directory);
+    try {
+      const { segments, chain, lastCommit, report } = await readState(files, true, options.onDamage);
+      return new Heap(files, { segments, listed: chain.listed, lastCommit, report }, options.onDamage);
+    } catch (error) {
+      await files.close();
+      throw error;
+    }
+  }
+
+  get epoch(): number {
+    return this.#newest.epoch;
+  }
+
+  get counters(): HeapCounters {
+    return this.#files.counters;
+  }
+
+  /** One past the end of the believed log. */
+  get durableLsn(): Lsn {
+    return this.#newest.endLsn;
+  }
+
+  /** The last COMMIT of the believed log; undefined when there is none, or none that can be read. */
+  get lastCommit(): Commit | undefined {
+    return this.#lastCommit;
+  }
+
+  /** As the newest segment's header has it. */
+  get newestHighWater(): HighWater {
+    return this.#newest.highWater;
+  }
+
+  /** The believed segments, rising by number. */
+  segments(): readonly SegmentState[] {
+    return this.#segments.slice();
+  }
+
+  /** The number of the segment whose log holds this LSN; undefined when none does. */
+  segmentOf(lsn: Lsn): number | undefined {
+    return this.#holding(lsn)?.number;
+  }
+
+  /**
+   * Plans the place of a batch: in the newest segment, or in a new one when that has reached its size, ended in an error
+   * or was not left by a clean stop. One batch at a time. Nothing is written.
+   * @throws {StoreError} readOnly, after two device errors in a row
+   */
+  begin(highWater: HighWater): BatchBuilder {
+    return this.#writing().begin(highWater);
+  }
+
+  /**
+   * Appends the batch and its COMMIT in one write, and syncs; before that, creates its segment if it has a new one.
+   * Durable on return. After an error the log is as it was, and the batch must be made again: its LSNs are void.
+   * @throws {StoreError} ioError, diskFull
+   */
+  async commit(batch: BatchBuilder, options: CommitOptions = {}): Promise<void> {
+    const appended = await this.#writing().commit(batch, options.cleanStop ?? false, options.idle ?? false);
+    this.#publish(appended);
+  }
+
+  /** Forgets a batch that was begun. Nothing was written. */
+  abandon(batch: BatchBuilder): void {
+    this.#writing().abandon(batch);
+  }
+
+  /**
+   * The record at an LSN, verified and decoded; `bytes` is its location's, for a read of the right size.
+   * @throws {StoreError} corrupt with details `{segment, offset, lsn}`; ask `isSegmentGone`; ioError
+   */
+  async read(lsn: Lsn, bytes?: number): Promise<HeapRecord> {
+    const { stored, segment } = await this.#locateAndRead(lsn, bytes);
+    return decodeStored(stored, segment);
+  }
+
+  /** The same with the payload as stored, for a copy: `BatchBuilder.add` takes it as it is. */
+  async readRaw(lsn: Lsn, bytes?: number): Promise<StoredRecord> {
+    return (await this.#locateAndRead(lsn, bytes)).stored;
+  }
+
+  /** Records of the believed log as it is now, COMMITs included, in LSN order; without retired segments. */
+  scan(options: ScanOptions): AsyncIterable<ScannedRecord> {
+    const lost = [...this.#lost]
+      .filter(([number]) => !this.#retired.has(number))
+      .map(([segment, kind]) => {
+        const damage = { kind, segment, offset: 0, lsn: brandNumber<Lsn>(0), bytes: 0 };
+        return { damage, endLsn: this.#listed.get(segment) ?? damage.lsn };
+      });
+    const segments = this.#segments.filter(({ number }) => !this.#retired.has(number));
+    return scan(this.#files, { segments, lost }, options);
+  }
+
+  /** Of a reading heap: believes what was appended since. */
+  async refresh(): Promise<void> {
+    if (this.#writer === undefined) await this.#reload();
+  }
+
+  /** A segment is garbage and that is logged: no further header lists it. It can be read until `drop`. */
+  retire(number: number): void {
+    invariant(number !== this.#newest.number, 'the newest segment is never retired');
+    this.#retired.add(number);
+  }
+
+  /**
+   * Forgets a retired segment and closes its descriptors; when writing, also unlinks its file, if it is there.
+   * @throws {StoreError} ioError
+   */
+  async drop(number: number): Promise<void> {
+    invariant(number !== this.#newest.number, 'the newest segment is never dropped');
+    this.#segments = this.#segments.filter((segment) => segment.number !== number);
+    this.#listed.delete(number);
+    this.#lost.delete(number);
+    this.#retired.delete(number);
+    await this.#files.forget(number);
+    if (this.#writer === undefined) return;
+    const path = this.#files.path(number);
+    try {
+      await this.#files.fs.unlink(path);
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') throw asStoreError(error, 'ioError', 'unlinking', path);
+    }
+  }
+
+  /** Closes all files. Writes nothing: the caller commits a clean stop first. */
+  async close(): Promise<void> {
+    await this.#writer?.close();
+    await this.#files.close();
+  }
+
+  get #newest(): Segment {
+    return lastOf(this.#segments);
+  }
+
+  #writing(): SegmentWriter {
+    if (this.#writer === undefined) throw new StoreError('readOnly', 'this heap is open for reading');
+    return this.#writer;
+  }
+
+  #stillListed(): ListedSegment[] {
+    const live = [...this.#listed].filter(([number]) => !this.#retired.has(number));
+    return live.map(([number, endLsn]) => ({ number, endLsn }));
+  }
+
+  #publish({ commit, segments }: Appended): void {
+    for (const segment of segments) {
+      const newest = this.#newest;
+      if (segment.number === newest.number) this.#segments[this.#segments.length - 1] = segment;
+      else {
+        this.#segments[this.#segments.length - 1] = { ...newest, liveSegments: [] };
+        this.#segments.push(segment);
+        for (const number of this.#retired) this.#listed.delete(number);
+      }
+      this.#listed.set(segment.number, segment.endLsn);
+    }
+    this.#lastCommit = commit;
+  }
+
+  #holding(lsn: Lsn): Segment | undefined {
+    const segment = this.#segments[indexBelow(this.#segments, lsn)];
+    return segment !== undefined && lsn >= segment.baseLsn + segment.headerBytes && lsn < segment.endLsn
+      ? segment
+      : undefined;
+  }
+
+  /** Where a record may lie: a reader's places come from a catalog that can be ahead of what it believes. */
+  #candidate(lsn: Lsn): Segment | undefined {
+    const ahead = this.#writer === undefined && lsn >= this.#newest.endLsn;
+    return ahead ? this.#newest : this.#holding(lsn);
+  }
+
+  async #locateAndRead(lsn: Lsn, bytes?: number): Promise<{ stored: StoredRecord; segment: Segment }> {
+    const segment = this.#candidate(lsn);
+    let failure: unknown;
+    let gone = segment === undefined;
+    if (segment !== undefined) {
+      try {
+        return { stored: await readStored(this.#files, segment, lsn, bytes), segment };
+      } catch (error) {
+        gone = isStoreError(error) && errnoOf(error.cause) === 'ENOENT';
+        if (!gone && (this.#writer !== undefined || lsn < segment.endLsn)) throw error;
+        failure = error;
+      }
+    }
+    // Its segment was dropped, or the place lies in one that is news.
+    await this.refresh();
+    const again = this.#candidate(lsn);
+    if (again !== undefined && again.number !== segment?.number) {
+      return { stored: await readStored(this.#files, again, lsn, bytes), segment: again };
+    }
+    if (!gone) throw failure;
+    throw new StoreError('corrupt', `no segment holds LSN ${lsn}`, { segment: 0, offset: 0, lsn, gone: 1 }, failure);
+  }
+
+  #reload(): Promise<void> {
+    this.#reloading ??= this.#loadAgain().finally(() => {
+      this.#reloading = undefined;
+    });
+    return this.#reloading;
+  }
+
+  async #loadAgain(): Promise<void> {
+    const known = { segments: this.#segments, lastCommit: this.#lastCommit };
+    const now = await readAgain(this.#files, known, this.#onDamage);
+    this.#segments = [...now.segments];
+    this.#listed = new Map(now.chain.listed);
+    this.#lost = lostOf(now.chain);
+    this.#lastCommit = now.lastCommit;
+    for (const number of now.retired) this.#retired.add(number);
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * Reads one record at a place: a single read for typical ones, everything verified before anything is returned.
+ * Which segment a place lies in is the caller's business.
+ */
+import { crc32 } from 'node:zlib';
+import zstd from 'zstd-napi/binding.js';
+import type { Lsn } from '../types.ts';
+import { corruptAt } from './chain.ts';
+import type { SegmentFiles } from './files.ts';
+import { decodeRecordHead, headBytesAt, peekRecordHead, recordHeaderBytes } from './format.ts';
+import type { HeapRecord, StoredRecord } from './location.ts';
+import type { WalkedSegment } from './walk.ts';
+
+/** Octets read when the caller does not know how many: the whole of most ENTRYs, EVENTs and small MESSAGEs. */
+const guessBytes = 8 * 1024;
+
+/** Reads the record at `lsn`, payload as stored. @throws {StoreError} corrupt, ioError */
+export async function readStored(
+  files: SegmentFiles,
+  segment: WalkedSegment,
+  lsn: Lsn,
+  bytes: number | undefined,
+): Promise<StoredRecord> {
+  const offset = lsn - segment.baseLsn;
+  let octets = Buffer.allocUnsafe(Math.max(bytes ?? guessBytes, recordHeaderBytes));
+  let held = await files.read(segment.number, octets, 0, octets.length, offset);
+  const extend = async (needed: number): Promise<void> => {
+    if (needed <= octets.length) return;
+    const longer = Buffer.allocUnsafe(needed);
+    octets.copy(longer, 0, 0, held);
+    held += await files.read(segment.number, longer, held, needed - held, offset + held);
+    octets = longer;
+  };
+  const looks = held < recordHeaderBytes ? undefined : peekRecordHead(octets, 0);
+  if (looks === undefined || looks.lsn !== lsn) throw corruptAt('recordHead', segment.number, offset, lsn);
+  await extend(headBytesAt(octets, 0));
+  const headBytes = headBytesAt(octets, 0);
+  const head = held < headBytes ? undefined : decodeRecordHead(octets, 0, lsn, segment.salt);
+  if (head === undefined) throw corruptAt('recordHead', segment.number, offset, lsn);
+  await extend(headBytes + head.payloadBytes);
+  const payload = octets.subarray(headBytes, headBytes + head.payloadBytes);
+  if (held < headBytes + head.payloadBytes || crc32(payload, segment.salt) !== head.payloadCrc) {
+    throw corruptAt('payload', segment.number, offset, lsn);
+  }
+  return {
+    type: head.type,
+    location: { lsn, bytes: head.recordBytes },
+    fields: octets.subarray(recordHeaderBytes, headBytes),
+    payload,
+    codec: head.codec,
+    decodedBytes: head.decodedBytes,
+  };
+}
+
+/** The record with its payload decoded. @throws {StoreError} corrupt */
+export function decodeStored(stored: StoredRecord, segment: WalkedSegment): HeapRecord {
+  const { type, location, fields } = stored;
+  const payload = stored.codec === 0 ? stored.payload : unpack(stored.payload, stored.decodedBytes);
+  if (payload === undefined) {
+    throw corruptAt('payload', segment.number, location.lsn - segment.baseLsn, location.lsn);
+  }
+  return { type, location, fields, payload };
+}
+
+let context: zstd.DCtx | undefined;
+
+/** zstd frames decoded into exactly `decodedBytes` octets; undefined when they are something else. */
+export function unpack(packed: Buffer, decodedBytes: number): Buffer | undefined {
+  context ??= new zstd.DCtx();
+  const plain = Buffer.allocUnsafe(decodedBytes);
+  try {
+    return context.decompress(plain, packed) === decodedBytes ? plain : undefined;
+  } catch {
+    // Its crc was good, so it was stored like this; to the reader that is damage all the same.
+    return undefined;
+  }
+}

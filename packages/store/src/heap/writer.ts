@@ -1,0 +1,307 @@
+/**
+ * Appends batches: plans where each goes, writes it, makes it durable, and keeps to the failure policy. The only module
+ * of the heap that writes, with `recover` for the unproved tail.
+ *
+ * The crash argument. One batch, step by step; after a crash between any two:
+ *
+ *   1. (new segment only) create the file          the name may or may not be there; its content is not a header
+ *   2. write the header                            the same, or a header that is there by luck: an empty segment, whose
+ *                                                  header recovery writes again before anything relies on it
+ *   3. datasync the file, sync the directory       an empty segment, believed: the log ends where it did
+ *   4. write records and COMMIT, one write         any octets of the batch in any order: believed as a whole if every
+ *                                                  one checks (recovery writes it again first), else void as a whole
+ *   5. datasync                                    durable: the caller may say so
+ *
+ * 1 and 2 leave an *unborn* file when no header checks: ignored, its number not used again. 4 comes after the datasync of
+ * the batch before, so a COMMIT's *previous durable LSN* is true when it is written, and 1 comes after it too, so a
+ * header's *predecessor end* is.
+ *
+ * After an error in 4 or 5 nobody knows what the disk will show after a power cut: all, some or none of the batch. So
+ * the file is never written again, its log ends where the last durable batch ended, and the next segment's header,
+ * durable before its own first batch, says so: from then on the failed batch is void whatever its octets look like. Only
+ * a crash before that header can make the failed batch appear; its caller was told of an error, not of success or
+ * absence. The next base LSN lies beyond everything attempted, so no LSN is given twice.
+ */
+import { invariant, StoreError } from '../errors.ts';
+import type { Clock } from '../sys/clock.ts';
+import type { FileHandle } from '../sys/fs.ts';
+import { brandNumber, type Lsn } from '../types.ts';
+import { BatchBuilder } from './batch.ts';
+import type { Segment } from './chain.ts';
+import { asStoreError, closeQuietly, isFull, type SegmentFiles } from './files.ts';
+import {
+  alignUp,
+  baseLsnUnit,
+  encodeSegmentHeader,
+  type ListedSegment,
+  lsnAt,
+  type SegmentHeader,
+  segmentHeaderBytes,
+} from './format.ts';
+import type { Commit, HighWater } from './location.ts';
+
+/** Octets rewritten at once by recovery. */
+const rewriteBytes = 1024 * 1024;
+
+export interface WriterPorts {
+  readonly clock: Clock;
+  /** As many unpredictable octets. */
+  readonly random: (bytes: number) => Buffer;
+}
+
+/** Where writing begins. */
+export interface WriterStart {
+  readonly storeId: Buffer;
+  readonly epoch: number;
+  readonly segmentBytes: number;
+  /** The newest believed segment; none before the first. */
+  readonly newest: Segment | undefined;
+  /** Open for writing when the log goes on in the newest segment. */
+  readonly file: FileHandle | undefined;
+  readonly lastBatch: number;
+  /** The highest segment number ever used. */
+  readonly lastNumber: number;
+  readonly attemptedLsn: number;
+  /** Segments to list in a new header, but for the newest and those that failed. */
+  readonly listed: () => readonly ListedSegment[];
+}
+
+/** What a successful commit changed. */
+export interface Appended {
+  readonly commit: Commit;
+  /** Segments that are new or changed, rising; the last one is the newest. */
+  readonly segments: readonly Segment[];
+}
+
+interface Plan {
+  readonly segment: Segment;
+  /** The header to create it with; undefined when it exists. */
+  readonly header: Buffer | undefined;
+}
+
+interface OpenBatch {
+  readonly batch: BatchBuilder;
+  readonly plan: Plan;
+}
+
+export class SegmentWriter {
+  readonly #ports: WriterPorts;
+  readonly #files: SegmentFiles;
+  readonly #start: WriterStart;
+  #newest: Segment | undefined;
+  #file: FileHandle | undefined;
+  /** Segments that ended in an error and are not yet in a durable header; told with the next success. */
+  #broken: Segment[] = [];
+  #lastBatch: number;
+  #lastNumber: number;
+  #attemptedLsn: number;
+  /** Device errors since the last success. */
+  #failures = 0;
+  #open: OpenBatch | undefined;
+  #committing = false;
+
+  constructor(ports: WriterPorts, files: SegmentFiles, start: WriterStart) {
+    this.#ports = ports;
+    this.#files = files;
+    this.#start = start;
+    this.#newest = start.newest;
+    this.#file = start.file;
+    this.#lastBatch = start.lastBatch;
+    this.#lastNumber = start.lastNumber;
+    this.#attemptedLsn = start.attemptedLsn;
+  }
+
+  /** Makes the first segment of a heap; durable on return. */
+  async createFirst(): Promise<Segment> {
+    const { segment, header } = this.#plan({
+      sequence: 0,
+      account: 0,
+      mailbox: 0,
+      message: 0,
+      thread: 0,
+      uidValidity: 0,
+    });
+    invariant(this.#newest === undefined && header !== undefined, 'the first segment follows none');
+    await this.#createSegment(segment, header);
+    this.#newest = segment;
+    return segment;
+  }
+
+  /** Plans the next batch's place; nothing is written. @throws {StoreError} readOnly */
+  begin(highWater: HighWater): BatchBuilder {
+    if (this.#failures >= 2)
+      throw new StoreError('readOnly', 'the heap failed twice in a row and takes no more writes');
+    invariant(this.#open === undefined, 'one batch at a time');
+    const plan = this.#plan(highWater);
+    const { endLsn, salt, epoch } = plan.segment;
+    const batch = new BatchBuilder({ firstLsn: endLsn, salt, epoch, number: this.#lastBatch + 1 });
+    this.#open = { batch, plan };
+    return batch;
+  }
+
+  /** Forgets the open batch. */
+  abandon(batch: BatchBuilder): void {
+    invariant(this.#open?.batch === batch && !this.#committing, 'this batch is not open');
+    this.#open = undefined;
+  }
+
+  /** Writes the open batch; durable on return. @throws {StoreError} ioError, diskFull */
+  async commit(batch: BatchBuilder, cleanStop: boolean, idle: boolean): Promise<Appended> {
+    const open = this.#open;
+    invariant(open?.batch === batch && !this.#committing, 'this batch is not open');
+    this.#committing = true;
+    try {
+      const appended = await this.#append(open, cleanStop, idle);
+      this.#failures = 0;
+      return appended;
+    } catch (error) {
+      const full = error instanceof StoreError && error.code === 'diskFull';
+      if (!full) this.#failures++;
+      throw error;
+    } finally {
+      this.#committing = false;
+      this.#open = undefined;
+    }
+  }
+
+  async close(): Promise<void> {
+    await closeQuietly(this.#file);
+    this.#file = undefined;
+  }
+
+  #plan(highWater: HighWater): Plan {
+    const newest = this.#newest;
+    if (newest !== undefined && this.#file !== undefined) {
+      if (newest.endLsn - newest.baseLsn < this.#start.segmentBytes) return { segment: newest, header: undefined };
+    }
+    const before = this.#broken.at(-1) ?? newest;
+    const listed = new Map(this.#start.listed().map(({ number, endLsn }) => [number, endLsn]));
+    if (newest !== undefined) listed.set(newest.number, newest.endLsn);
+    for (const { number, endLsn } of this.#broken) listed.set(number, endLsn);
+    const live = [...listed].map(([number, endLsn]) => ({ number, endLsn })).sort((a, b) => a.number - b.number);
+    const baseLsn = lsnAt(0, Math.max(baseLsnUnit, alignUp(this.#attemptedLsn, baseLsnUnit)));
+    const header: SegmentHeader = {
+      storeId: this.#start.storeId,
+      number: this.#lastNumber + 1,
+      epoch: this.#start.epoch,
+      salt: this.#ports.random(4).readUInt32LE(0),
+      baseLsn,
+      predecessor: before?.number ?? 0,
+      predecessorEnd: before?.endLsn ?? brandNumber<Lsn>(0),
+      highWater: { ...highWater },
+      time: this.#ports.clock.now(),
+      lastBatch: this.#lastBatch,
+    };
+    const headerBytes = segmentHeaderBytes(live.length);
+    const segment = {
+      ...header,
+      headerBytes,
+      endLsn: lsnAt(baseLsn, headerBytes),
+      fileBytes: headerBytes,
+      liveSegments: live.map(({ number }) => number),
+    };
+    return { segment, header: encodeSegmentHeader(header, live) };
+  }
+
+  async #append({ batch, plan }: OpenBatch, cleanStop: boolean, idle: boolean): Promise<Appended> {
+    const sealed = batch.seal(this.#ports.clock.now(), cleanStop, idle);
+    if (plan.header !== undefined) await this.#createSegment(plan.segment, plan.header);
+    const file = this.#file;
+    invariant(file !== undefined, 'a planned segment is open');
+    const { segment } = plan;
+    const position = batch.firstLsn - segment.baseLsn;
+    const end = position + batch.octets;
+    this.#attemptedLsn = segment.baseLsn + end;
+    const path = this.#files.path(segment.number);
+    const { counters } = this.#files;
+    try {
+      counters.writeCalls++;
+      await file.write(sealed.octets, position);
+      counters.writtenBytes += batch.octets;
+    } catch (error) {
+      await this.#abandonSegment(segment, end);
+      throw asStoreError(error, isFull(error) ? 'diskFull' : 'ioError', 'writing', path);
+    }
+    try {
+      counters.syncs++;
+      await file.datasync();
+    } catch (error) {
+      await this.#abandonSegment(segment, end);
+      throw asStoreError(error, 'ioError', 'syncing', path);
+    }
+    const grown = { ...segment, endLsn: lsnAt(segment.baseLsn, end), fileBytes: end };
+    const segments = [...this.#broken, grown];
+    this.#broken = [];
+    this.#newest = grown;
+    this.#lastBatch = sealed.commit.number;
+    return { commit: sealed.commit, segments };
+  }
+
+  /** Steps 1 to 3. On success the file is open; on failure it is gone if that was possible. */
+  async #createSegment(segment: Segment, header: Buffer): Promise<void> {
+    await this.close();
+    const { counters, fs, directory } = this.#files;
+    const path = this.#files.path(segment.number);
+    this.#lastNumber = segment.number;
+    this.#attemptedLsn = segment.endLsn;
+    let file: FileHandle | undefined;
+    let syncing = false;
+    try {
+      file = await fs.open(path, 'create');
+      counters.writeCalls++;
+      await file.write([header], 0);
+      counters.writtenBytes += header.length;
+      syncing = true;
+      counters.syncs += 2;
+      await file.datasync();
+      await fs.syncDirectory(directory);
+    } catch (error) {
+      const mine = file !== undefined;
+      await closeQuietly(file);
+      if (mine) await fs.unlink(path).catch(() => undefined);
+      throw asStoreError(error, !syncing && isFull(error) ? 'diskFull' : 'ioError', 'creating', path);
+    }
+    counters.segmentsCreated++;
+    this.#file = file;
+  }
+
+  /** Never writes to the segment again; its log ends where it did. */
+  async #abandonSegment(segment: Segment, attempted: number): Promise<void> {
+    await this.close();
+    this.#broken.push({ ...segment, fileBytes: Math.max(segment.fileBytes, attempted) });
+  }
+}
+
+/**
+ * Writes the octets of a range of a segment again, the same at the same place, and syncs them.
+ * @throws {StoreError} ioError, diskFull
+ */
+export async function rewrite(
+  files: SegmentFiles,
+  file: FileHandle,
+  number: number,
+  from: number,
+  to: number,
+): Promise<void> {
+  const path = files.path(number);
+  const octets = Buffer.allocUnsafeSlow(Math.min(rewriteBytes, to - from));
+  for (let at = from; at < to; ) {
+    const length = Math.min(octets.length, to - at);
+    const got = await files.read(number, octets, 0, length, at);
+    if (got < length) throw new StoreError('ioError', `${path} became shorter while it was recovered`, { path });
+    try {
+      files.counters.writeCalls++;
+      await file.write([octets.subarray(0, length)], at);
+      files.counters.writtenBytes += length;
+    } catch (error) {
+      throw asStoreError(error, isFull(error) ? 'diskFull' : 'ioError', 'rewriting', path);
+    }
+    at += length;
+  }
+  try {
+    files.counters.syncs++;
+    await file.datasync();
+  } catch (error) {
+    throw asStoreError(error, 'ioError', 'syncing', path);
+  }
+}

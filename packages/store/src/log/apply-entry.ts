@@ -1,0 +1,103 @@
+/** What a new ENTRY does: the message appears in its mailbox, is counted, and its message is named once more. */
+import { chunkSlots, type Entry, IndexChunk } from '../catalog/index-chunk.ts';
+import type { MailboxRow } from '../catalog/rows.ts';
+import { accountTable, indexTable, keywordTable, mailboxTable, uidlTable, uidTable } from '../catalog/schema.ts';
+import { pageUids, UidPage } from '../catalog/uid-pages.ts';
+import type { View } from '../catalog/write-set.ts';
+import { brandNumber, flag, type Location, type MailboxId, type ModSeq } from '../types.ts';
+import type { EntryRecord } from './records.ts';
+import type { References } from './references.ts';
+
+export function applyEntry(refs: References, record: EntryRecord, location: Location): void {
+  const { view, state } = refs;
+  refs.count(location, 'live');
+  const mailbox = view.edit(mailboxTable, record.mailbox);
+  if (mailbox === undefined) {
+    refs.recount(location, 'dead');
+    return;
+  }
+  const entry: Entry = {
+    uid: record.uid,
+    lsn: location.lsn,
+    bytes: location.bytes,
+    flags: record.flags,
+    keywords: keywordNumbers(view, record.mailbox, record.keywords),
+    modSeq: record.modSeq,
+    internalDate: record.internalDate,
+    saveDate: record.saveDate,
+    size: record.size,
+    message: record.message,
+    thread: record.thread,
+    email: record.email,
+    uidl: record.uidl,
+  };
+  mailbox.uidNext = Math.max(mailbox.uidNext, record.uid + 1);
+  raiseModSeq(mailbox, record.modSeq);
+  state.thread = Math.max(state.thread, record.thread);
+  putEntry(view, record.mailbox, entry);
+  if (record.uidl !== '') view.put(uidlTable, record.uid, record.mailbox, record.uidl);
+  countLive(refs, record.mailbox, mailbox, entry, 1);
+  refs.referenceMessage(entry, mailbox.account);
+}
+
+export function raiseModSeq(mailbox: MailboxRow, modSeq: number): void {
+  if (modSeq > mailbox.highestModSeq) mailbox.highestModSeq = brandNumber<ModSeq>(modSeq);
+}
+
+/** The entry's columns and its bits in the UID page. */
+export function putEntry(view: View, id: MailboxId, entry: Entry): void {
+  const number = Math.floor(entry.uid / chunkSlots);
+  const chunk = view.edit(indexTable, id, number) ?? view.put(indexTable, new IndexChunk(), id, number);
+  chunk.set(entry);
+  const pageNumber = Math.floor(entry.uid / pageUids);
+  const page = view.edit(uidTable, id, pageNumber) ?? view.put(uidTable, new UidPage(), id, pageNumber);
+  page.set(entry.uid, (entry.flags & flag.seen) === 0);
+}
+
+/** Takes an entry out of its mailbox's columns and pages; returns it, or undefined when it was not there. */
+export function takeEntry(view: View, id: MailboxId, uid: number): Entry | undefined {
+  const number = Math.floor(uid / chunkSlots);
+  const chunk = view.edit(indexTable, id, number);
+  const entry = chunk?.get(uid);
+  if (chunk === undefined || entry === undefined) return undefined;
+  chunk.remove(uid);
+  if (chunk.isEmpty) view.remove(indexTable, id, number);
+  const pageNumber = Math.floor(uid / pageUids);
+  const page = view.edit(uidTable, id, pageNumber);
+  if (page !== undefined) {
+    page.remove(uid);
+    if (page.isEmpty) view.remove(uidTable, id, pageNumber);
+  }
+  return entry;
+}
+
+/** Adds an entry to, or takes it from, what its live mailbox, account and store count. */
+export function countLive(refs: References, id: MailboxId, mailbox: MailboxRow, entry: Entry, sign: 1 | -1): void {
+  mailbox.messages += sign;
+  mailbox.bytes += sign * entry.size;
+  if ((entry.flags & flag.seen) === 0) mailbox.unseen += sign;
+  if ((entry.flags & flag.deleted) !== 0) mailbox.flaggedDeleted += sign;
+  if (mailbox.deleted) return;
+  const account = refs.view.edit(accountTable, mailbox.account);
+  if (account !== undefined) {
+    account.messages += sign;
+    account.bytes += sign * entry.size;
+  }
+  refs.state.totals.entries += sign;
+  refs.state.totals.entryBytes += sign * entry.size;
+  refs.state.mailbox = Math.max(refs.state.mailbox, id);
+}
+
+/** The numbers of keywords in this mailbox, rising; a new word gets the next number. */
+export function keywordNumbers(view: View, id: MailboxId, words: readonly string[]): readonly number[] {
+  if (words.length === 0) return [];
+  const known = view.edit(keywordTable, id) ?? view.put(keywordTable, [], id);
+  const numbers = new Set<number>();
+  for (const word of words) {
+    const lower = word.toLowerCase();
+    let number = known.findIndex((other) => other.toLowerCase() === lower);
+    if (number < 0) number = known.push(word) - 1;
+    numbers.add(number);
+  }
+  return [...numbers].sort((a, b) => a - b);
+}

@@ -1,0 +1,58 @@
+/**
+ * Replay: the log applied to a catalog, batch by batch, in order. Recovery replays what lies behind `appliedLsn`; the result is
+ * the catalog that the live path would have written, since both run `apply`. Repeating it changes nothing: each transaction
+ * moves `appliedLsn` with what it applied.
+ */
+import type { Kv } from '../catalog/kv.ts';
+import { View, WriteSet } from '../catalog/write-set.ts';
+import type { Heap, ScannedRecord } from '../heap/heap.ts';
+import type { Location, Lsn } from '../types.ts';
+import { Applier } from './apply.ts';
+import { decodeRecord, type LogRecord, recordType } from './records.ts';
+
+/** Rows changed after which a replay writes a transaction. */
+const rowsPerWrite = 20_000;
+
+export interface ReplayReport {
+  readonly batches: number;
+  readonly records: number;
+}
+
+/** Applies every believed batch from `from` on; durable in `kv` on return. @throws {StoreError} corrupt */
+export async function replay(heap: Heap, kv: Kv, from: Lsn): Promise<ReplayReport> {
+  const report = { batches: 0, records: 0 };
+  let set = new WriteSet();
+  let applier = applierFor(heap, kv, set);
+  let batch: { record: LogRecord; location: Location }[] = [];
+  for await (const scanned of heap.scan({ from })) {
+    if (scanned.commit === undefined) {
+      batch.push({ record: decode(scanned), location: scanned.location });
+      continue;
+    }
+    for (const { record, location } of batch) applier.apply(record, location);
+    applier.close(scanned.location, scanned.commit.number, scanned.commit.epoch);
+    report.batches++;
+    report.records += batch.length;
+    batch = [];
+    if (set.size < rowsPerWrite) continue;
+    await kv.write(WriteSet.encode([set]));
+    set = new WriteSet();
+    applier = applierFor(heap, kv, set);
+  }
+  if (report.batches > 0) await kv.write(WriteSet.encode([set]));
+  return report;
+}
+
+function applierFor(heap: Heap, kv: Kv, set: WriteSet): Applier {
+  return new Applier(new View(kv, [], set), (lsn) => heap.segmentOf(lsn));
+}
+
+/** A record for apply. What a chunk or a whole part holds is not looked at: only where it lies. */
+export function decode(scanned: ScannedRecord): LogRecord {
+  return decodeRecord(scanned);
+}
+
+/** True for the records that carry content: they are applied first in a rebuild. */
+export function isContent(type: number): boolean {
+  return type === recordType.part || type === recordType.message;
+}

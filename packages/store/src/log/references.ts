@@ -1,0 +1,198 @@
+/**
+ * Who names what: references of entries to messages and of messages to parts, and the octets that live or die with them.
+ *
+ * A count changes in the same write set as the reference. A message without entries is gone at once, with its hash; a part
+ * without messages stays, dead but nameable. Octets of PART, MESSAGE and ENTRY records are live while something names them
+ * and dead otherwise, segment by segment; the store's totals follow.
+ */
+import type { Entry } from '../catalog/index-chunk.ts';
+import { emptySegment, type MessageRow, type PartPiece, type PartRow, type SegmentRow, type StateRow } from '../catalog/rows.ts';
+import { messageHashTable, messageTable, partTable, segmentTable, stateTable, threadTable } from '../catalog/schema.ts';
+import type { View } from '../catalog/write-set.ts';
+import { invariant } from '../errors.ts';
+import type { AccountId, Location, Lsn } from '../types.ts';
+import { derive, fitsRow, treeOf } from './derive.ts';
+import { manifestParts } from './manifest.ts';
+import type { MessageRecord } from './records.ts';
+
+/** What apply needs to know of the heap: which segment holds an LSN; undefined when none does any more. */
+export type SegmentOf = (lsn: Lsn) => number | undefined;
+
+/** The references of one catalog, seen through a view that can be written. */
+export class References {
+  readonly view: View;
+  readonly state: StateRow;
+  readonly #segmentOf: SegmentOf;
+
+  constructor(view: View, segmentOf: SegmentOf) {
+    this.view = view;
+    this.#segmentOf = segmentOf;
+    const state = view.edit(stateTable);
+    invariant(state !== undefined, 'a catalog has a state row');
+    this.state = state;
+  }
+
+  /** Adds a record's octets to its segment's account. */
+  count(location: Location, as: 'live' | 'dead' | 'other'): void {
+    const row = this.#segment(location.lsn);
+    if (row !== undefined) row[as] += location.bytes;
+  }
+
+  /** Moves a record's octets from live to dead, or back. */
+  recount(location: Location, to: 'live' | 'dead'): void {
+    const row = this.#segment(location.lsn);
+    if (row === undefined) return;
+    row[to] += location.bytes;
+    row[to === 'live' ? 'dead' : 'live'] -= location.bytes;
+  }
+
+  /** Notes the sequence of a record in the state and its segment. */
+  see(location: Location, sequence: number): void {
+    this.state.sequence = Math.max(this.state.sequence, sequence);
+    const row = this.#segment(location.lsn);
+    if (row === undefined) return;
+    if (row.firstSequence === 0) row.firstSequence = sequence;
+    row.lastSequence = Math.max(row.lastSequence, sequence);
+  }
+
+  #segment(lsn: Lsn): SegmentRow | undefined {
+    const number = this.#segmentOf(lsn);
+    if (number === undefined) return undefined;
+    return this.view.edit(segmentTable, number) ?? this.view.put(segmentTable, emptySegment(), number);
+  }
+
+  /** A part's content lies in `pieces`; their octets count as dead until a message names it. */
+  addPart(sha: Buffer, size: number, pieces: readonly PartPiece[]): void {
+    const known = this.view.edit(partTable, sha);
+    if (known === undefined) this.view.put(partTable, { refs: 0, size, pieces }, sha);
+    else if (known.refs === 0) known.pieces = pieces;
+    else this.#replacePieces(known, pieces);
+  }
+
+  /** A referenced part written again: the newer octets take over. */
+  #replacePieces(row: PartRow, pieces: readonly PartPiece[]): void {
+    for (const piece of row.pieces) this.recount(piece, 'dead');
+    this.state.totals.storedBytes -= stored(row);
+    row.pieces = pieces;
+    for (const piece of pieces) this.recount(piece, 'live');
+    this.state.totals.storedBytes += stored(row);
+  }
+
+  /** A message's content is there; nothing names it yet. */
+  addMessage(record: MessageRecord, location: Location): void {
+    const { state, view } = this;
+    state.message = Math.max(state.message, record.id);
+    this.count(location, 'live');
+    const parts = manifestParts(record.manifest);
+    const namedBytes = record.manifest.reduce((sum, piece) => sum + (piece.kind === 'part' ? piece.bytes : 0), 0);
+    const derived = record.derived ?? derive(treeOf(record.manifest, record.literals));
+    const kept = fitsRow(derived);
+    const none = Buffer.alloc(0);
+    const row: MessageRow = {
+      refs: 0,
+      record: location,
+      sha: record.sha,
+      size: record.size,
+      headerBytes: record.headerBytes,
+      plainBytes: record.plainBytes,
+      storedBytes: record.storedBytes,
+      namedBytes,
+      parts,
+      threadKeys: derived.threadKeys,
+      derived: kept,
+      envelope: kept ? derived.envelope : none,
+      bodyStructure: kept ? derived.bodyStructure : none,
+      listedFields: kept ? derived.listedFields : none,
+    };
+    view.put(messageTable, row, record.id);
+    view.put(messageHashTable, record.id, record.sha);
+    for (const sha of partsOf(row)) this.#referencePart(sha);
+    addToTotals(state, row, 1);
+  }
+
+  #referencePart(sha: Buffer): void {
+    const row = this.view.edit(partTable, sha);
+    if (row === undefined) return;
+    row.refs++;
+    const { totals } = this.state;
+    if (row.refs === 1) {
+      for (const piece of row.pieces) this.recount(piece, 'live');
+      totals.parts++;
+      totals.partBytes += row.size;
+      totals.plainBytes += row.size;
+      totals.storedBytes += stored(row);
+    } else if (row.refs === 2) totals.sharedBytes += row.size;
+  }
+
+  #releasePart(sha: Buffer): void {
+    const row = this.view.edit(partTable, sha);
+    if (row === undefined || row.refs === 0) return;
+    row.refs--;
+    const { totals } = this.state;
+    if (row.refs === 0) {
+      for (const piece of row.pieces) this.recount(piece, 'dead');
+      totals.parts--;
+      totals.partBytes -= row.size;
+      totals.plainBytes -= row.size;
+      totals.storedBytes -= stored(row);
+    } else if (row.refs === 1) totals.sharedBytes -= row.size;
+  }
+
+  /** An entry of this account begins to name the message. */
+  referenceMessage(entry: Entry, account: AccountId): void {
+    const row = this.view.edit(messageTable, entry.message);
+    if (row === undefined) return;
+    row.refs++;
+    for (const key of threadKeysOf(row)) {
+      const thread = this.view.edit(threadTable, account, key);
+      if (thread === undefined) this.view.put(threadTable, { thread: entry.thread, refs: 1 }, account, key);
+      else thread.refs++;
+    }
+  }
+
+  /** An entry of this account is gone for good: its record is dead, and what only it held goes with it. */
+  releaseEntry(entry: Entry, account: AccountId): void {
+    this.recount({ lsn: entry.lsn, bytes: entry.bytes }, 'dead');
+    const row = this.view.edit(messageTable, entry.message);
+    if (row === undefined) return;
+    row.refs--;
+    for (const key of threadKeysOf(row)) {
+      const thread = this.view.edit(threadTable, account, key);
+      if (thread === undefined) continue;
+      thread.refs--;
+      if (thread.refs === 0) this.view.remove(threadTable, account, key);
+    }
+    if (row.refs === 0) this.dropMessage(entry.message, row);
+  }
+
+  /** Removes a message that nothing names. */
+  dropMessage(id: Entry['message'], row: MessageRow): void {
+    this.view.remove(messageTable, id);
+    if (this.view.read(messageHashTable, row.sha) === id) this.view.remove(messageHashTable, row.sha);
+    this.recount(row.record, 'dead');
+    for (const sha of partsOf(row)) this.#releasePart(sha);
+    addToTotals(this.state, row, -1);
+  }
+}
+
+function addToTotals(state: StateRow, row: MessageRow, sign: 1 | -1): void {
+  const { totals } = state;
+  totals.messages += sign;
+  totals.messageBytes += sign * row.size;
+  totals.namedBytes += sign * row.namedBytes;
+  totals.plainBytes += sign * row.plainBytes;
+  totals.storedBytes += sign * row.storedBytes;
+}
+
+function stored(row: PartRow): number {
+  return row.pieces.reduce((sum, piece) => sum + piece.storedBytes, 0);
+}
+
+/** The SHA-256 of each part a message names. */
+export function* partsOf(row: MessageRow): Generator<Buffer> {
+  for (let at = 0; at < row.parts.length; at += 32) yield row.parts.subarray(at, at + 32);
+}
+
+export function* threadKeysOf(row: MessageRow): Generator<Buffer> {
+  for (let at = 0; at < row.threadKeys.length; at += 8) yield row.threadKeys.subarray(at, at + 8);
+}

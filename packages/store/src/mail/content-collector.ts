@@ -1,0 +1,226 @@
+/**
+ * Collects one run of content (a leaf's body, a preamble) and decides how it is kept: inline, as a part with its octets as
+ * they came, or as a part of decoded base64 with a recipe that was proved to give the octets back.
+ *
+ * Up to `partChunkBytes` the run is held as it came and decided at its end. Beyond, it flows: base64 is decoded as it arrives
+ * until it deviates from its recipe; content is cut into chunks, compressed, and offered for spilling once `partSpillBytes`
+ * have come.
+ */
+import { createHash, type Hash } from 'node:crypto';
+import { limits } from '../limits.ts';
+import type { PartReference } from '../log/manifest.ts';
+import { type Base64Recipe, Base64Unwrapper, unwrapBase64 } from '../mime/transfer-encoding.ts';
+import { compress } from './compress.ts';
+import { type PreparedChunk, PreparedPart } from './prepared.ts';
+
+export type CollectedPiece =
+  | { readonly kind: 'inline'; readonly octets: Buffer }
+  | { readonly kind: 'part'; readonly reference: PartReference; readonly part: PreparedPart };
+
+/** What the unwrapper found at the head of some content. */
+interface Base64Source {
+  readonly recipe: Base64Recipe;
+  readonly sourceBytes: number;
+  readonly lines: number;
+}
+
+const lineFeed = 10;
+
+export class ContentCollector {
+  readonly #base64: boolean;
+  #held: Buffer[] = [];
+  #heldBytes = 0;
+  #flow: ContentFlow | undefined;
+
+  constructor(encoding: string) {
+    this.#base64 = encoding === 'base64';
+  }
+
+  push(octets: Buffer): void {
+    if (this.#flow !== undefined) {
+      this.#flow.push(octets);
+      return;
+    }
+    this.#held.push(Buffer.from(octets));
+    this.#heldBytes += octets.length;
+    if (this.#heldBytes <= limits.partChunkBytes) return;
+    this.#flow = new ContentFlow(this.#base64);
+    for (const held of this.#held) this.#flow.push(held);
+    this.#held = [];
+  }
+
+  /** Chunks that should go to the heap now. */
+  spillable(): PreparedChunk[] {
+    return this.#flow?.spillable() ?? [];
+  }
+
+  /** The run's pieces, in order. `inlineBytesLeft`: how much small content this message may still keep inline. */
+  end(inlineBytesLeft: number): { pieces: CollectedPiece[] } {
+    if (this.#flow !== undefined) return { pieces: this.#flow.end() };
+    const [first] = this.#held;
+    const octets = this.#held.length === 1 && first !== undefined ? first : Buffer.concat(this.#held);
+    if (octets.length < limits.partBytesMin && octets.length <= inlineBytesLeft) return { pieces: [inline(octets)] };
+    const found = this.#base64 ? unwrapBase64(octets) : undefined;
+    if (found === undefined) return { pieces: [keep(octets, inlineBytesLeft)] };
+    if (found.content.length < limits.partBytesMin) return { pieces: [keep(octets, inlineBytesLeft)] };
+    const pieces: CollectedPiece[] = [decoded(wholePart(found.content), found)];
+    const rest = octets.subarray(found.sourceBytes);
+    if (rest.length > 0) pieces.push(keep(rest, inlineBytesLeft));
+    return { pieces };
+  }
+}
+
+function inline(octets: Buffer): CollectedPiece {
+  return { kind: 'inline', octets };
+}
+
+function wholePart(content: Buffer): PreparedPart {
+  const sha = createHash('sha256').update(content).digest();
+  return new PreparedPart(sha, content.length, content, []);
+}
+
+/** A part that stands in the message as base64. */
+function decoded(part: PreparedPart, source: Base64Source): CollectedPiece {
+  const { recipe, sourceBytes: bytes, lines } = source;
+  const { sha, size: contentBytes } = part;
+  const endsWithLineEnd = recipe.finalLineEnd;
+  return { kind: 'part', reference: { kind: 'part', sha, contentBytes, bytes, lines, endsWithLineEnd, recipe }, part };
+}
+
+/** A part that stands in the message as it is. */
+function raw(part: PreparedPart, lines: number, endsWithLineEnd: boolean): CollectedPiece {
+  const { sha, size } = part;
+  const reference: PartReference = {
+    kind: 'part',
+    sha,
+    contentBytes: size,
+    bytes: size,
+    lines,
+    endsWithLineEnd,
+    recipe: undefined,
+  };
+  return { kind: 'part', reference, part };
+}
+
+/** Octets as they came: inline when few, else a part. */
+function keep(octets: Buffer, inlineBytesLeft: number): CollectedPiece {
+  if (octets.length < limits.partBytesMin && octets.length <= inlineBytesLeft) return inline(octets);
+  return raw(wholePart(octets), countLines(octets), octets[octets.length - 1] === lineFeed);
+}
+
+function countLines(octets: Buffer): number {
+  let lines = 0;
+  for (let at = octets.indexOf(lineFeed); at >= 0; at = octets.indexOf(lineFeed, at + 1)) lines++;
+  return lines;
+}
+
+/** Large content on its way: first as decoded base64 while it lasts, then as it comes. */
+class ContentFlow {
+  readonly #pieces: CollectedPiece[] = [];
+  #unwrapper: Base64Unwrapper | undefined;
+  #chunker = new Chunker();
+  #sourceBytes = 0;
+  #lines = 0;
+  #last = 0;
+
+  constructor(base64: boolean) {
+    this.#unwrapper = base64 ? new Base64Unwrapper() : undefined;
+  }
+
+  push(octets: Buffer): void {
+    if (this.#unwrapper === undefined) {
+      this.#raw(octets);
+      return;
+    }
+    this.#chunker.push(this.#unwrapper.push(octets));
+    if (this.#unwrapper.ended) this.#leaveBase64();
+  }
+
+  spillable(): PreparedChunk[] {
+    return this.#chunker.spillable();
+  }
+
+  end(): CollectedPiece[] {
+    if (this.#unwrapper !== undefined) this.#leaveBase64();
+    this.#closeRaw();
+    return this.#pieces;
+  }
+
+  #raw(octets: Buffer): void {
+    if (octets.length === 0) return;
+    this.#sourceBytes += octets.length;
+    this.#lines += countLines(octets);
+    this.#last = octets[octets.length - 1] ?? 0;
+    this.#chunker.push(octets);
+  }
+
+  /** What decoded so far becomes a part; what was held back, and all that follows, is kept as it comes. */
+  #leaveBase64(): void {
+    const unwrapper = this.#unwrapper;
+    if (unwrapper === undefined) return;
+    this.#unwrapper = undefined;
+    const found = unwrapper.finish();
+    this.#chunker.push(found.content);
+    if (found.sourceBytes > 0) {
+      this.#pieces.push(decoded(this.#chunker.end(), found));
+      this.#chunker = new Chunker();
+    }
+    this.#raw(found.rest);
+  }
+
+  #closeRaw(): void {
+    if (this.#sourceBytes === 0) return;
+    this.#pieces.push(raw(this.#chunker.end(), this.#lines, this.#last === lineFeed));
+  }
+}
+
+/** Hashes content and cuts it into compressed chunks. */
+class Chunker {
+  readonly #hash: Hash = createHash('sha256');
+  readonly #chunks: PreparedChunk[] = [];
+  #open: Buffer[] = [];
+  #openBytes = 0;
+  #size = 0;
+  #spilled = 0;
+
+  push(content: Buffer): void {
+    if (content.length === 0) return;
+    this.#hash.update(content);
+    let rest = content;
+    while (rest.length > 0) {
+      const taken = rest.subarray(0, limits.partChunkBytes - this.#openBytes);
+      this.#open.push(Buffer.from(taken));
+      this.#openBytes += taken.length;
+      rest = rest.subarray(taken.length);
+      if (this.#openBytes === limits.partChunkBytes) this.#cut();
+    }
+  }
+
+  spillable(): PreparedChunk[] {
+    if (this.#size < limits.partSpillBytes) return [];
+    const chunks = this.#chunks.slice(this.#spilled);
+    this.#spilled = this.#chunks.length;
+    return chunks;
+  }
+
+  end(): PreparedPart {
+    const sha = this.#hash.digest();
+    if (this.#chunks.length === 0) {
+      const content = Buffer.concat(this.#open);
+      return new PreparedPart(sha, content.length, content, []);
+    }
+    this.#cut();
+    return new PreparedPart(sha, this.#size, Buffer.alloc(0), this.#chunks);
+  }
+
+  #cut(): void {
+    if (this.#openBytes === 0) return;
+    const octets = Buffer.concat(this.#open);
+    const payload = compress(octets);
+    const { length } = payload.octets;
+    this.#chunks.push({ offset: this.#size, contentBytes: octets.length, payload, place: undefined, storedBytes: length });
+    this.#size += octets.length;
+    this.#open = [];
+    this.#openBytes = 0;
+  }
+}

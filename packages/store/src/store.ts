@@ -1,0 +1,244 @@
+/**
+ * A store, opened: by its writer, or for reading beside one. This is the face of the package; who calls `deliver` never
+ * learns that segments, hashes or reference counts exist.
+ */
+import { Catalog } from './catalog/catalog.ts';
+import { generationPath, nextGeneration, setCurrentGeneration } from './catalog/generations.ts';
+import type { Entry } from './catalog/index-chunk.ts';
+import type { Kv } from './catalog/kv.ts';
+import { stateTable } from './catalog/schema.ts';
+import { View } from './catalog/write-set.ts';
+import { invariant, StoreError } from './errors.ts';
+import { Heap, type HeapCounters, isSegmentGone } from './heap/heap.ts';
+import { limits } from './limits.ts';
+import { replay } from './log/recover.ts';
+import { openMessage, type StoredMessage } from './mail/assemble.ts';
+import type { FileLock } from './sys/file-lock.ts';
+import {
+  catalogDirectory,
+  heapOptions,
+  heapPorts,
+  initializeCatalog,
+  isStore,
+  machinePorts,
+  openCatalog,
+  type StoreOptions,
+  type StorePorts,
+  takeLock,
+} from './store-files.ts';
+import { Committer } from './writer/batch.ts';
+import { Feed } from './writer/feed.ts';
+import { HeadState } from './writer/head-state.ts';
+import { Writer } from './writer/writer.ts';
+
+/** What can be read of a store, by its writer or beside it. */
+export interface StoreReading {
+  /** The catalog as it is now; a reader takes a new snapshot. Not to be held across an await. */
+  catalog(): Catalog;
+  /** The message behind an entry. @throws {StoreError} corrupt */
+  open(entry: Entry): Promise<StoredMessage>;
+  readonly heap: Heap;
+  /** Octets read from the heap so far, among others: metadata reads must not move it. */
+  readonly heapCounters: HeapCounters;
+  close(): Promise<void>;
+}
+
+/** Makes a new, empty store; durable on return. @throws {StoreError} storeExists, ioError, diskFull */
+export async function createStore(directory: string, options: StoreOptions = {}): Promise<void> {
+  const ports = options.ports ?? machinePorts;
+  await ports.fs.makeDirectory(directory);
+  const lock = takeLock(ports, directory);
+  try {
+    const heap = await Heap.create(heapPorts(ports), directory, ports.random(16), heapOptions(options));
+    await heap.close();
+    for (const name of ['run', 'lost+found']) await ports.fs.makeDirectory(`${directory}/${name}`);
+    const generation = await nextGeneration(ports.fs, catalogDirectory(directory));
+    const kv = ports.openKv(generationPath(catalogDirectory(directory), generation), false);
+    await initializeCatalog(kv, heap);
+    await kv.close();
+    await setCurrentGeneration(ports.fs, catalogDirectory(directory), generation);
+    await ports.fs.syncDirectory(directory);
+  } finally {
+    lock.release();
+  }
+}
+
+/** A store opened by its one writer. */
+export class Store extends Writer implements StoreReading {
+  readonly heap: Heap;
+  readonly directory: string;
+  readonly #ports: StorePorts;
+  readonly #kv: Kv;
+  readonly #lock: FileLock;
+  readonly #head: HeadState;
+  readonly #committer: Committer;
+  #idleTimer: NodeJS.Timeout | undefined;
+  #closing: Promise<void> | undefined;
+
+  private constructor(directory: string, parts: OpenParts, options: StoreOptions) {
+    const { heap, kv, lock, ports } = parts;
+    const head = new HeadState(kv);
+    const feed = new Feed();
+    const committer = new Committer(heap, head, feed, ports.clock);
+    super(heap, head, committer, feed, { messageBytes: options.messageBytes ?? limits.messageBytes });
+    this.heap = heap;
+    this.directory = directory;
+    this.#ports = ports;
+    this.#kv = kv;
+    this.#lock = lock;
+    this.#head = head;
+    this.#committer = committer;
+    const idleMs = options.idleCommitMs ?? limits.idleCommitMs;
+    if (idleMs > 0) this.#watchIdle(idleMs);
+  }
+
+  /** Takes the lock, recovers, and is the writer. @throws {StoreError} noStore, locked, newerFormat, corrupt, lostLog,
+   *  catalogMissing, ioError */
+  static async open(directory: string, options: StoreOptions = {}): Promise<Store> {
+    const ports = options.ports ?? machinePorts;
+    if (!(await isStore(ports.fs, directory))) throw new StoreError('noStore', `no store in ${directory}`);
+    const lock = takeLock(ports, directory);
+    let heap: Heap | undefined;
+    let kv: Kv | undefined;
+    try {
+      heap = await Heap.openForWriting(heapPorts(ports), directory, heapOptions(options));
+      kv = await openCatalog(ports, directory, heap, false);
+      await recover(heap, kv);
+      return new Store(directory, { heap, kv, lock, ports }, options);
+    } catch (error) {
+      await kv?.close();
+      await heap?.close();
+      lock.release();
+      throw error;
+    }
+  }
+
+  catalog(): Catalog {
+    return new Catalog(this.#head.view());
+  }
+
+  open(entry: Entry): Promise<StoredMessage> {
+    return openMessage(this.heap, this.catalog(), entry);
+  }
+
+  get heapCounters(): HeapCounters {
+    return this.heap.counters;
+  }
+
+  /** Resolves when everything asked so far is durable and in the catalog. */
+  settle(): Promise<void> {
+    return this.#committer.settle();
+  }
+
+  /** Somebody is about to deliver: the next batch may wait for them, one flush time at most. */
+  expectDelivery(): () => void {
+    return this.#committer.expect();
+  }
+
+  /** Finishes what was asked, writes a clean stop, lets the lock go. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    clearTimeout(this.#idleTimer);
+    try {
+      await this.#committer.close();
+      await this.#committer.commitEmpty('cleanStop');
+    } finally {
+      await this.#kv.close();
+      await this.heap.close();
+      this.#lock.release();
+    }
+  }
+
+  /** After a while without work, an empty COMMIT proves the last batch. */
+  #watchIdle(idleMs: number): void {
+    let seen = this.#committer.batches;
+    let proved = seen;
+    const look = (): void => {
+      const { batches, isIdle } = this.#committer;
+      if (isIdle && batches === seen && batches !== proved && this.#closing === undefined) {
+        proved = batches + 1;
+        seen = proved;
+        this.#committer.commitEmpty('idle').catch(() => undefined);
+      } else seen = batches;
+      this.#idleTimer = setTimeout(look, idleMs).unref();
+    };
+    this.#idleTimer = setTimeout(look, idleMs).unref();
+  }
+
+  protected get ports(): StorePorts {
+    return this.#ports;
+  }
+}
+
+interface OpenParts {
+  readonly heap: Heap;
+  readonly kv: Kv;
+  readonly lock: FileLock;
+  readonly ports: StorePorts;
+}
+
+/** A store opened for reading, beside its writer or without one. */
+export class StoreReader implements StoreReading {
+  readonly heap: Heap;
+  readonly #kv: Kv;
+
+  private constructor(heap: Heap, kv: Kv) {
+    this.heap = heap;
+    this.#kv = kv;
+  }
+
+  /** @throws {StoreError} noStore, newerFormat, corrupt, catalogMissing, ioError */
+  static async open(directory: string, options: StoreOptions = {}): Promise<StoreReader> {
+    const ports = options.ports ?? machinePorts;
+    if (!(await isStore(ports.fs, directory))) throw new StoreError('noStore', `no store in ${directory}`);
+    const heap = await Heap.openForReading(heapPorts(ports), directory);
+    try {
+      return new StoreReader(heap, await openCatalog(ports, directory, heap, true));
+    } catch (error) {
+      await heap.close();
+      throw error;
+    }
+  }
+
+  catalog(): Catalog {
+    this.#kv.refresh();
+    return new Catalog(new View(this.#kv));
+  }
+
+  async open(entry: Entry): Promise<StoredMessage> {
+    try {
+      return await openMessage(this.heap, this.catalog(), entry);
+    } catch (error) {
+      if (!isSegmentGone(error)) throw error;
+      await this.heap.refresh();
+      return openMessage(this.heap, this.catalog(), entry);
+    }
+  }
+
+  get heapCounters(): HeapCounters {
+    return this.heap.counters;
+  }
+
+  async close(): Promise<void> {
+    await this.#kv.close();
+    await this.heap.close();
+  }
+}
+
+/** Applies what is durable in the log and not yet in the catalog. */
+async function recover(heap: Heap, kv: Kv): Promise<void> {
+  const state = new View(kv).read(stateTable);
+  invariant(state !== undefined, 'a catalog has a state row');
+  if (state.appliedLsn > heap.durableLsn) {
+    throw new StoreError(
+      'lostLog',
+      `the catalog knows the log up to ${state.appliedLsn}, the heap ends at ${heap.durableLsn}: heap octets were lost`,
+      { applied: state.appliedLsn, durable: heap.durableLsn },
+    );
+  }
+  await replay(heap, kv, state.appliedLsn);
+}

@@ -1,0 +1,174 @@
+/**
+ * Rebuild: a new catalog generation from the heap alone. Content first (PART, MESSAGE), then everything else in the order of
+ * the log, by the same `apply` that wrote the lost one; messages that nothing names in the end are dropped. The generation
+ * becomes current when it is whole; a crash before leaves the old one, or none, as it was.
+ */
+import { Catalog } from '../catalog/catalog.ts';
+import { generationPath, nextGeneration, setCurrentGeneration } from '../catalog/generations.ts';
+import type { Kv } from '../catalog/kv.ts';
+import { View, WriteSet } from '../catalog/write-set.ts';
+import { StoreError } from '../errors.ts';
+import { type Damage, Heap, type ScannedRecord } from '../heap/heap.ts';
+import { Applier } from '../log/apply.ts';
+import { decodeRecord, recordType } from '../log/records.ts';
+import type { SegmentOf } from '../log/references.ts';
+import { brandNumber, type Lsn } from '../types.ts';
+import {
+  catalogDirectory,
+  heapOptions,
+  heapPorts,
+  initializeCatalog,
+  machinePorts,
+  type StoreOptions,
+  takeLock,
+} from '../store-files.ts';
+
+export interface RebuildReport {
+  readonly generation: number;
+  readonly records: number;
+  readonly messages: number;
+  readonly entries: number;
+  /** Bad places that were passed over. */
+  readonly damage: readonly Damage[];
+}
+
+export interface RebuildOptions extends StoreOptions {
+  /** Told of octets of log read so far, of so many. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+const start = brandNumber<Lsn>(0);
+const rowsPerWrite = 20_000;
+
+/** @throws {StoreError} locked, noStore, newerFormat, ioError, diskFull */
+export async function rebuild(directory: string, options: RebuildOptions = {}): Promise<RebuildReport> {
+  const ports = options.ports ?? machinePorts;
+  const lock = takeLock(ports, directory);
+  const damage: Damage[] = [];
+  try {
+    const onDamage = (found: Damage): void => {
+      damage.push(found);
+    };
+    const heap = await Heap.openForWriting(heapPorts(ports), directory, { ...heapOptions(options), onDamage });
+    try {
+      const catalogs = catalogDirectory(directory);
+      const generation = await nextGeneration(ports.fs, catalogs);
+      const kv = ports.openKv(generationPath(catalogs, generation), false);
+      try {
+        await initializeCatalog(kv, heap);
+        const replayer = new Rebuilder(heap, kv, options.onProgress);
+        const records = await replayer.run(onDamage);
+        const totals = new Catalog(new View(kv)).state()?.totals;
+        await kv.close();
+        await setCurrentGeneration(ports.fs, catalogs, generation);
+        return { generation, records, messages: totals?.messages ?? 0, entries: totals?.entries ?? 0, damage };
+      } catch (error) {
+        await kv.close();
+        throw error;
+      }
+    } finally {
+      await heap.close();
+    }
+  } finally {
+    lock.release();
+  }
+}
+
+class Rebuilder {
+  readonly #heap: Heap;
+  readonly #kv: Kv;
+  readonly #segmentOf: SegmentOf;
+  readonly #onProgress: RebuildOptions['onProgress'];
+  readonly #total: number;
+  #set = new WriteSet();
+  #applier: Applier;
+  #records = 0;
+  #read = 0;
+
+  constructor(heap: Heap, kv: Kv, onProgress: RebuildOptions['onProgress']) {
+    this.#heap = heap;
+    this.#kv = kv;
+    this.#segmentOf = (lsn) => heap.segmentOf(lsn);
+    this.#onProgress = onProgress;
+    this.#total = 2 * heap.segments().reduce((sum, segment) => sum + (segment.endLsn - segment.baseLsn), 0);
+    this.#applier = this.#begin();
+  }
+
+  async run(onDamage: (damage: Damage) => void): Promise<number> {
+    const wantContent = (type: number): boolean => type === recordType.message;
+    for await (const scanned of this.#heap.scan({ from: start, wantPayload: wantContent, onDamage })) {
+      await this.#seen(scanned);
+      if (isContent(scanned.type)) this.#apply(scanned, onDamage);
+    }
+    const wantRest = (type: number): boolean => !isContent(type);
+    // Damage was named by the first pass.
+    for await (const scanned of this.#heap.scan({ from: start, wantPayload: wantRest, onDamage: () => undefined })) {
+      await this.#seen(scanned);
+      if (scanned.commit !== undefined) {
+        this.#applier.close(scanned.location, scanned.commit.number, scanned.commit.epoch);
+      } else if (!isContent(scanned.type)) this.#apply(scanned, onDamage);
+    }
+    await this.#dropUnnamed();
+    this.#raiseCounters();
+    await this.#write();
+    return this.#records;
+  }
+
+  #apply(scanned: ScannedRecord, onDamage: (damage: Damage) => void): void {
+    this.#records++;
+    try {
+      this.#applier.apply(decodeRecord(scanned), scanned.location);
+    } catch (error) {
+      if (!(error instanceof RangeError) && !(error instanceof Error && error.name === 'DecodeError')) throw error;
+      const { lsn, bytes } = scanned.location;
+      onDamage({ kind: 'payload', segment: scanned.segment, offset: 0, lsn, bytes });
+    }
+  }
+
+  async #seen(scanned: ScannedRecord): Promise<void> {
+    this.#read += scanned.location.bytes;
+    if (this.#set.size < rowsPerWrite) return;
+    this.#onProgress?.(this.#read, this.#total);
+    await this.#write();
+  }
+
+  async #write(): Promise<void> {
+    await this.#kv.write(WriteSet.encode([this.#set]));
+    this.#set = new WriteSet();
+    this.#applier = this.#begin();
+  }
+
+  #begin(): Applier {
+    return new Applier(new View(this.#kv, [], this.#set), this.#segmentOf);
+  }
+
+  /** Messages that were stored, and whose entries are all gone, or were never logged. */
+  async #dropUnnamed(): Promise<void> {
+    await this.#write();
+    const unnamed: number[] = [];
+    for (const [id, row] of new Catalog(new View(this.#kv)).messages()) if (row.refs === 0) unnamed.push(id);
+    for (const number of unnamed) {
+      const { refs } = this.#applier;
+      const id = brandNumber<Parameters<typeof refs.dropMessage>[0]>(number);
+      const row = new Catalog(refs.view).message(id);
+      if (row !== undefined) refs.dropMessage(id, row);
+      if (this.#set.size >= rowsPerWrite) await this.#write();
+    }
+  }
+
+  /** No id that a header says was given is given again. */
+  #raiseCounters(): void {
+    const { state } = this.#applier.refs;
+    const high = this.#heap.newestHighWater;
+    for (const key of ['sequence', 'account', 'mailbox', 'message', 'thread', 'uidValidity'] as const) {
+      state[key] = Math.max(state[key], high[key]);
+    }
+    if (state.appliedLsn > this.#heap.durableLsn) {
+      throw new StoreError('corrupt', 'the log ends before a batch that it holds');
+    }
+  }
+}
+
+function isContent(type: number): boolean {
+  return type === recordType.part || type === recordType.message;
+}

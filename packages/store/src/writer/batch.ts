@@ -1,0 +1,304 @@
+/**
+ * Group commit: intents in, durable answers out.
+ *
+ * The steps of one batch, and what a crash between any two leaves:
+ *
+ *  1. assemble   each intent is decided against the head state and appended to a batch in memory; the batch's changes go
+ *                to a write set. Crash: nothing was written, nobody was answered.
+ *  2. write      records and COMMIT in one write. Crash: any part of it may be on disk. Recovery takes the batch when it is
+ *                complete (nobody was told otherwise) and drops it when it is not.
+ *  3. datasync   the batch is durable. Deliveries are answered. Crash: recovery finds the batch behind `appliedLsn` and
+ *                applies it: what was answered is there.
+ *  4. catalog    one transaction writes the write sets of up to four batches and `appliedLsn`. Crash before it commits: as
+ *                3. After: the catalog is at the batch. The catalog is never ahead of the durable log.
+ *  5. answer     all other intents are answered, the feed speaks.
+ *
+ * Steps 1 to 3 of a batch run only when the one before has left 3, so at most one batch is undurable. Step 4 of older batches
+ * runs beside 1 to 3 of newer ones; `batchesAhead` and `bytesAhead` bound the distance.
+ *
+ * After a failed write or datasync the heap ends the segment at its last durable LSN; the batch's write set is dropped, so the
+ * head state is what it was, and its intents are decided again in a new segment, once. A second failure is answered to them.
+ * A full disk is answered at once, without a second try. A failed catalog transaction ends the writer: recovery replays.
+ */
+import { Applier } from '../log/apply.ts';
+import type { SegmentOf } from '../log/references.ts';
+import { WriteSet } from '../catalog/write-set.ts';
+import { errorText, invariant, isStoreError, StoreError } from '../errors.ts';
+import { type BatchBuilder, commitBytes, type Heap } from '../heap/heap.ts';
+import { limits } from '../limits.ts';
+import type { Clock } from '../sys/clock.ts';
+import type { Change, Feed } from './feed.ts';
+import type { HeadState } from './head-state.ts';
+import { Turn } from './turn.ts';
+
+/** A question to the writer. */
+export interface Intent<Answer> {
+  /** `heap`: answered when the log has it (deliveries). `catalog`: when readers can see it. */
+  readonly answerAfter: 'heap' | 'catalog';
+  /** Decides, or throws a StoreError before it appended anything. */
+  decide(turn: Turn): Answer;
+}
+
+/** An intent on its way, its answer's type forgotten. */
+interface Waiting {
+  readonly answerAfter: 'heap' | 'catalog';
+  /** Decides and keeps the answer; throws what decide throws. */
+  decide(turn: Turn): void;
+  answer(): void;
+  refuse(error: unknown): void;
+}
+
+interface Decided {
+  readonly intents: readonly Waiting[];
+  readonly changes: readonly Change[];
+  readonly bytes: number;
+}
+
+/** ms of deciding after which a batch takes no further intent. */
+const assembleMs = 6;
+
+export class Committer {
+  readonly #heap: Heap;
+  readonly #head: HeadState;
+  readonly #feed: Feed;
+  readonly #clock: Clock;
+  #queue: Waiting[] = [];
+  #running: Promise<void> | undefined;
+  #catalogRun: Promise<void> | undefined;
+  /** Batches that are durable and not yet in the catalog, oldest first; one per layer of the head state. */
+  #ahead: Decided[] = [];
+  #wake: (() => void) | undefined;
+  #preparing = 0;
+  #flushMs = 0.3;
+  #failed: StoreError | undefined;
+  #closed = false;
+  /** Batches committed since open; what the idle timer looks at. */
+  batches = 0;
+
+  constructor(heap: Heap, head: HeadState, feed: Feed, clock: Clock) {
+    this.#heap = heap;
+    this.#head = head;
+    this.#feed = feed;
+    this.#clock = clock;
+  }
+
+  /** Why the writer can take no more intents; undefined while it can. */
+  get failure(): StoreError | undefined {
+    return this.#failed;
+  }
+
+  get isIdle(): boolean {
+    return this.#queue.length === 0 && this.#running === undefined && this.#ahead.length === 0;
+  }
+
+  /** Decides the intent in its turn. Resolves with its answer when that is durable (and visible, for `catalog`).
+   *  @throws {StoreError} what decide refused with; diskFull, ioError, readOnly, closed */
+  submit<Answer>(intent: Intent<Answer>): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      if (this.#failed !== undefined || this.#closed) {
+        reject(this.#failed ?? new StoreError('closed', 'the store is closing'));
+        return;
+      }
+      let answer: { readonly value: Answer } | undefined;
+      this.#queue.push({
+        answerAfter: intent.answerAfter,
+        decide: (turn) => {
+          answer = { value: intent.decide(turn) };
+        },
+        answer: () => {
+          invariant(answer !== undefined, 'an intent is answered after it was decided');
+          resolve(answer.value);
+        },
+        refuse: reject,
+      });
+      this.#running ??= this.#run().finally(() => {
+        this.#running = undefined;
+      });
+    });
+  }
+
+  /** Somebody is mid-message: a batch may wait for them, one flush time at most. Returns what says they are done. */
+  expect(): () => void {
+    this.#preparing++;
+    let expected = true;
+    return () => {
+      if (expected) this.#preparing--;
+      expected = false;
+    };
+  }
+
+  /** Resolves when everything submitted so far is durable and in the catalog. */
+  async settle(): Promise<void> {
+    while (!this.isIdle && this.#failed === undefined) {
+      await this.#running;
+      await this.#catalogRun;
+    }
+  }
+
+  /** Takes no more intents, finishes those it has. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.settle();
+  }
+
+  /** Appends an empty COMMIT: everything before it is proved durable. Only while idle. */
+  async commitEmpty(kind: 'idle' | 'cleanStop'): Promise<void> {
+    if (this.#failed !== undefined) return;
+    const builder = this.#heap.begin(this.#head.highWater());
+    const set = new WriteSet();
+    const applier = this.#applier(builder, set);
+    await this.#flush(builder, applier, kind === 'idle' ? { idle: true } : { cleanStop: true });
+    this.#take({ intents: [], changes: [], bytes: builder.octets }, set);
+    await this.settle();
+  }
+
+  async #run(): Promise<void> {
+    await this.#gather();
+    while (this.#queue.length > 0) {
+      if (this.#failed !== undefined) {
+        this.#refuseAll(this.#failed);
+        return;
+      }
+      await this.#room();
+      await this.#batch();
+    }
+  }
+
+  /** Waits while others are mid-message, one flush time at most, so that they share the flush. */
+  async #gather(): Promise<void> {
+    const start = this.#clock.monotonic();
+    do await new Promise((resolve) => setImmediate(resolve));
+    while (this.#preparing > 0 && this.#clock.monotonic() - start < this.#flushMs);
+  }
+
+  /** Waits until the catalog is near enough. */
+  async #room(): Promise<void> {
+    const tooFar = (): boolean =>
+      this.#ahead.length >= limits.batchesAhead ||
+      this.#ahead.reduce((sum, batch) => sum + batch.bytes, 0) >= limits.bytesAhead;
+    while (tooFar() && this.#failed === undefined) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  async #batch(): Promise<void> {
+    const taken: Waiting[] = [];
+    for (let attempt = 1; ; attempt++) {
+      let builder: BatchBuilder;
+      try {
+        builder = this.#heap.begin(this.#head.highWater());
+      } catch (error) {
+        this.#fail(error);
+        for (const waiting of taken) waiting.refuse(error);
+        return;
+      }
+      const set = new WriteSet();
+      const applier = this.#applier(builder, set);
+      const turn = new Turn(applier, builder, Math.floor(this.#clock.now() / 1000));
+      const decided = this.#assemble(turn, builder, taken);
+      if (builder.records === 0) {
+        this.#heap.abandon(builder);
+        this.#answerUnchanged(decided);
+        return;
+      }
+      try {
+        await this.#flush(builder, applier, {});
+      } catch (error) {
+        if (attempt === 1 && !isStoreError(error, 'diskFull')) continue;
+        for (const waiting of decided) waiting.refuse(error);
+        return;
+      }
+      for (const waiting of decided) if (waiting.answerAfter === 'heap') waiting.answer();
+      const later = decided.filter((waiting) => waiting.answerAfter === 'catalog');
+      this.#take({ intents: later, changes: turn.changes, bytes: builder.octets }, set);
+      return;
+    }
+  }
+
+  /** Decides intents from the queue; `taken` keeps them for a second attempt, which decides the same ones again. */
+  #assemble(turn: Turn, builder: BatchBuilder, taken: Waiting[]): Waiting[] {
+    const decided: Waiting[] = [];
+    const start = this.#clock.monotonic();
+    const again = taken.splice(0);
+    for (;;) {
+      const waiting = again.shift() ?? this.#next(builder, decided.length, start);
+      if (waiting === undefined) return decided;
+      const before = builder.records;
+      try {
+        waiting.decide(turn);
+        taken.push(waiting);
+        decided.push(waiting);
+      } catch (error) {
+        waiting.refuse(error);
+        invariant(builder.records === before, `an intent refused after it appended: ${errorText(error)}`);
+      }
+    }
+  }
+
+  #next(builder: BatchBuilder, count: number, start: number): Waiting | undefined {
+    if (count >= limits.batchIntents || builder.octets >= limits.batchBytes) return undefined;
+    if (count > 0 && this.#clock.monotonic() - start > assembleMs) return undefined;
+    return this.#queue.shift();
+  }
+
+  #applier(builder: BatchBuilder, set: WriteSet): Applier {
+    const segmentOf: SegmentOf = (lsn) => (lsn >= builder.firstLsn ? builder.segment : this.#heap.segmentOf(lsn));
+    return new Applier(this.#head.view(set), segmentOf);
+  }
+
+  async #flush(builder: BatchBuilder, applier: Applier, options: { idle?: true; cleanStop?: true }): Promise<void> {
+    const number = applier.refs.state.batch + 1;
+    applier.close({ lsn: builder.nextLsn(), bytes: commitBytes }, number, builder.epoch);
+    const start = this.#clock.monotonic();
+    await this.#heap.commit(builder, options);
+    this.#flushMs = 0.8 * this.#flushMs + 0.2 * Math.min(50, this.#clock.monotonic() - start);
+    this.batches++;
+  }
+
+  #take(batch: Decided, set: WriteSet): void {
+    this.#head.push(set);
+    this.#ahead.push(batch);
+    this.#catalogRun ??= this.#writeCatalog().finally(() => {
+      this.#catalogRun = undefined;
+    });
+  }
+
+  /** Intents that changed nothing are answered when readers can see what they saw. */
+  #answerUnchanged(decided: readonly Waiting[]): void {
+    const last = this.#ahead[this.#ahead.length - 1];
+    if (last === undefined) for (const waiting of decided) waiting.answer();
+    else this.#ahead[this.#ahead.length - 1] = { ...last, intents: [...last.intents, ...decided] };
+  }
+
+  async #writeCatalog(): Promise<void> {
+    while (this.#ahead.length > 0) {
+      const count = this.#ahead.length;
+      try {
+        await this.#head.write(count);
+      } catch (error) {
+        this.#fail(error);
+        this.#wake?.();
+        for (const batch of this.#ahead.splice(0)) for (const waiting of batch.intents) waiting.refuse(this.#failed);
+        return;
+      }
+      const done = this.#ahead.splice(0, count);
+      this.#wake?.();
+      this.#wake = undefined;
+      for (const batch of done) for (const waiting of batch.intents) waiting.answer();
+      this.#feed.publish(done.flatMap((batch) => batch.changes));
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#failed ??= isStoreError(error)
+      ? error
+      : new StoreError('ioError', `the catalog cannot be written: ${errorText(error)}`, {}, error);
+  }
+
+  #refuseAll(error: StoreError): void {
+    for (const waiting of this.#queue.splice(0)) waiting.refuse(error);
+  }
+}
+

@@ -1,0 +1,80 @@
+/** Accounts: made with their first mailboxes, renamed, deleted, limited. */
+import { Catalog } from '../../catalog/catalog.ts';
+import { UidSet } from '../../codec/uid-set.ts';
+import { StoreError } from '../../errors.ts';
+import { limits } from '../../limits.ts';
+import { type AccountId, brandNumber } from '../../types.ts';
+import type { Turn } from '../turn.ts';
+import { liveAccount } from './checks.ts';
+import { createMailbox, firstMailboxes } from './mailbox.ts';
+
+export interface CreatedAccount {
+  readonly account: AccountId;
+  readonly sequence: number;
+}
+
+/** `id`: the directory's user id; the next free one when absent. */
+export function decideCreateAccount(turn: Turn, given: string, id?: number): CreatedAccount {
+  const name = accountName(given);
+  const catalog = new Catalog(turn.view);
+  const account = brandNumber<AccountId>(id ?? turn.state.account + 1);
+  if (catalog.accountNamed(name) !== undefined || catalog.account(account) !== undefined) {
+    throw new StoreError('accountExists', `account ${name} exists`);
+  }
+  turn.event({ kind: 'accountCreated', account, name });
+  for (const [mailbox, role] of firstMailboxes) {
+    createMailbox(turn, account, mailbox, role);
+    turn.event({ kind: 'subscribed', account, name: mailbox, on: true });
+  }
+  changed(turn, account);
+  return { account, sequence: turn.sequence };
+}
+
+export function decideRenameAccount(turn: Turn, account: AccountId, given: string): number {
+  const name = accountName(given);
+  liveAccount(turn, account);
+  const taken = new Catalog(turn.view).accountNamed(name);
+  if (taken !== undefined && taken.id !== account) throw new StoreError('accountExists', `account ${name} exists`);
+  const sequence = turn.event({ kind: 'accountRenamed', account, name });
+  changed(turn, account);
+  return sequence;
+}
+
+/** Deletes the account and its mailboxes; what was in them is kept for the retention time. */
+export function decideDeleteAccount(turn: Turn, account: AccountId): number {
+  liveAccount(turn, account);
+  for (const { id } of [...new Catalog(turn.view).mailboxes(account)]) {
+    turn.event({ kind: 'mailboxDeleted', mailbox: id });
+  }
+  const sequence = turn.event({ kind: 'accountDeleted', account });
+  changed(turn, account);
+  return sequence;
+}
+
+/** 0: unlimited. */
+export function decideSetQuota(turn: Turn, account: AccountId, bytes: number, messages: number): number {
+  liveAccount(turn, account);
+  if (!Number.isSafeInteger(bytes) || !Number.isSafeInteger(messages) || bytes < 0 || messages < 0) {
+    throw new StoreError('badIntent', 'a quota is a whole number of octets and of messages');
+  }
+  const sequence = turn.event({ kind: 'quotaSet', account, bytes, messages });
+  changed(turn, account);
+  return sequence;
+}
+
+/** @throws {StoreError} badName */
+function accountName(given: string): string {
+  const name = given.normalize('NFC');
+  const bytes = Buffer.byteLength(name);
+  if (bytes === 0 || bytes > limits.accountNameBytes) {
+    throw new StoreError('badName', `an account's name has 1 to ${limits.accountNameBytes} octets`);
+  }
+  if (/[\u0000-\u0020\u007f-\u009f/]/u.test(name) || !name.isWellFormed()) {
+    throw new StoreError('badName', 'an account has a name without spaces, slashes and control characters');
+  }
+  return name;
+}
+
+function changed(turn: Turn, account: AccountId): void {
+  turn.changes.push({ kind: 'account', sequence: turn.sequence, account, mailbox: 0, uids: UidSet.empty });
+}

@@ -1,0 +1,27 @@
+/** What several intents check before they decide. */
+import { Catalog, type NamedAccount, type NamedMailbox } from '../../catalog/catalog.ts';
+import { StoreError } from '../../errors.ts';
+import type { AccountId, MailboxId } from '../../types.ts';
+import type { Turn } from '../turn.ts';
+
+/** @throws {StoreError} noMailbox when it does not exist or is deleted */
+export function liveMailbox(turn: Turn, id: MailboxId): NamedMailbox {
+  const row = new Catalog(turn.view).mailbox(id);
+  if (row === undefined || row.deleted) throw new StoreError('noMailbox', `no mailbox ${id}`);
+  return { id, row };
+}
+
+/** @throws {StoreError} noAccount when it does not exist or is deleted */
+export function liveAccount(turn: Turn, id: AccountId): NamedAccount {
+  const row = new Catalog(turn.view).account(id);
+  if (row === undefined || row.deleted) throw new StoreError('noAccount', `no account ${id}`);
+  return { id, row };
+}
+
+/** @throws {StoreError} overQuota when the account may not take so much more */
+export function checkQuota(turn: Turn, id: AccountId, bytes: number, messages: number): void {
+  const { row } = liveAccount(turn, id);
+  const tooLarge = row.quotaBytes > 0 && row.bytes + bytes > row.quotaBytes;
+  const tooMany = row.quotaMessages > 0 && row.messages + messages > row.quotaMessages;
+  if (tooLarge || tooMany) throw new StoreError('overQuota', `account ${id} is over quota`);
+}

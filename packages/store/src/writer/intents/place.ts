@@ -1,0 +1,171 @@
+/** Deliver and append: a prepared message takes its place in mailboxes. */
+import { Catalog, type NamedMailbox } from '../../catalog/catalog.ts';
+import { messageTable, threadTable, uidlTable } from '../../catalog/schema.ts';
+import type { View } from '../../catalog/write-set.ts';
+import { UidSet } from '../../codec/uid-set.ts';
+import { invariant, isStoreError, StoreError, type StoreErrorCode } from '../../errors.ts';
+import { limits } from '../../limits.ts';
+import { threadKeysOf } from '../../log/references.ts';
+import { inbox, mailboxName } from '../../mail/mailbox-name.ts';
+import type { PreparedMessage } from '../../mail/prepared.ts';
+import { type AccountId, brandNumber, type MailboxId, type MessageId, type ThreadId, type Uid, type UidValidity } from '../../types.ts';
+import { checkKeywords } from './flags.ts';
+import { checkQuota, liveMailbox } from './checks.ts';
+import type { Turn } from '../turn.ts';
+
+/** One place a delivered message goes to. */
+export interface DeliveryTarget {
+  readonly account: AccountId;
+  /** A mailbox's name; the message goes to INBOX when it does not exist. Default INBOX. */
+  readonly mailbox?: string;
+  /** Header lines put on top, each with CRLF. */
+  readonly trace: Buffer;
+}
+
+/** Where a message came to lie. */
+export interface Placed {
+  readonly account: AccountId;
+  readonly mailbox: MailboxId;
+  readonly mailboxName: string;
+  readonly uidValidity: UidValidity;
+  readonly uid: Uid;
+  /** Octets with trace lines. */
+  readonly size: number;
+  readonly sequence: number;
+}
+
+/** What became of one target. */
+export type DeliveryResult =
+  | { readonly ok: true; readonly placed: Placed }
+  | { readonly ok: false; readonly code: StoreErrorCode; readonly message: string };
+
+/** Stores one copy per account and mailbox; each target is accepted or refused by itself. */
+export function decideDeliver(
+  turn: Turn,
+  prepared: PreparedMessage,
+  targets: readonly DeliveryTarget[],
+): DeliveryResult[] {
+  const done = new Map<MailboxId, DeliveryResult>();
+  return targets.map((target) => {
+    try {
+      const mailbox = deliveryMailbox(turn.view, target);
+      const known = done.get(mailbox.id);
+      if (known !== undefined) return known;
+      checkTrace(target.trace);
+      const size = prepared.size + target.trace.length;
+      checkQuota(turn, target.account, size, 1);
+      const placed = place(turn, mailbox, prepared, {
+        flags: 0,
+        keywords: [],
+        internalDate: turn.time,
+        uidl: '',
+        trace: target.trace,
+      });
+      const result: DeliveryResult = { ok: true, placed };
+      done.set(mailbox.id, result);
+      return result;
+    } catch (error) {
+      if (isStoreError(error)) return { ok: false, code: error.code, message: error.message };
+      throw error;
+    }
+  });
+}
+
+function deliveryMailbox(view: View, target: DeliveryTarget): NamedMailbox {
+  const catalog = new Catalog(view);
+  const account = catalog.account(target.account);
+  if (account === undefined || account.deleted) throw new StoreError('noAccount', `no account ${target.account}`);
+  const wanted = namedOrInbox(target.mailbox);
+  const found = catalog.mailboxNamed(target.account, wanted) ?? catalog.mailboxNamed(target.account, inbox);
+  if (found === undefined) throw new StoreError('noMailbox', `account ${target.account} has no INBOX`);
+  return found;
+}
+
+/** A name no mailbox can bear names none: INBOX. */
+function namedOrInbox(name: string | undefined): string {
+  try {
+    return name === undefined ? inbox : mailboxName(name);
+  } catch (error) {
+    if (isStoreError(error, 'badName')) return inbox;
+    throw error;
+  }
+}
+
+/** One message of an append. */
+export interface AppendItem {
+  readonly prepared: PreparedMessage;
+  readonly flags: number;
+  readonly keywords: readonly string[];
+  /** Seconds since 1970; default now. */
+  readonly internalDate?: number;
+  /** UIDL to keep from another server (RFC 1939 §7). */
+  readonly uidl?: string;
+}
+
+/** Appends all messages or none. */
+export function decideAppend(turn: Turn, id: MailboxId, items: readonly AppendItem[]): Placed[] {
+  const mailbox = liveMailbox(turn, id);
+  const bytes = items.reduce((sum, item) => sum + item.prepared.size, 0);
+  checkQuota(turn, mailbox.row.account, bytes, items.length);
+  checkKeywords(
+    turn,
+    id,
+    items.flatMap((item) => item.keywords),
+  );
+  return items.map((item) =>
+    place(turn, mailbox, item.prepared, {
+      flags: item.flags,
+      keywords: item.keywords,
+      internalDate: item.internalDate ?? turn.time,
+      uidl: importedUidl(turn.view, id, item.uidl ?? ''),
+      trace: Buffer.alloc(0),
+    }),
+  );
+}
+
+interface PlaceOptions {
+  readonly flags: number;
+  readonly keywords: readonly string[];
+  readonly internalDate: number;
+  readonly uidl: string;
+  readonly trace: Buffer;
+}
+
+function place(turn: Turn, mailbox: NamedMailbox, prepared: PreparedMessage, options: PlaceOptions): Placed {
+  const message = turn.message(prepared);
+  const { account, uidNext, uidValidity, name } = mailbox.row;
+  const current = liveMailbox(turn, mailbox.id).row;
+  const uid = brandNumber<Uid>(Math.max(uidNext, current.uidNext));
+  const size = prepared.size + options.trace.length;
+  const thread = threadOf(turn, account, message);
+  const sequence = turn.entry({ ...options, account, mailbox: mailbox.id, uid, thread, email: 0, size, message });
+  turn.changes.push({ kind: 'appended', sequence, account, mailbox: mailbox.id, uids: UidSet.range(uid, uid) });
+  return { account, mailbox: mailbox.id, mailboxName: name, uidValidity, uid, size, sequence };
+}
+
+/** The thread of the first Message-ID that the account knows, or a new one. */
+export function threadOf(turn: Turn, account: AccountId, message: MessageId): ThreadId {
+  const row = turn.view.read(messageTable, message);
+  invariant(row !== undefined, 'a message is stored before it is placed');
+  for (const key of threadKeysOf(row)) {
+    const thread = turn.view.read(threadTable, account, key);
+    if (thread !== undefined) return thread.thread;
+  }
+  return turn.nextThread();
+}
+
+function checkTrace(trace: Buffer): void {
+  if (trace.length > limits.traceBytes) {
+    throw new StoreError('limitExceeded', `trace lines of ${trace.length} octets, ${limits.traceBytes} are allowed`);
+  }
+}
+
+const derivedShape = /^[0-9a-f]{16}$/i;
+
+/** The UIDL to keep: never one of the shape we derive, never one in use; empty to derive it. */
+function importedUidl(view: View, mailbox: MailboxId, given: string): string {
+  if (given === '' || !/^[\u0021-\u007e]+$/.test(given)) return '';
+  const uidl = derivedShape.test(given) ? `x${given}` : given;
+  if (uidl.length > limits.uidlBytes) return '';
+  return view.read(uidlTable, mailbox, uidl) === undefined ? uidl : '';
+}

@@ -1,0 +1,71 @@
+/**
+ * What every door to a store offers to those who change it: the writer itself in its own process, a client of its socket in
+ * others. Answers come when they are durable; what is not a delivery, when readers can see it too.
+ */
+import type { UidSet } from '../codec/uid-set.ts';
+import type { AccountId, MailboxId, MailboxRole } from '../types.ts';
+import type { CreatedAccount } from './intents/account.ts';
+import type { CopyAnswer } from './intents/copy.ts';
+import type { ExpungeAnswer } from './intents/expunge.ts';
+import type { FlagsAnswer, FlagsRequest } from './intents/flags.ts';
+import type { CreatedMailbox } from './intents/mailbox.ts';
+import type { DeliveryResult, DeliveryTarget, Placed } from './intents/place.ts';
+import type { Listener } from './feed.ts';
+
+/** A message taken in and ready to be placed, by the writer that took it. */
+export interface TakenMessage {
+  /** Octets, with line ends as CRLF. */
+  readonly size: number;
+}
+
+export interface TakeOptions {
+  /** Adds a missing last line end: the pipe and import do. Default false. */
+  readonly finalLineEnd?: boolean;
+}
+
+/** A message to append and what it is to bear. */
+export interface AppendMessage {
+  readonly message: TakenMessage;
+  readonly flags: number;
+  readonly keywords: readonly string[];
+  /** Seconds since 1970; default now. */
+  readonly internalDate?: number;
+  readonly uidl?: string;
+}
+
+export type CopiedMessages = Omit<CopyAnswer, 'again'>;
+
+export interface MailWriter {
+  /** Takes a message in; bare LF becomes CRLF. Nothing is stored until it is delivered or appended.
+   *  @throws {StoreError} messageTooLarge, diskFull, ioError, readOnly */
+  take(octets: Buffer | AsyncIterable<Buffer>, options?: TakeOptions): Promise<TakenMessage>;
+  /** One copy per account and mailbox; each target is answered by itself. Durable on return.
+   *  @throws {StoreError} limitExceeded for too many targets; diskFull, ioError, readOnly */
+  deliver(message: TakenMessage, targets: readonly DeliveryTarget[]): Promise<DeliveryResult[]>;
+  /** Appends all or none (RFC 3502). @throws {StoreError} noMailbox, overQuota, badName, limitExceeded */
+  append(mailbox: MailboxId, messages: readonly AppendMessage[]): Promise<Placed[]>;
+  /** Flags and keywords of the UIDs that exist. @throws {StoreError} noMailbox, badName, limitExceeded */
+  setFlags(request: FlagsRequest): Promise<FlagsAnswer>;
+  /** @throws {StoreError} noMailbox */
+  expunge(mailbox: MailboxId, uids: UidSet, onlyDeleted: boolean): Promise<ExpungeAnswer>;
+  /** @throws {StoreError} noMailbox, overQuota, limitExceeded */
+  copy(source: MailboxId, uids: UidSet, target: MailboxId): Promise<CopiedMessages>;
+  move(source: MailboxId, uids: UidSet, target: MailboxId): Promise<CopiedMessages>;
+  /** Ends retention; answers how many entries are gone for good. */
+  purge(mailbox: MailboxId, uids: UidSet): Promise<number>;
+  createMailbox(account: AccountId, name: string, role?: MailboxRole): Promise<CreatedMailbox>;
+  /** With all below it; INBOX's messages move instead. @throws {StoreError} noMailbox, mailboxExists, badName */
+  renameMailbox(mailbox: MailboxId, name: string): Promise<void>;
+  deleteMailbox(mailbox: MailboxId): Promise<void>;
+  subscribe(account: AccountId, name: string, on: boolean): Promise<void>;
+  setRole(mailbox: MailboxId, role: MailboxRole): Promise<void>;
+  setMetadata(account: AccountId, mailbox: MailboxId | 0, name: string, value: Buffer | undefined): Promise<void>;
+  /** With INBOX and the role mailboxes, subscribed. @throws {StoreError} accountExists, badName */
+  createAccount(name: string, id?: number): Promise<CreatedAccount>;
+  renameAccount(account: AccountId, name: string): Promise<void>;
+  deleteAccount(account: AccountId): Promise<void>;
+  /** 0: unlimited. */
+  setQuota(account: AccountId, bytes: number, messages: number): Promise<void>;
+  /** Changes as the catalog comes to show them. Returns what ends the subscription. */
+  subscribeFeed(listener: Listener): () => void;
+}

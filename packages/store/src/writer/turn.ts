@@ -1,0 +1,122 @@
+/**
+ * What an intent decides with: the head state (catalog, and all batches not yet in it, and what this batch did so far), the
+ * time, and the log. A turn is synchronous: nothing changes between two lines of a decision.
+ *
+ * An intent either refuses before its first `append` or carries through: what it appended stays in the batch.
+ */
+import type { View } from '../catalog/write-set.ts';
+import type { StateRow } from '../catalog/rows.ts';
+import { invariant } from '../errors.ts';
+import type { BatchBuilder } from '../heap/heap.ts';
+import type { NewRecord } from '../heap/location.ts';
+import type { Applier } from '../log/apply.ts';
+import type { EventBody } from '../log/events.ts';
+import {
+  type ChunkPlace,
+  encodeChunk,
+  encodeClosing,
+  encodeEntry,
+  encodeEvent,
+  encodeMessage,
+  encodePart,
+  type EntryRecord,
+} from '../log/records.ts';
+import type { PreparedChunk, PreparedMessage, PreparedPart } from '../mail/prepared.ts';
+import { brandNumber, type EmailId, type Location, type MessageId, type ModSeq, type ThreadId } from '../types.ts';
+import { messageHashTable, partTable } from '../catalog/schema.ts';
+import type { Change } from './feed.ts';
+
+export class Turn {
+  readonly view: View;
+  readonly state: StateRow;
+  /** Seconds since 1970; one value per batch. */
+  readonly time: number;
+  readonly changes: Change[] = [];
+  readonly #applier: Applier;
+  readonly #batch: BatchBuilder;
+
+  constructor(applier: Applier, batch: BatchBuilder, time: number) {
+    this.view = applier.refs.view;
+    this.state = applier.refs.state;
+    this.time = time;
+    this.#applier = applier;
+    this.#batch = batch;
+  }
+
+  /** The sequence of the last record; what an answer carries. */
+  get sequence(): number {
+    return this.state.sequence;
+  }
+
+  /** Logs an event with the next sequence, which is the MODSEQ of what it changes. */
+  event(body: EventBody): ModSeq {
+    const sequence = this.state.sequence + 1;
+    const location = this.#batch.add(encodeEvent(sequence, this.time, body));
+    this.#applier.apply({ type: 'event', sequence, time: this.time, body }, location);
+    return brandNumber<ModSeq>(sequence);
+  }
+
+  /** Logs an entry; its sequence and MODSEQ are the next, its save date is now. */
+  entry(entry: Omit<EntryRecord, 'type' | 'sequence' | 'modSeq' | 'saveDate' | 'email'> & { email: EmailId | 0 }): ModSeq {
+    const modSeq = brandNumber<ModSeq>(this.state.sequence + 1);
+    const whole = { ...entry, sequence: modSeq, modSeq, saveDate: this.time };
+    const location = this.#batch.add(encodeEntry(whole));
+    const email = entry.email === 0 ? brandNumber<EmailId>(location.lsn) : entry.email;
+    this.#applier.apply({ type: 'entry', ...whole, email }, location);
+    return modSeq;
+  }
+
+  /** The stored message with these octets; stores it, and the parts nobody has stored, when it is new. */
+  message(prepared: PreparedMessage): MessageId {
+    const known = this.view.read(messageHashTable, prepared.sha);
+    if (known !== undefined) return brandNumber<MessageId>(known);
+    const content = prepared.content();
+    for (const part of content.parts) {
+      if (this.view.read(partTable, part.sha) === undefined) this.#part(part);
+    }
+    const id = brandNumber<MessageId>(this.state.message + 1);
+    const { sha, size } = prepared;
+    const { headerBytes, manifest, derived } = content;
+    const payload = content.payload();
+    const location = this.#batch.add(encodeMessage(id, { sha, size, headerBytes }, payload));
+    const { plainBytes } = payload;
+    const storedBytes = payload.octets.length;
+    const literals = Buffer.alloc(0);
+    this.#applier.apply(
+      { type: 'message', id, sha, size, headerBytes, manifest, literals, plainBytes, storedBytes, derived },
+      location,
+    );
+    return id;
+  }
+
+  nextThread(): ThreadId {
+    return brandNumber<ThreadId>(this.state.thread + 1);
+  }
+
+  /** Logs a chunk that nothing names yet. */
+  chunk(chunk: PreparedChunk): Location {
+    invariant(chunk.payload !== undefined, 'a chunk is written once');
+    return this.#append(encodeChunk(chunk.offset, chunk.payload), { type: 'chunk', offset: chunk.offset });
+  }
+
+  #part(part: PreparedPart): void {
+    if (part.chunks.length === 0) {
+      const payload = part.payload();
+      const record = { type: 'part', sha: part.sha, size: part.size, storedBytes: payload.octets.length } as const;
+      this.#append(encodePart(part.sha, part.size, payload), record);
+      return;
+    }
+    const chunks: ChunkPlace[] = part.chunks.map((chunk) => {
+      const { contentBytes, storedBytes } = chunk;
+      return { ...(chunk.place ?? this.chunk(chunk)), contentBytes, storedBytes };
+    });
+    const record = { type: 'closing', sha: part.sha, size: part.size, chunks } as const;
+    this.#append(encodeClosing(part.sha, part.size, chunks), record);
+  }
+
+  #append(record: NewRecord, applied: Parameters<Applier['apply']>[0]): Location {
+    const location = this.#batch.add(record);
+    this.#applier.apply(applied, location);
+    return location;
+  }
+}

@@ -1,0 +1,293 @@
+/**
+ * The writer of a store: takes messages in, and turns each request into intents of a bounded size. Larger requests go in
+ * slices, each decided and durable by itself, so that nobody waits behind a mailbox of a million.
+ */
+import { Catalog } from '../catalog/catalog.ts';
+import { UidSet } from '../codec/uid-set.ts';
+import { isStoreError, StoreError } from '../errors.ts';
+import type { Heap } from '../heap/heap.ts';
+import { limits } from '../limits.ts';
+import { readTrace } from '../mail/assemble.ts';
+import { Ingest, type IngestPorts } from '../mail/ingest.ts';
+import { inbox } from '../mail/mailbox-name.ts';
+import type { PreparedMessage } from '../mail/prepared.ts';
+import { CrlfConverter } from '../mime/line-ends.ts';
+import type { AccountId, Lsn, MailboxId, MailboxRole, Uid } from '../types.ts';
+import type { Committer, Intent } from './batch.ts';
+import type { Feed, Listener } from './feed.ts';
+import type { HeadState } from './head-state.ts';
+import {
+  type CreatedAccount,
+  decideCreateAccount,
+  decideDeleteAccount,
+  decideRenameAccount,
+  decideSetQuota,
+} from './intents/account.ts';
+import { type CopyAnswer, decideCopy } from './intents/copy.ts';
+import { decideExpunge, decidePurge, type ExpungeAnswer } from './intents/expunge.ts';
+import { decideFlags, type FlagsAnswer, type FlagsRequest } from './intents/flags.ts';
+import {
+  type CreatedMailbox,
+  decideCreateMailbox,
+  decideDeleteMailbox,
+  decideMetadata,
+  decideRenameMailbox,
+  decideSetRole,
+  decideSubscribe,
+} from './intents/mailbox.ts';
+import { decideAppend, decideDeliver, type DeliveryResult, type DeliveryTarget, type Placed } from './intents/place.ts';
+import type { AppendMessage, CopiedMessages, MailWriter, TakenMessage, TakeOptions } from './mail-writer.ts';
+import type { Turn } from './turn.ts';
+
+/** Targets decided in one turn. */
+const targetsPerIntent = 128;
+
+/** A taken message of this writer. */
+class LocalMessage implements TakenMessage {
+  readonly prepared: PreparedMessage;
+
+  constructor(prepared: PreparedMessage) {
+    this.prepared = prepared;
+  }
+
+  get size(): number {
+    return this.prepared.size;
+  }
+}
+
+function preparedOf(message: TakenMessage): PreparedMessage {
+  if (!(message instanceof LocalMessage)) throw new StoreError('badIntent', 'a message taken by another writer');
+  return message.prepared;
+}
+
+export interface WriterOptions {
+  /** Octets of the largest message taken. */
+  readonly messageBytes: number;
+}
+
+export class Writer implements MailWriter {
+  readonly #heap: Heap;
+  readonly #head: HeadState;
+  readonly #committer: Committer;
+  readonly #feed: Feed;
+  readonly #messageBytes: number;
+  readonly #ports: IngestPorts;
+
+  constructor(heap: Heap, head: HeadState, committer: Committer, feed: Feed, options: WriterOptions) {
+    this.#heap = heap;
+    this.#head = head;
+    this.#committer = committer;
+    this.#feed = feed;
+    this.#messageBytes = options.messageBytes;
+    this.#ports = {
+      hasPart: (sha) => this.#catalog().part(sha) !== undefined,
+      hasMessage: (sha) => this.#catalog().messageWithHash(sha) !== undefined,
+      appendChunk: (chunk) => committer.submit({ answerAfter: 'heap', decide: (turn) => turn.chunk(chunk) }),
+    };
+  }
+
+  #catalog(): Catalog {
+    return new Catalog(this.#head.view());
+  }
+
+  async take(octets: Buffer | AsyncIterable<Buffer>, options: TakeOptions = {}): Promise<TakenMessage> {
+    const done = this.#committer.expect();
+    try {
+      const converter = new CrlfConverter({ finalLineEnd: options.finalLineEnd ?? false });
+      if (Buffer.isBuffer(octets) && octets.length <= limits.ingestSliceBytes) {
+        return new LocalMessage(this.#takeWhole(octets, converter));
+      }
+      const ingest = new Ingest(this.#ports, this.#messageBytes);
+      for await (const some of Buffer.isBuffer(octets) ? slices(octets) : octets) {
+        await ingest.push(converter.push(some));
+      }
+      await ingest.push(converter.end());
+      return new LocalMessage(ingest.end());
+    } finally {
+      done();
+    }
+  }
+
+  #takeWhole(octets: Buffer, converter: CrlfConverter): PreparedMessage {
+    const converted = converter.push(octets);
+    const last = converter.end();
+    const whole = last.length === 0 ? converted : Buffer.concat([converted, last]);
+    if (whole.length > this.#messageBytes) {
+      throw new StoreError('messageTooLarge', `message of ${whole.length} octets, ${this.#messageBytes} are allowed`);
+    }
+    return Ingest.whole(this.#ports, whole);
+  }
+
+  async deliver(message: TakenMessage, targets: readonly DeliveryTarget[]): Promise<DeliveryResult[]> {
+    if (targets.length > limits.recipients) {
+      throw new StoreError('limitExceeded', `${targets.length} recipients, ${limits.recipients} are allowed`);
+    }
+    const prepared = preparedOf(message);
+    const answers: Promise<DeliveryResult[]>[] = [];
+    for (let at = 0; at < targets.length; at += targetsPerIntent) {
+      const some = targets.slice(at, at + targetsPerIntent);
+      answers.push(this.#submit('heap', (turn) => decideDeliver(turn, prepared, some)));
+    }
+    return (await Promise.all(answers)).flat();
+  }
+
+  async append(mailbox: MailboxId, messages: readonly AppendMessage[]): Promise<Placed[]> {
+    const items = messages.map(({ message, ...rest }) => ({ prepared: preparedOf(message), ...rest }));
+    return this.#submit('catalog', (turn) => decideAppend(turn, mailbox, items));
+  }
+
+  async setFlags(request: FlagsRequest): Promise<FlagsAnswer> {
+    const answers = await this.#sliced(request.mailbox, request.uids, (uids) =>
+      this.#submit('catalog', (turn) => decideFlags(turn, { ...request, uids })),
+    );
+    return {
+      changed: union(answers.map((answer) => answer.changed)),
+      modified: union(answers.map((answer) => answer.modified)),
+      sequence: Math.max(...answers.map((answer) => answer.sequence)),
+    };
+  }
+
+  async expunge(mailbox: MailboxId, uids: UidSet, onlyDeleted: boolean): Promise<ExpungeAnswer> {
+    const answers = await this.#sliced(mailbox, uids, (some) =>
+      this.#submit('catalog', (turn) => decideExpunge(turn, { mailbox, uids: some, onlyDeleted })),
+    );
+    return {
+      expunged: union(answers.map((answer) => answer.expunged)),
+      sequence: Math.max(...answers.map((answer) => answer.sequence)),
+    };
+  }
+
+  copy(source: MailboxId, uids: UidSet, target: MailboxId): Promise<CopiedMessages> {
+    return this.#copy(source, uids, target, false);
+  }
+
+  move(source: MailboxId, uids: UidSet, target: MailboxId): Promise<CopiedMessages> {
+    return this.#copy(source, uids, target, true);
+  }
+
+  async #copy(source: MailboxId, uids: UidSet, target: MailboxId, move: boolean): Promise<CopiedMessages> {
+    const answers = await this.#sliced(source, uids, (some) => this.#copySlice(source, some, target, move));
+    const pairs: (readonly [Uid, Uid])[] = answers.flatMap((answer) => answer.pairs);
+    const [first] = answers;
+    if (first === undefined) throw new StoreError('noMailbox', `no mailbox ${source}`);
+    return { uidValidity: first.uidValidity, pairs, sequence: Math.max(...answers.map((answer) => answer.sequence)) };
+  }
+
+  async #copySlice(source: MailboxId, uids: UidSet, target: MailboxId, move: boolean): Promise<CopyAnswer> {
+    const traces = new Map<Lsn, Buffer>();
+    const entries = [...this.#catalog().entries(source, uids)];
+    for (const entry of entries) traces.set(entry.lsn, await readTrace(this.#heap, entry));
+    const answer = await this.#submit('catalog', (turn) => decideCopy(turn, { source, target, uids, move, traces }));
+    if (answer.again.size === 0) return answer;
+    const rest = await this.#copySlice(source, answer.again, target, move);
+    return { ...rest, pairs: [...answer.pairs, ...rest.pairs] };
+  }
+
+  async purge(mailbox: MailboxId, uids: UidSet): Promise<number> {
+    return this.#submit('catalog', (turn) => decidePurge(turn, mailbox, uids));
+  }
+
+  createMailbox(account: AccountId, name: string, role: MailboxRole = ''): Promise<CreatedMailbox> {
+    return this.#submit('catalog', (turn) => decideCreateMailbox(turn, account, name, role));
+  }
+
+  async renameMailbox(mailbox: MailboxId, name: string): Promise<void> {
+    const row = this.#catalog().mailbox(mailbox);
+    if (row?.name !== inbox || row.deleted) {
+      await this.#submit('catalog', (turn) => decideRenameMailbox(turn, mailbox, name));
+      return;
+    }
+    const created = await this.createMailbox(row.account, name);
+    await this.move(mailbox, UidSet.range(1, row.uidNext - 1), created.mailbox);
+  }
+
+  async deleteMailbox(mailbox: MailboxId): Promise<void> {
+    await this.#submit('catalog', (turn) => decideDeleteMailbox(turn, mailbox));
+  }
+
+  async subscribe(account: AccountId, name: string, on: boolean): Promise<void> {
+    await this.#submit('catalog', (turn) => decideSubscribe(turn, account, name, on));
+  }
+
+  async setRole(mailbox: MailboxId, role: MailboxRole): Promise<void> {
+    await this.#submit('catalog', (turn) => decideSetRole(turn, mailbox, role));
+  }
+
+  async setMetadata(
+    account: AccountId,
+    mailbox: MailboxId | 0,
+    name: string,
+    value: Buffer | undefined,
+  ): Promise<void> {
+    await this.#submit('catalog', (turn) => decideMetadata(turn, account, mailbox, name, value));
+  }
+
+  createAccount(name: string, id?: number): Promise<CreatedAccount> {
+    return this.#submit('catalog', (turn) => decideCreateAccount(turn, name, id));
+  }
+
+  async renameAccount(account: AccountId, name: string): Promise<void> {
+    await this.#submit('catalog', (turn) => decideRenameAccount(turn, account, name));
+  }
+
+  async deleteAccount(account: AccountId): Promise<void> {
+    await this.#submit('catalog', (turn) => decideDeleteAccount(turn, account));
+  }
+
+  async setQuota(account: AccountId, bytes: number, messages: number): Promise<void> {
+    await this.#submit('catalog', (turn) => decideSetQuota(turn, account, bytes, messages));
+  }
+
+  subscribeFeed(listener: Listener): () => void {
+    return this.#feed.subscribe(listener);
+  }
+
+  #submit<Answer>(answerAfter: Intent<Answer>['answerAfter'], decide: (turn: Turn) => Answer): Promise<Answer> {
+    return this.#committer.submit({ answerAfter, decide });
+  }
+
+  /** Runs `work` over UIDs that exist, so many at a time; once over an empty set when none does. */
+  async #sliced<Answer>(
+    mailbox: MailboxId,
+    uids: UidSet,
+    work: (uids: UidSet) => Promise<Answer>,
+  ): Promise<[Answer, ...Answer[]]> {
+    const parts = this.#slices(mailbox, uids);
+    const answers: [Answer, ...Answer[]] = [await work(parts[0] ?? UidSet.empty)];
+    for (const part of parts.slice(1)) {
+      try {
+        answers.push(await work(part));
+      } catch (error) {
+        if (!isStoreError(error, 'noMailbox')) throw error;
+        break;
+      }
+    }
+    return answers;
+  }
+
+  #slices(mailbox: MailboxId, uids: UidSet): UidSet[] {
+    const slices: UidSet[] = [];
+    let slice: number[] = [];
+    for (const [number, page] of this.#catalog().uidPages(mailbox)) {
+      for (const uid of page.uids(number)) {
+        if (!uids.has(uid)) continue;
+        slice.push(uid);
+        if (slice.length < limits.sliceEntries) continue;
+        slices.push(UidSet.of(slice));
+        slice = [];
+      }
+    }
+    if (slice.length > 0) slices.push(UidSet.of(slice));
+    return slices;
+  }
+}
+
+function union(sets: readonly UidSet[]): UidSet {
+  return sets.length === 1 ? (sets[0] ?? UidSet.empty) : UidSet.ofRanges(sets.flatMap((set) => set.ranges));
+}
+
+async function* slices(octets: Buffer): AsyncGenerator<Buffer> {
+  for (let at = 0; at < octets.length; at += limits.ingestSliceBytes) {
+    yield octets.subarray(at, at + limits.ingestSliceBytes);
+  }
+}
