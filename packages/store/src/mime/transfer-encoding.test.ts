@@ -4,10 +4,10 @@ import fc from 'fast-check';
 import { limits } from '../limits.ts';
 import {
   type Base64Recipe,
-  type Base64Run,
   Base64Unwrapper,
   contentWindow,
   encodedBytes,
+  type UnwrappedBase64,
   unwrapBase64,
   unwrapHeldBytesMax,
   wrapBase64Window,
@@ -23,7 +23,7 @@ function wrap(content: Buffer, { lineBytes, finalLineEnd }: Base64Recipe): Buffe
 }
 
 /** Unwraps what arrives cut at `cuts`; checks on the way that nothing given out was unproved. */
-function unwrapCut(source: Buffer, cuts: readonly number[]): Base64Run & { readonly content: Buffer } {
+function unwrapCut(source: Buffer, cuts: readonly number[]): UnwrappedBase64 {
   const unwrapper = new Base64Unwrapper();
   const pieces: Buffer[] = [];
   let pushed = 0;
@@ -32,19 +32,24 @@ function unwrapCut(source: Buffer, cuts: readonly number[]): Base64Run & { reado
     pieces.push(unwrapper.push(piece));
     piece.fill(0);
     pushed = cut;
-    if (!unwrapper.ended) assert.ok(pushed - unwrapper.sourceBytes <= unwrapHeldBytesMax);
+    if (unwrapper.ended) break;
+    assert.ok(pushed - unwrapper.sourceBytes <= unwrapHeldBytesMax);
   }
-  pieces.push(unwrapper.push(source.subarray(pushed)));
+  if (!unwrapper.ended) {
+    pieces.push(unwrapper.push(source.subarray(pushed)));
+    pushed = source.length;
+  }
   const run = unwrapper.finish();
-  return { ...run, content: Buffer.concat([...pieces, run.content]) };
+  assert.ok(run.rest.equals(source.subarray(run.sourceBytes, pushed)));
+  return { ...run, content: Buffer.concat([...pieces, run.content]), rest: source.subarray(run.sourceBytes) };
 }
 
-function rewrap(run: Base64Run & { readonly content: Buffer }): Buffer {
+function rewrap(run: UnwrappedBase64): Buffer {
   return wrapBase64Window(run.recipe, run.contentBytes, run.content, 0, encodedBytes(run.recipe, run.contentBytes));
 }
 
 /** Checks that the covered prefix comes out again. */
-function checkRun(run: Base64Run & { readonly content: Buffer }, source: Buffer): void {
+function checkRun(run: UnwrappedBase64, source: Buffer): void {
   assert.equal(run.content.length, run.contentBytes);
   if (run.sourceBytes === 0) return;
   assert.ok(rewrap(run).equals(source.subarray(0, run.sourceBytes)));
@@ -194,10 +199,13 @@ test('what is covered, by example', () => {
   }
 });
 
-test('an unwrapper says when the run is over', () => {
+test('an unwrapper says when the run is over, and gives back what it took in behind it', () => {
   const unwrapper = new Base64Unwrapper();
-  unwrapper.push(Buffer.alloc(unwrapHeldBytesMax * 2, '*'));
+  const noise = Buffer.alloc(unwrapHeldBytesMax * 2, '*');
+  assert.equal(unwrapper.push(Buffer.concat([Buffer.from('QUJD\r\n'), noise])).toString(), 'ABC');
   assert.ok(unwrapper.ended);
-  assert.equal(unwrapper.push(Buffer.from('QUJD')).length, 0);
-  assert.equal(unwrapper.finish().sourceBytes, 0);
+  assert.throws(() => unwrapper.push(Buffer.from('QUJD')));
+  const run = unwrapper.finish();
+  assert.equal(run.sourceBytes, 6);
+  assert.ok(run.rest.equals(noise));
 });
