@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Kv } from '@mstore/store/internal/catalog/kv';
 import { openLmdbKv } from '@mstore/store/internal/catalog/lmdb-kv';
@@ -39,6 +40,9 @@ function writerProcess(path: string, fileKiB: number | 'unlimited' = 'unlimited'
     },
   );
   return {
+    send(key: string, value: string): void {
+      child.send([key, value]);
+    },
     async write(key: string, value: string): Promise<unknown> {
       child.send([key, value]);
       const [answer] = await once(child, 'message');
@@ -74,6 +78,28 @@ test('LMDB: a read-only handle sees commits of another process when it takes a n
     });
     await writer.kill();
     assert.equal(valueOfA(reader), '49');
+    await reader.close();
+  } finally {
+    await writer.kill();
+  }
+});
+
+test('LMDB: a reader sees all of another process’s write or none of it', { timeout: 60_000 }, async () => {
+  await using directory = await tempDirectory();
+  const path = `${directory.path}/1`;
+  const writer = writerProcess(path);
+  try {
+    await writer.write('a', '0');
+    const reader = openLmdbKv(path, { readOnly: true, mapBytes });
+    const seen = new Set<string | undefined>();
+    for (let n = 1; n <= 300; n++) writer.send('a', String(n));
+    while (!seen.has('300')) {
+      reader.refresh();
+      const value = valueOfA(reader);
+      assert.equal(reader.get('parts', Buffer.from('a'))?.toString(), value);
+      seen.add(value);
+      await setImmediate();
+    }
     await reader.close();
   } finally {
     await writer.kill();

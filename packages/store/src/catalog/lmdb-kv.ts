@@ -13,6 +13,9 @@
  * - After a failed commit the environment may refuse to begin a transaction, and then lmdb-js never settles the next
  *   write's promise. So the first failure is the last: later writes throw it again.
  * - lmdb-js also prints a failed commit on stderr.
+ * - The octets of a change are read by the worker thread: they must stay as they are until the write has settled.
+ * - lmdb-js takes a new snapshot by itself at a later turn of the event loop, on a timer: one synchronous slice sees one
+ *   snapshot, two slices may see two; and the writer's own commit may be seen shortly before its promise resolves.
  *
  * `metaSync: false` (MDB_NOMETASYNC) leaves the meta page to the next commit's sync. A crash may then undo the last
  * transaction, never more and never in part: the sync of transaction n makes meta page n−1 durable before meta page n

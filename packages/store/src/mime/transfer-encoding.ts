@@ -4,8 +4,8 @@
  *
  * A run is covered as far as it is lines of one length (any; not only multiples of four), each ended by CRLF, the last one
  * shorter or equal; standard alphabet; padding at the end only, and correct; unused bits zero. This is not judged by
- * rules but proved: each batch is decoded, encoded again and compared. What follows the run's last whole line is the
- * caller's to keep as it came. A first line longer than the longest one a recipe can name is a run of its own, covered up
+ * rules but proved: each batch is decoded, encoded again and compared. What follows the run's last whole line is given
+ * back as it came. A first line longer than the longest one a recipe can name is a run of its own, covered up
  * to the last whole group of four.
  *
  * State: content is given out at safe points only, where the run could end: after lines that together hold a multiple
@@ -30,6 +30,14 @@ export interface Base64Run {
   readonly contentBytes: number;
   /** Lines covered. */
   readonly lines: number;
+}
+
+/** A run taken apart. */
+export interface UnwrappedBase64 extends Base64Run {
+  /** From an unwrapper what its pushes have not returned yet, else all; the caller's own. */
+  readonly content: Buffer;
+  /** What was taken in behind the run: the caller's to keep as it came. */
+  readonly rest: Buffer;
 }
 
 const CR = 13;
@@ -67,19 +75,19 @@ export class Base64Unwrapper {
   #contentBytes = 0;
   #lines = 0;
 
-  /** True when the run is over: nothing pushed from here on is covered. */
+  /** True when the run is over: nothing more may be pushed. */
   get ended(): boolean {
     return this.#ended;
   }
 
-  /** Octets of the source covered so far; the caller keeps what lies beyond until it knows. */
+  /** Octets of the source covered so far. */
   get sourceBytes(): number {
     return this.#sourceBytes;
   }
 
   /** Takes in the source's next octets; returns the content proved since the last call, the caller's own. */
   push(octets: Buffer): Buffer {
-    if (this.#ended) return nothing;
+    invariant(!this.#ended, 'nothing is pushed behind the end of a base64 run');
     const source = this.#held.length === 0 ? octets : Buffer.concat([this.#held, octets]);
     if (source.length < waitBytes) {
       this.#held = source === octets ? Buffer.from(octets) : source;
@@ -88,13 +96,14 @@ export class Base64Unwrapper {
     return this.#take(source, false);
   }
 
-  /** Ends the source; returns the last of the content, and the run. */
-  finish(): Base64Run & { readonly content: Buffer } {
+  /** Ends the source. */
+  finish(): UnwrappedBase64 {
     const content = this.#ended ? nothing : this.#take(this.#held, true);
     this.#ended = true;
     const lineBytes = this.#lines > 1 ? (this.#unit?.lineBytes ?? 0) : 0;
     return {
       content,
+      rest: this.#held,
       recipe: { lineBytes, finalLineEnd: this.#finalLineEnd },
       sourceBytes: this.#sourceBytes,
       contentBytes: this.#contentBytes,
@@ -102,14 +111,14 @@ export class Base64Unwrapper {
     };
   }
 
-  /** Covers what it can of `source`, which begins at a safe point; holds the rest while it may still be covered. */
+  /** Covers what it can of `source`, which begins at a safe point; holds the rest. */
   #take(source: Buffer, isLast: boolean): Buffer {
     this.#unit ??= unitOf(source);
     const content: Buffer[] = [];
     const start = this.#sourceBytes;
     if (this.#unit === unbroken) this.#takeUnbroken(source, isLast, content);
     else this.#takeLines(source, this.#unit, isLast, content);
-    this.#held = this.#ended ? nothing : Buffer.from(source.subarray(this.#sourceBytes - start));
+    this.#held = Buffer.from(source.subarray(this.#sourceBytes - start));
     const [only = nothing] = content;
     return content.length <= 1 ? only : Buffer.concat(content);
   }
@@ -188,13 +197,13 @@ export class Base64Unwrapper {
   }
 }
 
-/** Takes a run apart that begins `octets`, if it is one; for what lies in memory as a whole. */
-export function unwrapBase64(octets: Buffer): (Base64Run & { readonly content: Buffer }) | undefined {
+/** Takes a run apart that begins `octets`, if one does; for what lies in memory as a whole. */
+export function unwrapBase64(octets: Buffer): UnwrappedBase64 | undefined {
   const unwrapper = new Base64Unwrapper();
   const head = unwrapper.push(octets);
   const run = unwrapper.finish();
   if (run.sourceBytes === 0) return undefined;
-  return { ...run, content: Buffer.concat([head, run.content]) };
+  return { ...run, content: head.length === 0 ? run.content : Buffer.concat([head, run.content]) };
 }
 
 function unitOf(source: Buffer): Unit {
