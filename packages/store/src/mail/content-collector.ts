@@ -113,9 +113,6 @@ class ContentFlow {
   readonly #pieces: CollectedPiece[] = [];
   #unwrapper: Base64Unwrapper | undefined;
   #chunker = new Chunker();
-  /** Octets pushed behind the ones that the unwrapper has covered. */
-  #uncovered: Buffer = Buffer.alloc(0);
-  #coveredBytes = 0;
   #rawBytes = 0;
   #lines = 0;
   #last = 0;
@@ -130,18 +127,7 @@ class ContentFlow {
       return;
     }
     this.#chunker.push(this.#unwrapper.push(octets));
-    this.#keepUncovered(octets, this.#unwrapper.sourceBytes);
     if (this.#unwrapper.ended) this.#leaveBase64();
-  }
-
-  /** Keeps what was pushed and is not decoded: it may have to stand as it came. */
-  #keepUncovered(octets: Buffer, covered: number): void {
-    const behind = this.#coveredBytes + this.#uncovered.length;
-    this.#uncovered =
-      covered >= behind
-        ? Buffer.from(octets.subarray(covered - behind))
-        : Buffer.concat([this.#uncovered.subarray(covered - this.#coveredBytes), octets]);
-    this.#coveredBytes = covered;
   }
 
   spillable(): PreparedChunk[] {
@@ -169,12 +155,11 @@ class ContentFlow {
     this.#unwrapper = undefined;
     const found = unwrapper.finish();
     this.#chunker.push(found.content);
-    this.#keepUncovered(Buffer.alloc(0), found.sourceBytes);
     if (found.sourceBytes > 0) {
       this.#pieces.push(decoded(this.#chunker.end(), found.recipe));
       this.#chunker = new Chunker();
     }
-    this.#raw(this.#uncovered);
+    this.#raw(found.rest);
   }
 
   #closeRaw(): void {
