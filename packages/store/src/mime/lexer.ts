@@ -61,3 +61,16 @@ export function skipComments(field: string, at: number): number {
   while (field.charCodeAt(next) === 40) next = skipSpace(field, comment(field, next).end);
   return next;
 }
+
+/** The offset behind the last character that is no blank. */
+export function trimmedEnd(text: string): number {
+  let end = text.length;
+  while (end > 0 && isSpace(text.charCodeAt(end - 1))) end--;
+  return end;
+}
+
+/** The text without blanks at its ends. `trim` would also take 0xA0, which may be part of a UTF-8 character. */
+export function trimSpace(text: string): string {
+  const end = trimmedEnd(text);
+  return text.slice(Math.min(skipSpace(text, 0), end), end);
+}

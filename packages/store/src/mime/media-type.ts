@@ -9,7 +9,7 @@
  */
 
 import { limits } from '../limits.ts';
-import { isSpace, quotedString, skipComments, skipSpace } from './lexer.ts';
+import { quotedString, skipComments, skipSpace, trimmedEnd } from './lexer.ts';
 
 /** One parameter: the name as written, the value without quoting; latin1. */
 export interface Parameter {
@@ -218,8 +218,6 @@ export function boundaryOf(media: MediaType): string | undefined {
   const value = parameterOf(media.parameters, 'boundary');
   if (value === undefined) return undefined;
   // RFC 2046 §5.1.1: blanks at the end are a gateway's doing.
-  let end = value.length;
-  while (end > 0 && isSpace(value.charCodeAt(end - 1))) end--;
-  const boundary = value.slice(0, end);
+  const boundary = value.slice(0, trimmedEnd(value));
   return boundary === '' || boundary.length > boundaryLengthMax || /[\r\n]/.test(boundary) ? undefined : boundary;
 }
