@@ -423,10 +423,13 @@ describe('splitter, whatever the input', () => {
           splitSkipping(pieces, (length) => length),
           root,
         );
-        assert.deepEqual(
-          splitSkipping(pieces, () => prefixes[turn++ % prefixes.length] ?? 0),
-          root,
-        );
+        const next = () => prefixes[turn++ % prefixes.length] ?? 0;
+        assert.deepEqual(splitSkipping(pieces, next), root);
+        const middle = (length: number): [number, number] => {
+          const from = Math.min(length, next());
+          return [from, from + next()];
+        };
+        assert.deepEqual(splitSkipping(pieces, middle), root);
       }),
       { numRuns: runs },
     );

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import fc from 'fast-check';
 import { limits } from '../limits.ts';
 import type { Entity } from './entity.ts';
 import { envelope } from './envelope.ts';
+import { listedFields } from './header.ts';
 import { Splitter } from './splitter.ts';
 import { body, bodyStructure, section } from './structure.ts';
 import { parseWireList, Recorder } from './support.test.ts';
@@ -167,5 +169,51 @@ describe('section', () => {
     assert.deepEqual(section(empty, [1])?.body, empty.body);
     assert.equal(section(empty, [2]), undefined);
     assert.equal(section(empty, [1, 1]), undefined);
+  });
+});
+
+describe('whatever the header', () => {
+  const words = fc.oneof(
+    fc.constantFrom('From', 'To', 'Subject', 'Content-Type', 'Content-Disposition', 'Content-Language', 'Content-ID'),
+    fc.constantFrom(
+      ': ',
+      '\r\n',
+      '\r\n ',
+      '"',
+      '\\',
+      '(',
+      ')',
+      '<',
+      '>',
+      '@',
+      ',',
+      ';',
+      ':',
+      '=',
+      '*',
+      '*0',
+      '*1*',
+      '.',
+      '[',
+      ']',
+    ),
+    fc.constantFrom('multipart/mixed; boundary=b', 'message/rfc822', 'text', 'name', "utf-8''%41", '=?utf-8?Q?a,b?='),
+    fc.constantFrom('\r\n\r\n', '\r\n--b\r\n', '\0', '\r', '\xe4', '\xa0', 'a', ' '),
+  );
+  const messages = fc.array(words, { maxLength: 50 }).map((list) => list.join(''));
+  const { FC_RUNS } = process.env;
+
+  it('the lists are well-formed, and the listed fields give the same envelope', () => {
+    fc.assert(
+      fc.property(messages, (message) => {
+        const root = tree(message);
+        const shown = envelope(root.headerOctets);
+        assert.equal(parseWireList(shown).length, 10);
+        parseWireList(bodyStructure(root));
+        parseWireList(body(root));
+        assert.deepEqual(envelope(listedFields(root.headerOctets)), shown);
+      }),
+      { numRuns: Number(FC_RUNS ?? 2_000) },
+    );
   });
 });
