@@ -8,7 +8,7 @@
  */
 
 import { limits } from '../limits.ts';
-import { comment, isSpace, quotedString, trimSpace } from './lexer.ts';
+import { comment, isSpace, matchAt, quotedString, trimSpace } from './lexer.ts';
 
 /** One address, or a group's beginning (only `mailbox`, its name) or end (nothing); undefined is NIL. */
 export interface Address {
@@ -38,11 +38,6 @@ const floodPattern = /[^"(),;<>]+/y;
 const wordPattern = /[^\t\n\r "(),:;<>@]+/y;
 const encodedWordPattern = /=\?[^?\s]*\?[bBqQ]\?[^?\s]*\?=/y;
 const domainLiteralPattern = /\[[^\]<>]*\]/y;
-
-function matchAt(pattern: RegExp, text: string, at: number): string {
-  pattern.lastIndex = at;
-  return pattern.exec(text)?.[0] ?? '';
-}
 
 /** The pieces as a display name. */
 function phrase(pieces: readonly Piece[]): string {

@@ -191,7 +191,7 @@ export function listedFields(headerOctets: Buffer): Buffer {
     runEnd = end;
   });
   kept += text.slice(runStart, runEnd);
-  if (kept !== '' && !kept.endsWith('\n')) kept += kept.endsWith('\r') ? '\n' : '\r\n';
+  if (kept !== '' && !kept.endsWith('\n')) kept += '\r\n';
   return Buffer.from(kept, 'latin1');
 }
 

@@ -11,6 +11,12 @@ export interface Lexeme {
   readonly closed: boolean;
 }
 
+/** What a sticky pattern matches at `at`; empty when it does not. */
+export function matchAt(pattern: RegExp, text: string, at: number): string {
+  pattern.lastIndex = at;
+  return pattern.exec(text)?.[0] ?? '';
+}
+
 /** Reads the quoted string whose opening quote stands at `at`. */
 export function quotedString(field: string, at: number): Lexeme {
   let text = '';

@@ -390,6 +390,7 @@ describe('splitter, whatever the input', () => {
     ': ',
     '\0',
     '\xe9',
+    '\n',
   );
   const messages = fc.array(words, { maxLength: 60 }).map((list) => Buffer.from(list.join(''), 'latin1'));
   const { FC_RUNS } = process.env;
