@@ -11,7 +11,7 @@ import type { Clock } from '../sys/clock.ts';
 import type { FileHandle, FileSystem } from '../sys/fs.ts';
 import { brandNumber, type Lsn } from '../types.ts';
 import type { BatchBuilder } from './batch.ts';
-import type { Segment } from './chain.ts';
+import { type Segment, stateOf } from './chain.ts';
 import { asStoreError, closeQuietly, type HeapCounters, SegmentFiles } from './files.ts';
 import type { ListedSegment } from './format.ts';
 import type {
@@ -223,7 +223,7 @@ export class Heap {
 
   /** The believed segments, rising by number. */
   segments(): readonly SegmentState[] {
-    return this.#segments.slice();
+    return this.#segments.map(stateOf);
   }
 
   /** The number of the segment whose log holds this LSN; undefined when none does. */

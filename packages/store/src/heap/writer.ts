@@ -27,7 +27,7 @@ import type { Clock } from '../sys/clock.ts';
 import type { FileHandle } from '../sys/fs.ts';
 import { brandNumber, type Lsn } from '../types.ts';
 import { BatchBuilder } from './batch.ts';
-import type { Segment } from './chain.ts';
+import { type Segment, segmentFrom } from './chain.ts';
 import { asStoreError, closeQuietly, isFull, type SegmentFiles } from './files.ts';
 import {
   alignUp,
@@ -193,13 +193,9 @@ export class SegmentWriter {
       lastBatch: this.#lastBatch,
     };
     const headerBytes = segmentHeaderBytes(live.length);
-    const segment = {
-      ...header,
-      headerBytes,
-      endLsn: lsnAt(baseLsn, headerBytes),
-      fileBytes: headerBytes,
-      liveSegments: live.map(({ number }) => number),
-    };
+    const numbers = live.map(({ number }) => number);
+    const endLsn = lsnAt(baseLsn, headerBytes);
+    const segment = segmentFrom({ ...header, headerBytes }, headerBytes, endLsn, numbers);
     return { segment, header: encodeSegmentHeader(header, live) };
   }
 
@@ -267,8 +263,9 @@ export class SegmentWriter {
 
   /** Never writes to the segment again; its log ends where it did. */
   async #abandonSegment(segment: Segment, attempted: number): Promise<void> {
+    const fileBytes = (await this.#file?.size().catch(() => attempted)) ?? attempted;
     await this.close();
-    this.#broken.push({ ...segment, fileBytes: Math.max(segment.fileBytes, attempted) });
+    this.#broken.push({ ...segment, fileBytes });
   }
 }
 
