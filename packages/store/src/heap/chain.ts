@@ -207,7 +207,7 @@ function checkChain(older: readonly Segment[], { header }: Newest): void {
   }
   if (below === undefined) return;
   const disagrees = header.predecessor === below.number && header.predecessorEnd !== below.endLsn;
-  if (header.baseLsn < below.endLsn || header.predecessor < below.number || disagrees) {
+  if (header.baseLsn < below.endLsn || disagrees) {
     throw corruptAt('segmentHeader', header.number, 0, header.baseLsn, 'its predecessor contradicts its list');
   }
 }

@@ -36,7 +36,7 @@ import {
   recover,
   refuseExisting,
 } from './open.ts';
-import { decodeStored, readStored } from './reader.ts';
+import { decodeStored, readStored, segmentGone } from './reader.ts';
 import { type ScanOptions, scan } from './scanner.ts';
 import { type Appended, SegmentWriter } from './writer.ts';
 
@@ -44,6 +44,7 @@ export type { BatchBuilder } from './batch.ts';
 export type { HeapCounters } from './files.ts';
 export type * from './location.ts';
 export type { OpenReport } from './open.ts';
+export { isSegmentGone } from './reader.ts';
 export type { ScanOptions } from './scanner.ts';
 
 export interface HeapPorts {
@@ -71,11 +72,6 @@ export interface CommitOptions {
   readonly idle?: boolean;
 }
 
-/** True when nothing holds the record's place any more: its segment was dropped. Look the location up once more. */
-export function isSegmentGone(error: unknown): boolean {
-  return isStoreError(error, 'corrupt') && error.details.gone === 1;
-}
-
 /** What a heap begins with. */
 interface Beginning {
   readonly segments: readonly Segment[];
@@ -92,7 +88,7 @@ export class Heap {
   #writer: SegmentWriter | undefined;
   /** Believed segments, rising; never empty. */
   #segments: Segment[];
-  /** What the newest header lists and itself, with the ends it knew; what the next one has to list. */
+  /** What the newest header lists, and itself, with their ends: what the next one has to list. */
   #listed: Map<number, Lsn>;
   /** Listed segments that cannot be read. */
   #lost: Map<number, DamageKind>;
@@ -106,7 +102,8 @@ export class Heap {
     this.#files = files;
     this.#onDamage = onDamage;
     this.#segments = [...beginning.segments];
-    this.#listed = new Map(beginning.listed);
+    const { number, endLsn } = lastOf(this.#segments);
+    this.#listed = new Map(beginning.listed).set(number, endLsn);
     this.#lost = lostOf(report);
     this.#lastCommit = beginning.lastCommit;
     this.storeId = lastOf(this.#segments).storeId;
@@ -323,13 +320,14 @@ export class Heap {
   }
 
   #writing(): SegmentWriter {
+    if (this.#files.closed) throw new StoreError('closed', 'the heap is closed');
     if (this.#writer === undefined) throw new StoreError('readOnly', 'this heap is open for reading');
     return this.#writer;
   }
 
   #stillListed(): ListedSegment[] {
-    const live = [...this.#listed].filter(([number]) => !this.#retired.has(number));
-    return live.map(([number, endLsn]) => ({ number, endLsn }));
+    const listed = [...this.#listed].map(([number, endLsn]) => ({ number, endLsn }));
+    return listed.filter(({ number }) => !this.#retired.has(number));
   }
 
   #publish({ commit, segments }: Appended): void {
@@ -348,9 +346,8 @@ export class Heap {
 
   #holding(lsn: Lsn): Segment | undefined {
     const segment = this.#segments[indexBelow(this.#segments, lsn)];
-    return segment !== undefined && lsn >= segment.baseLsn + segment.headerBytes && lsn < segment.endLsn
-      ? segment
-      : undefined;
+    if (segment === undefined || lsn < segment.baseLsn + segment.headerBytes) return undefined;
+    return lsn < segment.endLsn ? segment : undefined;
   }
 
   /** Where a record may lie: a reader's places come from a catalog that can be ahead of what it believes. */
@@ -379,7 +376,7 @@ export class Heap {
       return { stored: await readStored(this.#files, again, lsn, bytes), segment: again };
     }
     if (!gone) throw failure;
-    throw new StoreError('corrupt', `no segment holds LSN ${lsn}`, { segment: 0, offset: 0, lsn, gone: 1 }, failure);
+    throw segmentGone(lsn, failure);
   }
 
   #reload(): Promise<void> {

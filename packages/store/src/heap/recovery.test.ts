@@ -94,6 +94,9 @@ test('writing goes on in the same segment after a clean stop and in a new one ot
   );
   assert.deepEqual(await texts(third), ['one', 'two', 'three']);
   assert.equal(third.lastCommit?.number, 4);
+  const fourth = await openToWrite(fs, 'd');
+  assert.deepEqual(fourth.segments(), third.segments());
+  assert.deepEqual(await texts(fourth), ['one', 'two', 'three']);
 });
 
 test('octets behind a clean stop force a new segment', async () => {

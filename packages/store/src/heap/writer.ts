@@ -26,7 +26,7 @@ import { invariant, StoreError } from '../errors.ts';
 import type { Clock } from '../sys/clock.ts';
 import type { FileHandle } from '../sys/fs.ts';
 import { brandNumber, type Lsn } from '../types.ts';
-import { BatchBuilder } from './batch.ts';
+import { BatchBuilder, newArena } from './batch.ts';
 import { type Segment, segmentFrom } from './chain.ts';
 import { asStoreError, closeQuietly, isFull, type SegmentFiles } from './files.ts';
 import {
@@ -98,6 +98,8 @@ export class SegmentWriter {
   /** Device errors since the last success. */
   #failures = 0;
   #open: OpenBatch | undefined;
+  /** Free whenever no batch is open: a write that has returned no longer needs its buffers. */
+  readonly #arena: Buffer = newArena();
   #committing = false;
 
   constructor(ports: WriterPorts, files: SegmentFiles, start: WriterStart) {
@@ -134,7 +136,7 @@ export class SegmentWriter {
     invariant(this.#open === undefined, 'one batch at a time');
     const plan = this.#plan(highWater);
     const { endLsn, salt, epoch } = plan.segment;
-    const batch = new BatchBuilder({ firstLsn: endLsn, salt, epoch, number: this.#lastBatch + 1 });
+    const batch = new BatchBuilder({ firstLsn: endLsn, salt, epoch, number: this.#lastBatch + 1, arena: this.#arena });
     this.#open = { batch, plan };
     return batch;
   }
