@@ -181,6 +181,11 @@ test('damage below a later proof is refused at open with its place, and passed o
   });
   assert.deepEqual(found, [{ kind: 'recordHead', segment: 1, offset, lsn: places[1]!.lsn, bytes: places[1]!.bytes }]);
   assert.equal(tolerant.durableLsn, heap.durableLsn);
+  const seen: Damage[] = [];
+  const reader = await Heap.openForReading(portsFor(fs), directory, { onDamage: (damage) => seen.push(damage) });
+  assert.deepEqual(seen, found);
+  assert.equal(reader.durableLsn, heap.durableLsn);
+  assert.deepEqual(reader.lastCommit, heap.lastCommit);
   const scan: Damage[] = [];
   const kept: string[] = [];
   for await (const one of tolerant.scan({ from: start, onDamage: (damage) => scan.push(damage) })) {
