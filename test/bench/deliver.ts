@@ -10,7 +10,9 @@ import { type AccountId, check, createStore, Store } from '@mstore/store';
 
 const seconds = Number(process.argv[2] ?? 5);
 const folder = mkdtempSync(join(process.argv[3] ?? tmpdir(), 'mstore-bench-'));
-const words = 'the quick brown fox jumps over a lazy dog while seven wizards box with five dozen liquor jugs'.split(' ');
+const words = 'the quick brown fox jumps over a lazy dog while seven wizards box with five dozen liquor jugs'.split(
+  ' ',
+);
 
 /** An ordinary message of about 7 KB: no two are alike. */
 function message(n: number): Buffer {

@@ -14,6 +14,9 @@ import { limits } from './limits.ts';
 import { replay } from './log/recover.ts';
 import { openMessage, type StoredMessage } from './mail/assemble.ts';
 import type { FileLock } from './sys/file-lock.ts';
+import { Committer } from './writer/batch.ts';
+import { Feed } from './writer/feed.ts';
+import { HeadState } from './writer/head-state.ts';
 import {
   catalogDirectory,
   heapOptions,
@@ -26,9 +29,6 @@ import {
   type StorePorts,
   takeLock,
 } from './writer/store-directory.ts';
-import { Committer } from './writer/batch.ts';
-import { Feed } from './writer/feed.ts';
-import { HeadState } from './writer/head-state.ts';
 import { Writer } from './writer/writer.ts';
 
 /** What can be read of a store, by its writer or beside it. */

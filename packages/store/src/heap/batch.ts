@@ -33,6 +33,8 @@ export interface BatchPlace {
   readonly number: number;
   /** This batch's alone until it was written or abandoned. */
   readonly arena: Buffer;
+  /** The segment it goes to. */
+  readonly segment: number;
 }
 
 /** One batch in the making; made by `Heap.begin`, ended by `Heap.commit` or `Heap.abandon`. */

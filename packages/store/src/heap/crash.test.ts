@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isStoreError } from '../errors.ts';
-import { append, highWater, newHeap, openToWrite, texts } from './heap.test-support.ts';
 import type { Heap } from './heap.ts';
-import { errnoError, type MemoryFs } from './memory-fs.test-support.ts';
+import { append, highWater, newHeap, openToWrite, texts } from './heap-support.test.ts';
+import { errnoError, type MemoryFs } from './memory-fs.test.ts';
 
 /** Repeatable randomness (mulberry32). */
 function dice(seed: number): (sides: number) => number {

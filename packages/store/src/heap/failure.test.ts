@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import { isStoreError } from '../errors.ts';
-import { append, highWater, newHeap, openToWrite, pathOf, texts } from './heap.test-support.ts';
-import { errnoError, MemoryFs } from './memory-fs.test-support.ts';
+import { append, highWater, newHeap, openToWrite, pathOf, texts } from './heap-support.test.ts';
+import { errnoError, MemoryFs } from './memory-fs.test.ts';
 
 const big = 'x'.repeat(5000);
 

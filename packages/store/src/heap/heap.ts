@@ -41,8 +41,8 @@ import { type ScanOptions, scan } from './scanner.ts';
 import { type Appended, SegmentWriter } from './writer.ts';
 
 export type { BatchBuilder } from './batch.ts';
-export { commitBytes } from './format.ts';
 export type { HeapCounters } from './files.ts';
+export { commitBytes } from './format.ts';
 export type * from './location.ts';
 export type { OpenReport } from './open.ts';
 export { isSegmentGone } from './reader.ts';

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { compress } from 'zstd-napi';
 import { isStoreError } from '../errors.ts';
 import { brandNumber, type Lsn } from '../types.ts';
+import { Heap, isSegmentGone } from './heap.ts';
 import {
   append,
   directory,
@@ -15,9 +16,8 @@ import {
   scanned,
   start,
   texts,
-} from './heap.test-support.ts';
-import { Heap, isSegmentGone } from './heap.ts';
-import type { MemoryFs } from './memory-fs.test-support.ts';
+} from './heap-support.test.ts';
+import type { MemoryFs } from './memory-fs.test.ts';
 
 const big = 'x'.repeat(5000);
 

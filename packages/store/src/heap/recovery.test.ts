@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isStoreError } from '../errors.ts';
 import { brandNumber, type Lsn } from '../types.ts';
+import { type Damage, Heap } from './heap.ts';
 import {
   append,
   directory,
@@ -17,9 +18,8 @@ import {
   stopCleanly,
   storeId,
   texts,
-} from './heap.test-support.ts';
-import { type Damage, Heap } from './heap.ts';
-import { MemoryFs } from './memory-fs.test-support.ts';
+} from './heap-support.test.ts';
+import { MemoryFs } from './memory-fs.test.ts';
 
 test('an empty directory is no store, and a store is not made twice', async () => {
   const fs = new MemoryFs();

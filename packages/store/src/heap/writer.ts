@@ -136,7 +136,14 @@ export class SegmentWriter {
     invariant(this.#open === undefined, 'one batch at a time');
     const plan = this.#plan(highWater);
     const { endLsn, salt, epoch, number: segment } = plan.segment;
-    const batch = new BatchBuilder({ firstLsn: endLsn, salt, epoch, number: this.#lastBatch + 1, segment, arena: this.#arena });
+    const batch = new BatchBuilder({
+      firstLsn: endLsn,
+      salt,
+      epoch,
+      number: this.#lastBatch + 1,
+      segment,
+      arena: this.#arena,
+    });
     this.#open = { batch, plan };
     return batch;
   }

@@ -212,7 +212,13 @@ class Chunker {
     const octets = Buffer.concat(this.#open);
     const payload = compress(octets);
     const { length } = payload.octets;
-    this.#chunks.push({ offset: this.#size, contentBytes: octets.length, payload, place: undefined, storedBytes: length });
+    this.#chunks.push({
+      offset: this.#size,
+      contentBytes: octets.length,
+      payload,
+      place: undefined,
+      storedBytes: length,
+    });
     this.#size += octets.length;
     this.#open = [];
     this.#openBytes = 0;

@@ -14,7 +14,7 @@ import type { SplitSink } from '../mime/entity.ts';
 import { Splitter } from '../mime/splitter.ts';
 import type { Location, Sha256 } from '../types.ts';
 import { ContentCollector } from './content-collector.ts';
-import { PreparedContent, type PreparedChunk, type PreparedMessage, type PreparedPart } from './prepared.ts';
+import { type PreparedChunk, PreparedContent, type PreparedMessage, type PreparedPart } from './prepared.ts';
 
 /** What ingest asks of the store. */
 export interface IngestPorts {

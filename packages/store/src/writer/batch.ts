@@ -20,12 +20,13 @@
  * head state is what it was, and its intents are decided again in a new segment, once. A second failure is answered to them.
  * A full disk is answered at once, without a second try. A failed catalog transaction ends the writer: recovery replays.
  */
-import { Applier } from '../log/apply.ts';
-import type { SegmentOf } from '../log/references.ts';
+
 import { WriteSet } from '../catalog/write-set.ts';
 import { errorText, invariant, isStoreError, StoreError } from '../errors.ts';
 import { type BatchBuilder, commitBytes, type Heap } from '../heap/heap.ts';
 import { limits } from '../limits.ts';
+import { Applier } from '../log/apply.ts';
+import type { SegmentOf } from '../log/references.ts';
 import type { Clock } from '../sys/clock.ts';
 import type { Change, Feed } from './feed.ts';
 import type { HeadState } from './head-state.ts';
@@ -54,6 +55,10 @@ interface Decided {
   readonly bytes: number;
 }
 
+/** Batches that are worth a catalog transaction of their own, and ms to wait for so many. */
+const lingerBatches = 3;
+const lingerMs = 1;
+
 /** ms of deciding after which a batch takes no further intent. */
 const assembleMs = 6;
 
@@ -68,6 +73,8 @@ export class Committer {
   /** Batches that are durable and not yet in the catalog, oldest first; one per layer of the head state. */
   #ahead: Decided[] = [];
   #wake: (() => void) | undefined;
+  /** Ends the catalog's lingering. */
+  #hurry: (() => void) | undefined;
   #preparing = 0;
   #flushMs = 0.3;
   #failed: StoreError | undefined;
@@ -138,6 +145,7 @@ export class Committer {
   /** Takes no more intents, finishes those it has. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#hurry?.();
     await this.settle();
   }
 
@@ -259,6 +267,7 @@ export class Committer {
   #take(batch: Decided, set: WriteSet): void {
     this.#head.push(set);
     this.#ahead.push(batch);
+    if (this.#ahead.length >= lingerBatches || batch.intents.length > 0) this.#hurry?.();
     this.#catalogRun ??= this.#writeCatalog().finally(() => {
       this.#catalogRun = undefined;
     });
@@ -268,11 +277,15 @@ export class Committer {
   #answerUnchanged(decided: readonly Waiting[]): void {
     const last = this.#ahead[this.#ahead.length - 1];
     if (last === undefined) for (const waiting of decided) waiting.answer();
-    else this.#ahead[this.#ahead.length - 1] = { ...last, intents: [...last.intents, ...decided] };
+    else {
+      this.#ahead[this.#ahead.length - 1] = { ...last, intents: [...last.intents, ...decided] };
+      this.#hurry?.();
+    }
   }
 
   async #writeCatalog(): Promise<void> {
     while (this.#ahead.length > 0) {
+      await this.#linger();
       const count = this.#ahead.length;
       try {
         await this.#head.write(count);
@@ -290,6 +303,20 @@ export class Committer {
     }
   }
 
+  /** Lets a second batch share the transaction, for a moment and only while nobody waits to see the first. */
+  async #linger(): Promise<void> {
+    const isAwaited = (): boolean => this.#ahead.some((batch) => batch.intents.length > 0);
+    if (this.#ahead.length >= lingerBatches || isAwaited() || this.#closed) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, lingerMs);
+      this.#hurry = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#hurry = undefined;
+  }
+
   #fail(error: unknown): void {
     this.#failed ??= isStoreError(error)
       ? error
@@ -300,4 +327,3 @@ export class Committer {
     for (const waiting of this.#queue.splice(0)) waiting.refuse(error);
   }
 }
-

@@ -101,7 +101,8 @@ export async function isStore(fs: FileSystem, directory: string): Promise<boolea
 export async function openCatalog(ports: StorePorts, directory: string, heap: Heap, readOnly: boolean): Promise<Kv> {
   const catalogs = catalogDirectory(directory);
   const generation = await currentGeneration(ports.fs, catalogs);
-  if (generation === undefined) throw new StoreError('catalogMissing', `${catalogs} names no catalog; run mstore rebuild`);
+  if (generation === undefined)
+    throw new StoreError('catalogMissing', `${catalogs} names no catalog; run mstore rebuild`);
   const kv = ports.openKv(generationPath(catalogs, generation), readOnly);
   const state = new View(kv).read(stateTable);
   if (state === undefined) {
@@ -116,4 +117,3 @@ export async function openCatalog(ports: StorePorts, directory: string, heap: He
   }
   return kv;
 }
-

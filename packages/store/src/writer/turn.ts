@@ -4,8 +4,10 @@
  *
  * An intent either refuses before its first `append` or carries through: what it appended stays in the batch.
  */
-import type { View } from '../catalog/write-set.ts';
+
 import type { StateRow } from '../catalog/rows.ts';
+import { messageHashTable, partTable } from '../catalog/schema.ts';
+import type { View } from '../catalog/write-set.ts';
 import { invariant } from '../errors.ts';
 import type { BatchBuilder } from '../heap/heap.ts';
 import type { NewRecord } from '../heap/location.ts';
@@ -13,17 +15,16 @@ import type { Applier } from '../log/apply.ts';
 import type { EventBody } from '../log/events.ts';
 import {
   type ChunkPlace,
+  type EntryRecord,
   encodeChunk,
   encodeClosing,
   encodeEntry,
   encodeEvent,
   encodeMessage,
   encodePart,
-  type EntryRecord,
 } from '../log/records.ts';
 import type { PreparedChunk, PreparedMessage, PreparedPart } from '../mail/prepared.ts';
 import { brandNumber, type EmailId, type Location, type MessageId, type ModSeq, type ThreadId } from '../types.ts';
-import { messageHashTable, partTable } from '../catalog/schema.ts';
 import type { Change } from './feed.ts';
 
 export class Turn {
@@ -57,7 +58,9 @@ export class Turn {
   }
 
   /** Logs an entry; its sequence and MODSEQ are the next, its save date is now. */
-  entry(entry: Omit<EntryRecord, 'type' | 'sequence' | 'modSeq' | 'saveDate' | 'email'> & { email: EmailId | 0 }): ModSeq {
+  entry(
+    entry: Omit<EntryRecord, 'type' | 'sequence' | 'modSeq' | 'saveDate' | 'email'> & { email: EmailId | 0 },
+  ): ModSeq {
     const modSeq = brandNumber<ModSeq>(this.state.sequence + 1);
     const whole = { ...entry, sequence: modSeq, modSeq, saveDate: this.time };
     const location = this.#batch.add(encodeEntry(whole));

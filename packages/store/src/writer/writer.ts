@@ -35,7 +35,7 @@ import {
   decideSetRole,
   decideSubscribe,
 } from './intents/mailbox.ts';
-import { decideAppend, decideDeliver, type DeliveryResult, type DeliveryTarget, type Placed } from './intents/place.ts';
+import { type DeliveryResult, type DeliveryTarget, decideAppend, decideDeliver, type Placed } from './intents/place.ts';
 import type { AppendMessage, CopiedMessages, MailWriter, TakenMessage, TakeOptions } from './mail-writer.ts';
 import type { Turn } from './turn.ts';
 

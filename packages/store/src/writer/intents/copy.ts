@@ -72,7 +72,13 @@ function announce(turn: Turn, request: CopyRequest, pairs: readonly (readonly [U
   if (pairs.length === 0) return;
   const target = liveMailbox(turn, request.target).row.account;
   const copies = UidSet.of(pairs.map(([, uid]) => uid));
-  turn.changes.push({ kind: 'appended', sequence: turn.sequence, account: target, mailbox: request.target, uids: copies });
+  turn.changes.push({
+    kind: 'appended',
+    sequence: turn.sequence,
+    account: target,
+    mailbox: request.target,
+    uids: copies,
+  });
   if (!request.move) return;
   const account = liveMailbox(turn, request.source).row.account;
   const uids = UidSet.of(pairs.map(([uid]) => uid));

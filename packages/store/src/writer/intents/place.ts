@@ -8,10 +8,18 @@ import { limits } from '../../limits.ts';
 import { threadKeysOf } from '../../log/references.ts';
 import { inbox, mailboxName } from '../../mail/mailbox-name.ts';
 import type { PreparedMessage } from '../../mail/prepared.ts';
-import { type AccountId, brandNumber, type MailboxId, type MessageId, type ThreadId, type Uid, type UidValidity } from '../../types.ts';
-import { checkKeywords } from './flags.ts';
-import { checkQuota, liveMailbox } from './checks.ts';
+import {
+  type AccountId,
+  brandNumber,
+  type MailboxId,
+  type MessageId,
+  type ThreadId,
+  type Uid,
+  type UidValidity,
+} from '../../types.ts';
 import type { Turn } from '../turn.ts';
+import { checkQuota, liveMailbox } from './checks.ts';
+import { checkKeywords } from './flags.ts';
 
 /** One place a delivered message goes to. */
 export interface DeliveryTarget {
