@@ -2,6 +2,7 @@
  * A store, opened: by its writer, or for reading beside one. This is the face of the package; who calls `deliver` never
  * learns that segments, hashes or reference counts exist.
  */
+import { dirname } from 'node:path';
 import { Catalog } from './catalog/catalog.ts';
 import { generationPath, nextGeneration, setCurrentGeneration } from './catalog/generations.ts';
 import type { Entry } from './catalog/index-chunk.ts';
@@ -61,6 +62,7 @@ export async function createStore(directory: string, options: StoreOptions = {})
     await kv.close();
     await setCurrentGeneration(ports.fs, catalogDirectory(directory), generation);
     await ports.fs.syncDirectory(directory);
+    await ports.fs.syncDirectory(dirname(directory));
   } finally {
     lock.release();
   }
