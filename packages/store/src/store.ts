@@ -23,6 +23,7 @@ import {
   isStore,
   machinePorts,
   openCatalog,
+  sealCatalog,
   type StoreOptions,
   type StorePorts,
   takeLock,
@@ -59,6 +60,7 @@ export async function createStore(directory: string, options: StoreOptions = {})
     const generation = await nextGeneration(ports.fs, catalogDirectory(directory));
     const kv = ports.openKv(generationPath(catalogDirectory(directory), generation), false);
     await initializeCatalog(kv, heap);
+    await sealCatalog(kv);
     await kv.close();
     await setCurrentGeneration(ports.fs, catalogDirectory(directory), generation);
     await ports.fs.syncDirectory(directory);
