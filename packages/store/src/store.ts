@@ -2,6 +2,7 @@
  * A store, opened: by its writer, or for reading beside one. This is the face of the package; who calls `deliver` never
  * learns that segments, hashes or reference counts exist.
  */
+import { dirname } from 'node:path';
 import { Catalog } from './catalog/catalog.ts';
 import { generationPath, nextGeneration, setCurrentGeneration } from './catalog/generations.ts';
 import type { Entry } from './catalog/index-chunk.ts';
@@ -25,6 +26,7 @@ import {
   isStore,
   machinePorts,
   openCatalog,
+  sealCatalog,
   type StoreOptions,
   type StorePorts,
   takeLock,
@@ -58,9 +60,11 @@ export async function createStore(directory: string, options: StoreOptions = {})
     const generation = await nextGeneration(ports.fs, catalogDirectory(directory));
     const kv = ports.openKv(generationPath(catalogDirectory(directory), generation), false);
     await initializeCatalog(kv, heap);
+    await sealCatalog(kv);
     await kv.close();
     await setCurrentGeneration(ports.fs, catalogDirectory(directory), generation);
     await ports.fs.syncDirectory(directory);
+    await ports.fs.syncDirectory(dirname(directory));
   } finally {
     lock.release();
   }

@@ -19,6 +19,7 @@ import {
   heapPorts,
   initializeCatalog,
   machinePorts,
+  sealCatalog,
   type StoreOptions,
   takeLock,
 } from '../writer/store-directory.ts';
@@ -58,6 +59,7 @@ export async function rebuild(directory: string, options: RebuildOptions = {}): 
         await initializeCatalog(kv, heap);
         const replayer = new Rebuilder(heap, kv, options.onProgress);
         const records = await replayer.run(onDamage);
+        await sealCatalog(kv);
         const totals = new Catalog(new View(kv)).state()?.totals;
         await kv.close();
         await setCurrentGeneration(ports.fs, catalogs, generation);

@@ -118,9 +118,7 @@ export class Committer {
         },
         refuse: reject,
       });
-      this.#running ??= this.#run().finally(() => {
-        this.#running = undefined;
-      });
+      this.#start();
     });
   }
 
@@ -136,7 +134,7 @@ export class Committer {
 
   /** Resolves when everything submitted so far is durable and in the catalog. */
   async settle(): Promise<void> {
-    while (!this.isIdle && this.#failed === undefined) {
+    while (this.#running !== undefined || this.#catalogRun !== undefined) {
       await this.#running;
       await this.#catalogRun;
     }
@@ -149,15 +147,36 @@ export class Committer {
     await this.settle();
   }
 
-  /** Appends an empty COMMIT: everything before it is proved durable. Only while idle. */
+  /** Appends an empty COMMIT: everything before it is proved durable. Intents that come meanwhile wait for it. */
   async commitEmpty(kind: 'idle' | 'cleanStop'): Promise<void> {
+    while (this.#running !== undefined) await this.settle();
     if (this.#failed !== undefined) return;
+    await this.#alone(() => this.#empty(kind));
+    await this.settle();
+  }
+
+  async #empty(kind: 'idle' | 'cleanStop'): Promise<void> {
     const builder = this.#heap.begin(this.#head.highWater());
     const set = new WriteSet();
     const applier = this.#applier(builder, set);
     await this.#flush(builder, applier, kind === 'idle' ? { idle: true } : { cleanStop: true });
     this.#take({ intents: [], changes: [], bytes: builder.octets }, set);
-    await this.settle();
+  }
+
+  /** Begins to work on the queue, unless somebody does: whoever does looks at the queue again when done. */
+  #start(): void {
+    if (this.#running === undefined && this.#queue.length > 0) void this.#alone(() => this.#run());
+  }
+
+  /** Does `work` as the only one that begins batches. */
+  #alone(work: () => Promise<void>): Promise<void> {
+    invariant(this.#running === undefined, 'one batch at a time');
+    const done = work().finally(() => {
+      this.#running = undefined;
+      this.#start();
+    });
+    this.#running = done.catch(() => undefined);
+    return done;
   }
 
   async #run(): Promise<void> {
@@ -268,8 +287,15 @@ export class Committer {
     this.#head.push(set);
     this.#ahead.push(batch);
     if (this.#ahead.length >= lingerBatches || batch.intents.length > 0) this.#hurry?.();
-    this.#catalogRun ??= this.#writeCatalog().finally(() => {
+    this.#startCatalog();
+  }
+
+  /** As `#start`: what came after the last look is looked at when the run is over. */
+  #startCatalog(): void {
+    if (this.#catalogRun !== undefined || this.#ahead.length === 0) return;
+    this.#catalogRun = this.#writeCatalog().finally(() => {
       this.#catalogRun = undefined;
+      this.#startCatalog();
     });
   }
 

@@ -10,7 +10,7 @@ import { openLmdbKv } from '../catalog/lmdb-kv.ts';
 import { emptyTotals, type StateRow } from '../catalog/rows.ts';
 import { catalogFormat, stateTable } from '../catalog/schema.ts';
 import { View, WriteSet } from '../catalog/write-set.ts';
-import { StoreError } from '../errors.ts';
+import { invariant, StoreError } from '../errors.ts';
 import type { Heap, HeapPorts } from '../heap/heap.ts';
 import { limits } from '../limits.ts';
 import { type Clock, systemClock } from '../sys/clock.ts';
@@ -66,6 +66,18 @@ export async function initializeCatalog(kv: Kv, heap: Heap): Promise<void> {
     uidValidity: 0,
     totals: emptyTotals(),
   };
+  const set = new WriteSet();
+  new View(kv, [], set).put(stateTable, state);
+  await kv.write(WriteSet.encode([set]));
+}
+
+/**
+ * Makes all that was written to a new catalog durable. The last transaction may be lost with the power as long as none
+ * followed it (`metaSync` is off), which a catalog in use makes good from the log, and one in the making cannot.
+ */
+export async function sealCatalog(kv: Kv): Promise<void> {
+  const state = new View(kv).read(stateTable);
+  invariant(state !== undefined, 'a catalog has a state row');
   const set = new WriteSet();
   new View(kv, [], set).put(stateTable, state);
   await kv.write(WriteSet.encode([set]));
