@@ -18,7 +18,8 @@ export function mailboxName(given: string): string {
     throw badName('a mailbox name has no control characters');
   }
   const [first = '', ...rest] = levels;
-  return first.toUpperCase() === inbox ? [inbox, ...rest].join(separator) : name;
+  // Without the flag `u`, so that only ASCII letters are one in both cases.
+  return /^inbox$/i.test(first) ? [inbox, ...rest].join(separator) : name;
 }
 
 function badName(message: string): StoreError {
