@@ -26,9 +26,9 @@ import {
   isStore,
   machinePorts,
   openCatalog,
-  sealCatalog,
   type StoreOptions,
   type StorePorts,
+  sealCatalog,
   takeLock,
 } from './writer/store-directory.ts';
 import { Writer } from './writer/writer.ts';

@@ -204,7 +204,7 @@ class Chunker {
       return new PreparedPart(sha, content.length, content, []);
     }
     this.#cut();
-    return new PreparedPart(sha, this.#size, Buffer.alloc(0), this.#chunks);
+    return new PreparedPart(sha, this.#size, undefined, this.#chunks);
   }
 
   #cut(): void {

@@ -8,7 +8,7 @@
 import type { StateRow } from '../catalog/rows.ts';
 import { messageHashTable, partTable } from '../catalog/schema.ts';
 import type { View } from '../catalog/write-set.ts';
-import { invariant } from '../errors.ts';
+import { invariant, StoreError } from '../errors.ts';
 import type { BatchBuilder } from '../heap/heap.ts';
 import type { NewRecord } from '../heap/location.ts';
 import type { Applier } from '../log/apply.ts';
@@ -74,9 +74,11 @@ export class Turn {
     const known = this.view.read(messageHashTable, prepared.sha);
     if (known !== undefined) return brandNumber<MessageId>(known);
     const content = prepared.content();
-    for (const part of content.parts) {
-      if (this.view.read(partTable, part.sha) === undefined) this.#part(part);
+    const missing = content.parts.filter((part) => this.view.read(partTable, part.sha) === undefined);
+    if (missing.some((part) => part.chunks.length === 0 && part.payload() === undefined)) {
+      throw new StoreError('ioError', 'a part that went ahead of its message is gone');
     }
+    for (const part of missing) this.part(part);
     const id = brandNumber<MessageId>(this.state.message + 1);
     const { sha, size } = prepared;
     const { headerBytes, manifest, derived } = content;
@@ -102,9 +104,11 @@ export class Turn {
     return this.#append(encodeChunk(chunk.offset, chunk.payload), { type: 'chunk', offset: chunk.offset });
   }
 
-  #part(part: PreparedPart): void {
+  /** Logs a part that the store does not have. */
+  part(part: PreparedPart): void {
     if (part.chunks.length === 0) {
       const payload = part.payload();
+      invariant(payload !== undefined, 'a part is written while its octets are held');
       const record = { type: 'part', sha: part.sha, size: part.size, storedBytes: payload.octets.length } as const;
       this.#append(encodePart(part.sha, part.size, payload), record);
       return;
