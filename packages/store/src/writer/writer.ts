@@ -35,7 +35,14 @@ import {
   decideSetRole,
   decideSubscribe,
 } from './intents/mailbox.ts';
-import { type DeliveryResult, type DeliveryTarget, decideAppend, decideDeliver, type Placed } from './intents/place.ts';
+import {
+  type DeliveryResult,
+  type DeliveryTarget,
+  decideAppend,
+  decideDeliver,
+  decidePart,
+  type Placed,
+} from './intents/place.ts';
 import type { AppendMessage, CopiedMessages, MailWriter, TakenMessage, TakeOptions } from './mail-writer.ts';
 import type { Turn } from './turn.ts';
 
