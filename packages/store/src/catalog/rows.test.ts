@@ -17,31 +17,33 @@ import {
 } from '../types.ts';
 import { accountNameKey, accountTextKey, expungedKey, kind, prefixEnd, u32PairKey, u64Key, uidlKey } from './keys.ts';
 import {
-  type AccountRow,
   accountCodec,
-  emptyTotals,
-  type MailboxRow,
-  type MessageRow,
   mailboxCodec,
   messageCodec,
   numberCodec,
   octetsCodec,
-  type PartRow,
   partCodec,
-  type RetainedRow,
   type RowCodec,
   retainedCodec,
   roles,
-  type SegmentRow,
-  type StateRow,
   segmentCodec,
   stateCodec,
-  type ThreadRow,
-  type Totals,
   threadCodec,
-  totalsKeys,
   uidSetCodec,
   wordsCodec,
+} from './row-codecs.ts';
+import {
+  type AccountRow,
+  emptyTotals,
+  type MailboxRow,
+  type MessageRow,
+  type PartRow,
+  type RetainedRow,
+  type SegmentRow,
+  type StateRow,
+  type ThreadRow,
+  type Totals,
+  totalsKeys,
 } from './rows.ts';
 
 /** Ordinary objects, as decoders make them. */

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { type AccountId, brandNumber, type MailboxId } from '../types.ts';
 import { kind, kindU32Key, prefixEnd, u32Key } from './keys.ts';
 import type { Kv, KvChange, KvRange, TableName } from './kv.ts';
-import { octetsCodec } from './rows.ts';
+import { octetsCodec } from './row-codecs.ts';
 import { keywordTable, messageHashTable, metadataTable, subscriptionTable } from './schema.ts';
 import { View, WriteSet } from './write-set.ts';
 

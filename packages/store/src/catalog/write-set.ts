@@ -7,7 +7,7 @@
  */
 import { invariant } from '../errors.ts';
 import type { Kv, KvChange, KvRange, TableName } from './kv.ts';
-import type { RowCodec } from './rows.ts';
+import type { RowCodec } from './row-codecs.ts';
 import type { Table } from './schema.ts';
 
 interface Change {

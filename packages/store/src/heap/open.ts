@@ -123,7 +123,7 @@ export async function recover(files: SegmentFiles, file: FileHandle, { newest, t
       throw asStoreError(error, 'ioError', 'syncing', files.directory);
     }
   }
-  return to - from;
+  return Math.max(to - from, 0);
 }
 
 /** Opens a segment's file for writing. @throws {StoreError} ioError */

@@ -204,7 +204,7 @@ class Chunker {
       return new PreparedPart(sha, content.length, content, []);
     }
     this.#cut();
-    return new PreparedPart(sha, this.#size, Buffer.alloc(0), this.#chunks);
+    return new PreparedPart(sha, this.#size, undefined, this.#chunks);
   }
 
   #cut(): void {
@@ -212,7 +212,13 @@ class Chunker {
     const octets = Buffer.concat(this.#open);
     const payload = compress(octets);
     const { length } = payload.octets;
-    this.#chunks.push({ offset: this.#size, contentBytes: octets.length, payload, place: undefined, storedBytes: length });
+    this.#chunks.push({
+      offset: this.#size,
+      contentBytes: octets.length,
+      payload,
+      place: undefined,
+      storedBytes: length,
+    });
     this.#size += octets.length;
     this.#open = [];
     this.#openBytes = 0;

@@ -14,7 +14,7 @@ import type { SplitSink } from '../mime/entity.ts';
 import { Splitter } from '../mime/splitter.ts';
 import type { Location, Sha256 } from '../types.ts';
 import { ContentCollector } from './content-collector.ts';
-import { PreparedContent, type PreparedChunk, type PreparedMessage, type PreparedPart } from './prepared.ts';
+import { type PreparedChunk, PreparedContent, type PreparedMessage, type PreparedPart } from './prepared.ts';
 
 /** What ingest asks of the store. */
 export interface IngestPorts {
@@ -24,6 +24,8 @@ export interface IngestPorts {
   hasMessage(sha: Sha256): boolean;
   /** Appends a chunk that nothing references yet; durable on return. */
   appendChunk(chunk: PreparedChunk): Promise<Location>;
+  /** Appends a part ahead of its message, unless the store has it; durable on return. */
+  appendPart(part: PreparedPart): Promise<void>;
 }
 
 /** Takes a message in pieces of any size. Line ends must be CRLF already (`CrlfConverter`). */
@@ -38,6 +40,9 @@ export class Ingest implements SplitSink {
   #content: ContentCollector | undefined;
   #size = 0;
   #inlineBytes = 0;
+  /** Parts without chunks that are not in the heap yet, and their octets. */
+  readonly #held: PreparedPart[] = [];
+  #heldBytes = 0;
 
   constructor(ports: IngestPorts, bytesMax: number = limits.messageBytes) {
     this.#ports = ports;
@@ -58,7 +63,14 @@ export class Ingest implements SplitSink {
       this.#take(octets.subarray(at, at + limits.ingestSliceBytes));
       const spill = this.#content?.spillable() ?? [];
       for (const chunk of spill) await this.#spill(chunk);
+      if (this.#heldBytes > limits.partSpillBytes) await this.#sendAhead();
     }
+  }
+
+  /** Many parts, each small: they go to the heap before their message does. */
+  async #sendAhead(): Promise<void> {
+    for (const part of this.#held.splice(0)) await sendAhead(this.#ports, part);
+    this.#heldBytes = 0;
   }
 
   /** The prepared message; call once, after the last push. */
@@ -142,7 +154,11 @@ export class Ingest implements SplitSink {
       }
       this.#manifest.push(piece.reference);
       const text = piece.reference.sha.toString('latin1');
-      if (!this.#parts.has(text)) this.#parts.set(text, piece.part);
+      if (this.#parts.has(text)) continue;
+      this.#parts.set(text, piece.part);
+      if (piece.part.chunks.length > 0) continue;
+      this.#held.push(piece.part);
+      this.#heldBytes += piece.part.heldBytes;
     }
   }
 
@@ -157,7 +173,14 @@ export class Ingest implements SplitSink {
   }
 }
 
+/** Puts a part into the heap ahead of its message. */
+export async function sendAhead(ports: IngestPorts, part: PreparedPart): Promise<void> {
+  if (part.chunks.length > 0 || part.heldBytes === 0) return;
+  await ports.appendPart(part);
+  part.wentAhead();
+}
+
 /** Lets other work of the event loop go first. */
-export function nextTurn(): Promise<void> {
+function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

@@ -5,8 +5,8 @@ import { expungedKey, kind, mailboxOfKey, prefixEnd, readU64, u32Key } from '../
 import {
   type AccountRow,
   emptyTotals,
-  mailboxIdOf,
   type MailboxRow,
+  mailboxIdOf,
   type PartPiece,
   type SegmentRow,
   type StateRow,
@@ -174,7 +174,8 @@ class CatalogCheck {
         if (!uids.has(uid)) this.#findings.add('5', `${name}: UID ${uid} is in its page and not in the index`);
         const entry = this.#catalog.entry(id, uid);
         const unseen = entry !== undefined && (entry.flags & flag.seen) === 0;
-        if (page.isUnseen(uid) !== unseen) this.#findings.add('5', `${name}: UID ${uid} is wrongly marked unseen or seen`);
+        if (page.isUnseen(uid) !== unseen)
+          this.#findings.add('5', `${name}: UID ${uid} is wrongly marked unseen or seen`);
       }
     }
     this.#findings.equal('5', `${name}: UIDs present`, present, uids.size);
@@ -193,7 +194,13 @@ class CatalogCheck {
   }
 
   #sumsOf(account: AccountId): Sums {
-    const sums = this.#sums.get(account) ?? { messages: 0, bytes: 0, retainedMessages: 0, retainedBytes: 0, mailboxes: 0 };
+    const sums = this.#sums.get(account) ?? {
+      messages: 0,
+      bytes: 0,
+      retainedMessages: 0,
+      retainedBytes: 0,
+      mailboxes: 0,
+    };
     this.#sums.set(account, sums);
     return sums;
   }
@@ -204,7 +211,11 @@ class CatalogCheck {
     for (const [key, id] of this.#view.range(mailboxNameTable, range)) {
       names++;
       const row = this.#catalog.mailbox(mailboxIdOf(id));
-      const fits = row !== undefined && !row.deleted && row.account === key.readUInt32BE(1) && row.name === key.toString('utf8', 5);
+      const fits =
+        row !== undefined &&
+        !row.deleted &&
+        row.account === key.readUInt32BE(1) &&
+        row.name === key.toString('utf8', 5);
       if (!fits) this.#findings.add('3', `the name ${key.toString('utf8', 5)} leads to mailbox ${id}, which is not it`);
     }
     const live = [...this.#sums.values()].reduce((sum, account) => sum + account.mailboxes, 0);
@@ -223,7 +234,8 @@ class CatalogCheck {
     for (const { id, row } of this.#catalog.accounts()) {
       this.#snapshot.accounts++;
       if (!row.deleted) live++;
-      if (id > this.#state.account) this.#findings.add('1', `account ${id}: id above the counter ${this.#state.account}`);
+      if (id > this.#state.account)
+        this.#findings.add('1', `account ${id}: id above the counter ${this.#state.account}`);
       this.#account(id, row);
     }
     this.#findings.equal('2', 'names of live accounts', names, live);
@@ -270,10 +282,12 @@ class CatalogCheck {
     let messages = 0;
     for (const [id, row] of this.#catalog.messages()) {
       messages++;
-      if (id > this.#state.message) this.#findings.add('1', `message ${id}: id above the counter ${this.#state.message}`);
+      if (id > this.#state.message)
+        this.#findings.add('1', `message ${id}: id above the counter ${this.#state.message}`);
       this.#findings.equal('10', `message ${id}: references`, row.refs, this.#messageRefs.get(id) ?? 0);
       if (row.refs === 0) this.#findings.add('10', `message ${id} is kept without a reference`);
-      if (this.#view.read(messageHashTable, row.sha) !== id) this.#findings.add('11', `message ${id}: its hash leads elsewhere`);
+      if (this.#view.read(messageHashTable, row.sha) !== id)
+        this.#findings.add('11', `message ${id}: its hash leads elsewhere`);
       this.#addLive(row.record.lsn, row.record.bytes);
       for (const sha of partsOf(row)) {
         const hex = sha.toString('hex');

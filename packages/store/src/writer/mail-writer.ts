@@ -4,13 +4,13 @@
  */
 import type { UidSet } from '../codec/uid-set.ts';
 import type { AccountId, MailboxId, MailboxRole } from '../types.ts';
+import type { Listener } from './feed.ts';
 import type { CreatedAccount } from './intents/account.ts';
 import type { CopyAnswer } from './intents/copy.ts';
 import type { ExpungeAnswer } from './intents/expunge.ts';
 import type { FlagsAnswer, FlagsRequest } from './intents/flags.ts';
 import type { CreatedMailbox } from './intents/mailbox.ts';
 import type { DeliveryResult, DeliveryTarget, Placed } from './intents/place.ts';
-import type { Listener } from './feed.ts';
 
 /** A message taken in and ready to be placed, once, by the writer that took it. */
 export interface TakenMessage {

@@ -10,7 +10,7 @@ import { openLmdbKv } from '../catalog/lmdb-kv.ts';
 import { emptyTotals, type StateRow } from '../catalog/rows.ts';
 import { catalogFormat, stateTable } from '../catalog/schema.ts';
 import { View, WriteSet } from '../catalog/write-set.ts';
-import { StoreError } from '../errors.ts';
+import { invariant, StoreError } from '../errors.ts';
 import type { Heap, HeapPorts } from '../heap/heap.ts';
 import { limits } from '../limits.ts';
 import { type Clock, systemClock } from '../sys/clock.ts';
@@ -71,6 +71,18 @@ export async function initializeCatalog(kv: Kv, heap: Heap): Promise<void> {
   await kv.write(WriteSet.encode([set]));
 }
 
+/**
+ * Makes all that was written to a new catalog durable. The last transaction may be lost with the power as long as none
+ * followed it (`metaSync` is off), which a catalog in use makes good from the log, and one in the making cannot.
+ */
+export async function sealCatalog(kv: Kv): Promise<void> {
+  const state = new View(kv).read(stateTable);
+  invariant(state !== undefined, 'a catalog has a state row');
+  const set = new WriteSet();
+  new View(kv, [], set).put(stateTable, state);
+  await kv.write(WriteSet.encode([set]));
+}
+
 export function heapPorts(ports: StorePorts): HeapPorts {
   return { fs: ports.fs, clock: ports.clock, random: ports.random };
 }
@@ -101,7 +113,8 @@ export async function isStore(fs: FileSystem, directory: string): Promise<boolea
 export async function openCatalog(ports: StorePorts, directory: string, heap: Heap, readOnly: boolean): Promise<Kv> {
   const catalogs = catalogDirectory(directory);
   const generation = await currentGeneration(ports.fs, catalogs);
-  if (generation === undefined) throw new StoreError('catalogMissing', `${catalogs} names no catalog; run mstore rebuild`);
+  if (generation === undefined)
+    throw new StoreError('catalogMissing', `${catalogs} names no catalog; run mstore rebuild`);
   const kv = ports.openKv(generationPath(catalogs, generation), readOnly);
   const state = new View(kv).read(stateTable);
   if (state === undefined) {
@@ -116,4 +129,3 @@ export async function openCatalog(ports: StorePorts, directory: string, heap: He
   }
   return kv;
 }
-

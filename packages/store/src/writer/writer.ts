@@ -8,7 +8,7 @@ import { isStoreError, StoreError } from '../errors.ts';
 import type { Heap } from '../heap/heap.ts';
 import { limits } from '../limits.ts';
 import { readTrace } from '../mail/assemble.ts';
-import { Ingest, type IngestPorts } from '../mail/ingest.ts';
+import { Ingest, type IngestPorts, sendAhead } from '../mail/ingest.ts';
 import { inbox } from '../mail/mailbox-name.ts';
 import type { PreparedMessage } from '../mail/prepared.ts';
 import { CrlfConverter } from '../mime/line-ends.ts';
@@ -35,7 +35,14 @@ import {
   decideSetRole,
   decideSubscribe,
 } from './intents/mailbox.ts';
-import { decideAppend, decideDeliver, type DeliveryResult, type DeliveryTarget, type Placed } from './intents/place.ts';
+import {
+  type DeliveryResult,
+  type DeliveryTarget,
+  decideAppend,
+  decideDeliver,
+  decidePart,
+  type Placed,
+} from './intents/place.ts';
 import type { AppendMessage, CopiedMessages, MailWriter, TakenMessage, TakeOptions } from './mail-writer.ts';
 import type { Turn } from './turn.ts';
 
@@ -83,6 +90,7 @@ export class Writer implements MailWriter {
       hasPart: (sha) => this.#catalog().part(sha) !== undefined,
       hasMessage: (sha) => this.#catalog().messageWithHash(sha) !== undefined,
       appendChunk: (chunk) => committer.submit({ answerAfter: 'heap', decide: (turn) => turn.chunk(chunk) }),
+      appendPart: (part) => committer.submit({ answerAfter: 'heap', decide: (turn) => decidePart(turn, part) }),
     };
   }
 
@@ -149,7 +157,16 @@ export class Writer implements MailWriter {
 
   async append(mailbox: MailboxId, messages: readonly AppendMessage[]): Promise<Placed[]> {
     const items = messages.map(({ message, ...rest }) => ({ prepared: preparedOf(message), ...rest }));
+    const bytes = items.reduce((sum, { prepared }) => sum + prepared.size, 0);
+    if (bytes > limits.partSpillBytes) {
+      for (const { prepared } of items) await this.#sendPartsAhead(prepared);
+    }
     return this.#submit('catalog', (turn) => decideAppend(turn, mailbox, items));
+  }
+
+  async #sendPartsAhead(prepared: PreparedMessage): Promise<void> {
+    if (this.#ports.hasMessage(prepared.sha)) return;
+    for (const part of prepared.content().parts) await sendAhead(this.#ports, part);
   }
 
   async setFlags(request: FlagsRequest): Promise<FlagsAnswer> {

@@ -137,4 +137,3 @@ export const firstMailboxes: readonly (readonly [string, MailboxRole])[] = [
   ['Trash', 'trash'],
   ['Archive', 'archive'],
 ];
-
