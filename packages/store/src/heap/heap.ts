@@ -27,6 +27,7 @@ import type {
 import {
   indexBelow,
   lastOf,
+  listedWithEnd,
   lostOf,
   nothingFound,
   type OpenReport,
@@ -107,7 +108,7 @@ export class Heap {
     this.#files = files;
     this.#onDamage = onDamage;
     this.#segments = [...beginning.segments];
-    this.#listed = new Map(beginning.listed);
+    this.#listed = listedWithEnd(beginning.listed, lastOf(beginning.segments));
     this.#lost = lostOf(report);
     this.#lastCommit = beginning.lastCommit;
     this.storeId = lastOf(this.#segments).storeId;
@@ -394,7 +395,7 @@ export class Heap {
     const known = { segments: this.#segments, lastCommit: this.#lastCommit };
     const now = await readAgain(this.#files, known, this.#onDamage);
     this.#segments = [...now.segments];
-    this.#listed = new Map(now.chain.listed);
+    this.#listed = listedWithEnd(now.chain.listed, lastOf(now.segments));
     this.#lost = lostOf(now.chain);
     this.#lastCommit = now.lastCommit;
     for (const number of now.retired) this.#retired.add(number);

@@ -154,6 +154,11 @@ export function lastOf(segments: readonly Segment[]): Segment {
   return last;
 }
 
+/** What the headers list, with the newest segment's end as it was found: its own header knows only where its log starts. */
+export function listedWithEnd(listed: ReadonlyMap<number, Lsn>, newest: Segment): Map<number, Lsn> {
+  return new Map(listed).set(newest.number, newest.endLsn);
+}
+
 /** The COMMIT that ends the last segment that has one: in front of the end that a later header named. */
 export async function findCommit(files: SegmentFiles, segments: readonly Segment[]): Promise<Commit | undefined> {
   const older = segments.slice(0, -1).reverse();
