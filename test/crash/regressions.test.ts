@@ -52,7 +52,10 @@ test('an intent that comes while the idle COMMIT is being synced is done all the
   const { account } = await temp.store.createAccount('a@example.org');
   await temp.store.settle();
   idle = true;
+  // The idle timer keeps no process alive.
+  const alive = setInterval(() => undefined, 1_000);
   await idling;
+  clearInterval(alive);
   await temp.store.setQuota(account, 1, 0);
   assert.equal(temp.store.catalog().account(account)?.quotaBytes, 1);
 });

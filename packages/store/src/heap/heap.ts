@@ -27,7 +27,6 @@ import type {
 import {
   indexBelow,
   lastOf,
-  listedWithEnd,
   lostOf,
   nothingFound,
   type OpenReport,
@@ -108,7 +107,7 @@ export class Heap {
     this.#files = files;
     this.#onDamage = onDamage;
     this.#segments = [...beginning.segments];
-    this.#listed = listedWithEnd(beginning.listed, lastOf(beginning.segments));
+    this.#listed = new Map(beginning.listed);
     this.#lost = lostOf(report);
     this.#lastCommit = beginning.lastCommit;
     this.storeId = lastOf(this.#segments).storeId;
@@ -395,7 +394,7 @@ export class Heap {
     const known = { segments: this.#segments, lastCommit: this.#lastCommit };
     const now = await readAgain(this.#files, known, this.#onDamage);
     this.#segments = [...now.segments];
-    this.#listed = listedWithEnd(now.chain.listed, lastOf(now.segments));
+    this.#listed = new Map(now.chain.listed);
     this.#lost = lostOf(now.chain);
     this.#lastCommit = now.lastCommit;
     for (const number of now.retired) this.#retired.add(number);
