@@ -172,7 +172,8 @@ class ContentFlow {
 class Chunker {
   readonly #hash: Hash = createHash('sha256');
   readonly #chunks: PreparedChunk[] = [];
-  #open: Buffer[] = [];
+  /** The chunk in the making. One buffer for all of them: they leave as frames or copies. */
+  readonly #open: Buffer = Buffer.allocUnsafeSlow(limits.partChunkBytes);
   #openBytes = 0;
   #size = 0;
   #spilled = 0;
@@ -180,12 +181,10 @@ class Chunker {
   push(content: Buffer): void {
     if (content.length === 0) return;
     this.#hash.update(content);
-    let rest = content;
-    while (rest.length > 0) {
-      const taken = rest.subarray(0, limits.partChunkBytes - this.#openBytes);
-      this.#open.push(Buffer.from(taken));
-      this.#openBytes += taken.length;
-      rest = rest.subarray(taken.length);
+    for (let at = 0; at < content.length; ) {
+      const taken = content.copy(this.#open, this.#openBytes, at);
+      at += taken;
+      this.#openBytes += taken;
       if (this.#openBytes === limits.partChunkBytes) this.#cut();
     }
   }
@@ -200,7 +199,7 @@ class Chunker {
   end(): PreparedPart {
     const sha = this.#hash.digest();
     if (this.#chunks.length === 0) {
-      const content = Buffer.concat(this.#open);
+      const content = Buffer.from(this.#open.subarray(0, this.#openBytes));
       return new PreparedPart(sha, content.length, content, []);
     }
     this.#cut();
@@ -209,18 +208,12 @@ class Chunker {
 
   #cut(): void {
     if (this.#openBytes === 0) return;
-    const octets = Buffer.concat(this.#open);
-    const payload = compress(octets);
-    const { length } = payload.octets;
-    this.#chunks.push({
-      offset: this.#size,
-      contentBytes: octets.length,
-      payload,
-      place: undefined,
-      storedBytes: length,
-    });
+    const octets = this.#open.subarray(0, this.#openBytes);
+    const compressed = compress(octets);
+    const payload = compressed.codec === 0 ? { ...compressed, octets: Buffer.from(octets) } : compressed;
+    const storedBytes = payload.octets.length;
+    this.#chunks.push({ offset: this.#size, contentBytes: octets.length, payload, place: undefined, storedBytes });
     this.#size += octets.length;
-    this.#open = [];
     this.#openBytes = 0;
   }
 }

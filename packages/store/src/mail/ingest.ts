@@ -69,8 +69,8 @@ export class Ingest implements SplitSink {
 
   /** Many parts, each small: they go to the heap before their message does. */
   async #sendAhead(): Promise<void> {
-    for (const part of this.#held.splice(0)) await sendAhead(this.#ports, part);
     this.#heldBytes = 0;
+    await Promise.all(this.#held.splice(0).map((part) => sendAhead(this.#ports, part)));
   }
 
   /** The prepared message; call once, after the last push. */

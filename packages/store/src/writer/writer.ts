@@ -166,7 +166,7 @@ export class Writer implements MailWriter {
 
   async #sendPartsAhead(prepared: PreparedMessage): Promise<void> {
     if (this.#ports.hasMessage(prepared.sha)) return;
-    for (const part of prepared.content().parts) await sendAhead(this.#ports, part);
+    await Promise.all(prepared.content().parts.map((part) => sendAhead(this.#ports, part)));
   }
 
   async setFlags(request: FlagsRequest): Promise<FlagsAnswer> {
