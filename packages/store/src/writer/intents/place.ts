@@ -115,6 +115,7 @@ export interface AppendItem {
 export function decideAppend(turn: Turn, id: MailboxId, items: readonly AppendItem[]): Placed[] {
   const mailbox = liveMailbox(turn, id);
   checkUids(mailbox, items.length);
+  for (const { internalDate } of items) checkDate(internalDate ?? turn.time);
   const bytes = items.reduce((sum, item) => sum + item.prepared.size, 0);
   checkRecords(turn, items);
   checkQuota(turn, mailbox.row.account, bytes, items.length);
@@ -180,6 +181,12 @@ function checkRecords(turn: Turn, items: readonly AppendItem[]): void {
   if (bytes > limits.intentBytes) {
     throw new StoreError('limitExceeded', `${items.length} messages at once are more than one append can hold`);
   }
+}
+
+/** @throws {StoreError} badIntent for a date that the index could not keep */
+function checkDate(seconds: number): void {
+  if (Number.isInteger(seconds) && Math.abs(seconds) <= limits.dateSeconds) return;
+  throw new StoreError('badIntent', `no internal date: ${seconds}`);
 }
 
 function checkTrace(trace: Buffer): void {
