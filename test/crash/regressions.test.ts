@@ -1,11 +1,10 @@
 /** Regressions: each was once found by the crash or the fault test, and is kept here in its smallest form. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Store } from '@mstore/store';
+import { createStore, Store } from '@mstore/store';
 import { dumpStore } from '../support/dump-store.ts';
-import { simDirectory, SimMachine } from '../support/sim-machine.ts';
+import { SimMachine, simDirectory } from '../support/sim-machine.ts';
 import { assertClean, simStore } from '../support/temp-store.ts';
-import { createStore } from '@mstore/store';
 
 test('a segment that was left without a clean stop keeps its end when two more have followed', async () => {
   const machine = new SimMachine();

@@ -3,8 +3,20 @@ export { Catalog, type NamedAccount, type NamedMailbox } from './catalog/catalog
 export type { Entry } from './catalog/index-chunk.ts';
 export type { AccountRow, MailboxRow, Totals } from './catalog/rows.ts';
 export { UidSet } from './codec/uid-set.ts';
+export {
+  type Config,
+  ConfigError,
+  configPath,
+  configTemplate,
+  type LoadedConfig,
+  loadConfig,
+  parseBytes,
+  type Setting,
+} from './config.ts';
 export { errnoOf, errorText, isStoreError, StoreError, type StoreErrorCode } from './errors.ts';
+export type { HeapRecord, SegmentState } from './heap/location.ts';
 export { limits } from './limits.ts';
+export { decodeRecord, type LogRecord, recordType } from './log/records.ts';
 export type { StoredMessage } from './mail/assemble.ts';
 export { inbox, mailboxName } from './mail/mailbox-name.ts';
 export { createStore, Store, StoreReader, type StoreReading } from './store.ts';

@@ -3,7 +3,7 @@ import { StoreError } from '../errors.ts';
 import { limits } from '../limits.ts';
 
 export const inbox = 'INBOX';
-export const separator = '/';
+const separator = '/';
 
 /** The name as the store keeps it. @throws {StoreError} badName */
 export function mailboxName(given: string): string {

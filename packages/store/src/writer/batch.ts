@@ -53,14 +53,18 @@ interface Decided {
   readonly intents: readonly Waiting[];
   readonly changes: readonly Change[];
   readonly bytes: number;
+  /** Rows its write set changes. */
+  readonly rows: number;
 }
 
 /** Batches that are worth a catalog transaction of their own, and ms to wait for so many. */
 const lingerBatches = 3;
 const lingerMs = 1;
+/** Rows of a catalog transaction (about 4 ms to encode), unless one batch alone has more. */
+const rowsPerWrite = 2_000;
 
 /** ms of deciding after which a batch takes no further intent. */
-const assembleMs = 6;
+const assembleMs = 4;
 
 export class Committer {
   readonly #heap: Heap;
@@ -160,7 +164,7 @@ export class Committer {
     const set = new WriteSet();
     const applier = this.#applier(builder, set);
     await this.#flush(builder, applier, kind === 'idle' ? { idle: true } : { cleanStop: true });
-    this.#take({ intents: [], changes: [], bytes: builder.octets }, set);
+    this.#take({ intents: [], changes: [], bytes: builder.octets, rows: set.size }, set);
   }
 
   /** Begins to work on the queue, unless somebody does: whoever does looks at the queue again when done. */
@@ -239,7 +243,7 @@ export class Committer {
       }
       for (const waiting of decided) if (waiting.answerAfter === 'heap') waiting.answer();
       const later = decided.filter((waiting) => waiting.answerAfter === 'catalog');
-      this.#take({ intents: later, changes: turn.changes, bytes: builder.octets }, set);
+      this.#take({ intents: later, changes: turn.changes, bytes: builder.octets, rows: set.size }, set);
       return;
     }
   }
@@ -312,7 +316,7 @@ export class Committer {
   async #writeCatalog(): Promise<void> {
     while (this.#ahead.length > 0) {
       await this.#linger();
-      const count = this.#ahead.length;
+      const count = this.#share();
       try {
         await this.#head.write(count);
       } catch (error) {
@@ -327,6 +331,16 @@ export class Committer {
       for (const batch of done) for (const waiting of batch.intents) waiting.answer();
       this.#feed.publish(done.flatMap((batch) => batch.changes));
     }
+  }
+
+  /** How many batches the next transaction takes: encoding their rows must not hold the event loop. */
+  #share(): number {
+    let rows = 0;
+    const behind = this.#ahead.findIndex((batch, at) => {
+      rows += batch.rows;
+      return at > 0 && rows > rowsPerWrite;
+    });
+    return behind < 0 ? this.#ahead.length : behind;
   }
 
   /** Lets a second batch share the transaction, for a moment and only while nobody waits to see the first. */

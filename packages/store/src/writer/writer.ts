@@ -47,7 +47,7 @@ import type { AppendMessage, CopiedMessages, MailWriter, TakenMessage, TakeOptio
 import type { Turn } from './turn.ts';
 
 /** Targets decided in one turn. */
-const targetsPerIntent = 128;
+const targetsPerIntent = 48;
 
 /** A taken message of this writer. */
 class LocalMessage implements TakenMessage {
@@ -99,16 +99,11 @@ export class Writer implements MailWriter {
   }
 
   async take(octets: Buffer | AsyncIterable<Buffer>, options: TakeOptions = {}): Promise<TakenMessage> {
-    const done = this.#committer.expect();
-    try {
-      const converter = new CrlfConverter({ finalLineEnd: options.finalLineEnd ?? false });
-      if (Buffer.isBuffer(octets) && octets.length <= limits.ingestSliceBytes) {
-        return new LocalMessage(this.#takeWhole(octets, converter));
-      }
-      return new LocalMessage(await this.#takeFlow(Buffer.isBuffer(octets) ? slices(octets) : octets, converter));
-    } finally {
-      done();
+    const converter = new CrlfConverter({ finalLineEnd: options.finalLineEnd ?? false });
+    if (Buffer.isBuffer(octets) && octets.length <= limits.ingestSliceBytes) {
+      return new LocalMessage(this.#takeWhole(octets, converter));
     }
+    return new LocalMessage(await this.#takeFlow(Buffer.isBuffer(octets) ? slices(octets) : octets, converter));
   }
 
   /** Holds the first slice: a message that ends within it is taken whole. */
@@ -147,12 +142,15 @@ export class Writer implements MailWriter {
       throw new StoreError('limitExceeded', `${targets.length} recipients, ${limits.recipients} are allowed`);
     }
     const prepared = preparedOf(message);
-    const answers: Promise<DeliveryResult[]>[] = [];
-    for (let at = 0; at < targets.length; at += targetsPerIntent) {
-      const some = targets.slice(at, at + targetsPerIntent);
-      answers.push(this.#submit('heap', (turn) => decideDeliver(turn, prepared, some)));
-    }
-    return (await Promise.all(answers)).flat();
+    const answers: DeliveryResult[] = [];
+    await Promise.all(
+      byAccount(targets).map(async (indexes) => {
+        const some = indexes.flatMap((index) => targets[index] ?? []);
+        const results = await this.#submit('heap', (turn) => decideDeliver(turn, prepared, some));
+        for (const [at, result] of results.entries()) answers[indexes[at] ?? 0] = result;
+      }),
+    );
+    return answers;
   }
 
   async append(mailbox: MailboxId, messages: readonly AppendMessage[]): Promise<Placed[]> {
@@ -313,6 +311,26 @@ export class Writer implements MailWriter {
     if (slice.length > 0) slices.push(UidSet.of(slice));
     return slices;
   }
+}
+
+/** Indexes of targets, so many at a time; an account's stay together, since they may lead to one mailbox. */
+function byAccount(targets: readonly DeliveryTarget[]): number[][] {
+  const accounts = new Map<AccountId, number[]>();
+  for (const [index, { account }] of targets.entries()) {
+    const known = accounts.get(account);
+    if (known === undefined) accounts.set(account, [index]);
+    else known.push(index);
+  }
+  const groups: number[][] = [];
+  let group: number[] | undefined;
+  for (const indexes of accounts.values()) {
+    if (group === undefined || group.length + indexes.length > targetsPerIntent) {
+      group = [];
+      groups.push(group);
+    }
+    group.push(...indexes);
+  }
+  return groups;
 }
 
 function union(sets: readonly UidSet[]): UidSet {

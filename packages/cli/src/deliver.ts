@@ -1,0 +1,153 @@
+/** `mstore deliver` */
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import {
+  type Catalog,
+  type DeliveryResult,
+  type DeliveryTarget,
+  isStoreError,
+  machinePorts,
+  mailboxName,
+  type NamedAccount,
+  StoreError,
+  type WorkingStore,
+} from '@mstore/store';
+import { type Command, CommanderError } from 'commander';
+import { withWriter } from './access.ts';
+import { type Run, works } from './command.ts';
+import { CommandError, exit, failureOf } from './errors.ts';
+import { dropFromLine } from './from-line.ts';
+import { counted } from './text.ts';
+import { newDelivery, traceLines } from './trace.ts';
+
+const manual = `
+Delivers one message, from FILE or standard input, to each --user. It gets Return-Path, Delivered-To and Received on top; a
+leading mbox "From " line is dropped; line ends become CRLF, and a missing last one is added. NAME+DETAIL is delivered to
+the mailbox DETAIL of account NAME if there is one, else to INBOX (delivery.detail in mstore.toml may say "create").
+Several users: all are looked up first, and nothing is stored unless all can be delivered to.
+
+Exit codes are made for mail servers: 0 the message is on disk, 67 an unknown user, 65 too large, and 75, try again later,
+for everything else, wrong options included.`;
+
+interface DeliverOptions {
+  readonly sender?: string;
+  readonly user?: readonly string[];
+}
+
+export function addDeliver(program: Command): void {
+  const command = program
+    .command('deliver')
+    .description('deliver a message')
+    .argument('[file]', 'the message; standard input by default')
+    .option('-f, --sender <address>', 'the reverse-path; null by default')
+    .option('-d, --user <name>', 'a recipient; may be given more than once', collect)
+    .addHelpText('after', manual)
+    .exitOverride((error) => {
+      throw new CommanderError(error.exitCode === 0 ? exit.done : exit.tryAgain, error.code, error.message);
+    });
+  works<DeliverOptions>(command, async (run, options) => {
+    try {
+      return await deliver(run, options);
+    } catch (error) {
+      const failure = failureOf(error);
+      const kept = failure.exit === exit.noUser || failure.exit === exit.badData ? failure.exit : exit.tryAgain;
+      throw new CommandError(kept, failure.text);
+    }
+  });
+}
+
+function collect(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value];
+}
+
+/** Whom to deliver to, as the command line had it. */
+interface Recipient {
+  readonly given: string;
+  readonly account: NamedAccount;
+  readonly detail: string | undefined;
+}
+
+async function deliver(run: Run, options: DeliverOptions): Promise<number> {
+  const users = options.user ?? [];
+  if (users.length === 0) throw new CommandError(exit.tryAgain, 'nobody to deliver to: give --user NAME');
+  const [file] = run.args;
+  if (file !== undefined && (await stat(file)).isDirectory())
+    throw new CommandError(exit.tryAgain, `${file}: is a directory`);
+  const { config } = await run.config();
+  return withWriter(run, async (store) => {
+    const recipients = users.map((name) => recipientOf(store.reading.catalog(), name));
+    if (config.delivery.detail === 'create') await createDetails(store, recipients);
+    const octets = file === undefined ? process.stdin : createReadStream(file, { highWaterMark: 262_144 });
+    const message = await store.writer.take(dropFromLine(octets), { finalLineEnd: true });
+    const delivery = newDelivery(options.sender, machinePorts.clock.now());
+    const targets = recipients.map(({ given, account, detail }): DeliveryTarget => {
+      const trace = traceLines(delivery, given);
+      return detail === undefined ? { account: account.id, trace } : { account: account.id, mailbox: detail, trace };
+    });
+    checkQuotas(store.reading.catalog(), targets, message.size);
+    const results = await store.writer.deliver(message, targets);
+    return report(run, delivery.id, recipients, results);
+  });
+}
+
+/** `name`, or `name+detail`. @throws {StoreError} noAccount */
+function recipientOf(catalog: Catalog, given: string): Recipient {
+  const whole = catalog.accountNamed(given.normalize('NFC'));
+  if (whole !== undefined) return { given, account: whole, detail: undefined };
+  const match = /^([^+@]+)\+([^@]*)(@.*)?$/s.exec(given);
+  const account = match === null ? undefined : catalog.accountNamed(`${match[1]}${match[3] ?? ''}`.normalize('NFC'));
+  if (account === undefined) throw new StoreError('noAccount', `no account ${given}`);
+  return { given, account, detail: match?.[2] === '' ? undefined : match?.[2] };
+}
+
+/** Makes the mailboxes that details name. A name that no mailbox can bear leads to INBOX. */
+async function createDetails({ writer, reading }: WorkingStore, recipients: readonly Recipient[]): Promise<void> {
+  for (const { account, detail } of recipients) {
+    if (detail === undefined) continue;
+    try {
+      if (reading.catalog().mailboxNamed(account.id, mailboxName(detail)) !== undefined) continue;
+      await writer.createMailbox(account.id, detail);
+    } catch (error) {
+      if (!isStoreError(error, 'badName') && !isStoreError(error, 'mailboxExists')) throw error;
+    }
+  }
+}
+
+/** Refuses before anything is stored; the writer decides again. @throws {StoreError} overQuota */
+function checkQuotas(catalog: Catalog, targets: readonly DeliveryTarget[], bytes: number): void {
+  for (const { account, trace } of targets) {
+    const row = catalog.account(account);
+    if (row === undefined) continue;
+    const tooLarge = row.quotaBytes > 0 && row.bytes + bytes + trace.length > row.quotaBytes;
+    const tooMany = row.quotaMessages > 0 && row.messages + 1 > row.quotaMessages;
+    if (tooLarge || tooMany) throw new StoreError('overQuota', `account ${row.name} is over quota`);
+  }
+}
+
+async function report(
+  run: Run,
+  id: string,
+  recipients: readonly Recipient[],
+  results: readonly DeliveryResult[],
+): Promise<number> {
+  const refused = results.flatMap((result, at) => (result.ok ? [] : [`${recipients[at]?.given}: ${result.message}`]));
+  if (refused.length > 0) throw new CommandError(exit.tryAgain, `not delivered to ${refused.join(', ')}`);
+  const placed = results.flatMap((result, at) =>
+    result.ok
+      ? [
+          {
+            user: recipients[at]?.given ?? '',
+            mailbox: result.placed.mailboxName,
+            uid: result.placed.uid,
+            size: result.placed.size,
+          },
+        ]
+      : [],
+  );
+  const lines = placed.map(
+    ({ user, mailbox, uid, size }) => `${user}: ${mailbox}, UID ${uid}, ${counted(size, 'octet')}\n`,
+  );
+  // A pipe's output may end up in a bounce: silent unless asked.
+  await run.answer({ id, delivered: placed }, process.stdout.isTTY === true ? lines.join('') : '');
+  return exit.done;
+}

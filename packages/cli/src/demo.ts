@@ -1,0 +1,3 @@
+/** `mstore demo`: stub */
+import type { Command } from 'commander';
+export function addDemo(_program: Command): void {}

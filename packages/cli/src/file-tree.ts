@@ -1,0 +1,29 @@
+/** The files below a folder. Hidden ones are left out; a link to a file counts as one, a link to a folder is not followed. */
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+
+export interface TreeFile {
+  readonly path: string;
+  readonly folders: readonly string[];
+  readonly name: string;
+}
+
+/** Numbers in names count as numbers, so that 10.eml comes after 9.eml. */
+const order = new Intl.Collator('en', { numeric: true });
+
+/** In order of name, a folder's files before its folders. */
+export async function filesBelow(root: string, folders: readonly string[] = []): Promise<TreeFile[]> {
+  const found: TreeFile[] = [];
+  const deeper: string[] = [];
+  const entries = await readdir(join(root, ...folders), { withFileTypes: true });
+  for (const entry of entries.sort((a, b) => order.compare(a.name, b.name))) {
+    if (entry.name.startsWith('.')) continue;
+    const path = join(root, ...folders, entry.name);
+    if (entry.isDirectory()) deeper.push(entry.name);
+    else if (entry.isFile() || (entry.isSymbolicLink() && (await stat(path)).isFile())) {
+      found.push({ path, folders, name: entry.name });
+    }
+  }
+  for (const name of deeper) found.push(...(await filesBelow(root, [...folders, name])));
+  return found;
+}

@@ -1,0 +1,45 @@
+#!/usr/bin/env node
+/** `mstore`: reads the command line, runs one command, and turns what it threw into one line and an exit code. */
+import { type Command, CommanderError } from 'commander';
+import { newProgram } from './command.ts';
+import { addConfig } from './config.ts';
+import { addDeliver } from './deliver.ts';
+import { addDemo } from './demo.ts';
+import { addDf } from './df.ts';
+import { addDump } from './dump.ts';
+import { exit, sayFailure } from './errors.ts';
+import { addExport } from './export.ts';
+import { addFsck } from './fsck.ts';
+import { addImport } from './import.ts';
+import { addInit } from './init.ts';
+import { OutputClosed } from './output.ts';
+import { addRebuild } from './rebuild.ts';
+import { addStats } from './stats.ts';
+import { addUser } from './user.ts';
+
+const commands: readonly ((program: Command) => void)[] = [
+  addInit,
+  addConfig,
+  addUser,
+  addDeliver,
+  addImport,
+  addExport,
+  addStats,
+  addDf,
+  addFsck,
+  addRebuild,
+  addDump,
+  addDemo,
+];
+
+const program = newProgram();
+for (const add of commands) add(program);
+try {
+  await program.parseAsync(process.argv);
+} catch (error) {
+  // Commander says 1 for wrong usage; deliver has a code of its own.
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 1 ? exit.usage : error.exitCode;
+  else if (!(error instanceof OutputClosed)) process.exitCode = sayFailure(error).exit;
+}
+// Whatever sends us octets may go on; we do not read them.
+process.stdin.destroy();

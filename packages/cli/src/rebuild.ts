@@ -1,0 +1,35 @@
+/** `mstore rebuild` */
+import { rebuild } from '@mstore/store';
+import type { Command } from 'commander';
+import { type Run, works } from './command.ts';
+import { exit } from './errors.ts';
+import { counted } from './text.ts';
+
+const manual = `
+Makes the catalog again from the heap alone: accounts, mailboxes, messages, flags, everything. The new one takes the old one's
+place when it is complete. No writer may run (exit code 75). Damage in the heap is named and passed over (exit code 1).`;
+
+export function addRebuild(program: Command): void {
+  works(
+    program.command('rebuild').description('make the catalog again from the heap').addHelpText('after', manual),
+    rebuildStore,
+  );
+}
+
+async function rebuildStore(run: Run): Promise<number> {
+  const { directory } = run;
+  const { config } = await run.config();
+  const progress = run.progress('rebuilding', 'octets');
+  const onProgress = (done: number, total: number): void => progress.at(done, total);
+  const report = await rebuild(directory, { segmentBytes: config.heap.segmentBytes, onProgress }).finally(
+    progress.stop,
+  );
+  const lines = report.damage.map(
+    ({ kind, segment, offset, bytes }) =>
+      `segment ${segment}, offset ${offset}: ${kind}, ${counted(bytes, 'octet')} passed over\n`,
+  );
+  const { generation, records, messages, entries } = report;
+  const done = `Catalog ${generation} is made of ${counted(records, 'record')}: ${counted(entries, 'message')} in mailboxes, ${counted(messages, 'distinct message')}.\n`;
+  await run.answer(report, lines.join('') + done);
+  return report.damage.length === 0 ? exit.done : exit.findings;
+}
