@@ -1,32 +1,23 @@
+/** The writer's socket, spoken to by peers that break off, come late or talk nonsense (docs/locking.md). */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { isStoreError } from '../errors.ts';
-import { createStore, Store } from '../store.ts';
-import { check } from '../upkeep/check.ts';
-import { WriterClient } from './client.ts';
-import { WriterServer } from './server.ts';
-import { encodeFrame, encodeValue, type Frame, FrameReader, frameType } from './wire.ts';
+import { isStoreError, type Store } from '@mstore/store';
+import { WriterClient } from '@mstore/store/internal/writer/client';
+import { WriterServer } from '@mstore/store/internal/writer/server';
+import { encodeFrame, encodeValue, type Frame, FrameReader, frameType } from '@mstore/store/internal/writer/wire';
+import { tempDirectory } from '../support/temp.ts';
+import { tempStore } from '../support/temp-store.ts';
 
 async function withServer(use: (path: string, store: Store) => Promise<void>): Promise<void> {
-  const directory = mkdtempSync(join(tmpdir(), 'mstore-server-'));
+  await using temp = await tempStore({ messageBytes: 1_000 });
+  const path = join(temp.directory, 'run', 'writer.sock');
+  const server = await WriterServer.listen(temp.store, path);
   try {
-    await createStore(directory);
-    const store = await Store.open(directory, { messageBytes: 1_000 });
-    const path = join(directory, 'run', 'writer.sock');
-    const server = await WriterServer.listen(store, path);
-    try {
-      await use(path, store);
-    } finally {
-      await server.close();
-      assert.deepEqual((await check(store.catalog().view, store.heap)).findings, []);
-      await store.close();
-    }
+    await use(path, temp.store);
   } finally {
-    rmSync(directory, { recursive: true });
+    await server.close();
   }
 }
 
@@ -92,8 +83,8 @@ test('a frame that is no request ends its connection, and the server still close
 });
 
 test('a client that is sent something else than frames loses its writer, not its process', async () => {
-  const directory = mkdtempSync(join(tmpdir(), 'mstore-client-'));
-  const path = join(directory, 'socket');
+  await using directory = await tempDirectory();
+  const path = join(directory.path, 'socket');
   const server = createServer((socket) => socket.on('error', () => undefined).end(Buffer.alloc(64, 0xff)));
   try {
     await new Promise<void>((resolve) => server.listen(path, resolve));
@@ -102,6 +93,5 @@ test('a client that is sent something else than frames loses its writer, not its
     await client.close();
   } finally {
     server.close();
-    rmSync(directory, { recursive: true });
   }
 });
