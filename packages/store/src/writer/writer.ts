@@ -139,12 +139,13 @@ export class Writer implements MailWriter {
       throw new StoreError('limitExceeded', `${targets.length} recipients, ${limits.recipients} are allowed`);
     }
     const prepared = preparedOf(message);
-    const answers: Promise<DeliveryResult[]>[] = [];
-    for (let at = 0; at < targets.length; at += targetsPerIntent) {
-      const some = targets.slice(at, at + targetsPerIntent);
-      answers.push(this.#submit('heap', (turn) => decideDeliver(turn, prepared, some)));
-    }
-    return (await Promise.all(answers)).flat();
+    const decided = deliverySlices(targets).map(async (slice) => {
+      const some = slice.map(({ target }) => target);
+      const results = await this.#submit('heap', (turn) => decideDeliver(turn, prepared, some));
+      return results.map((result, n) => ({ at: slice[n]?.at ?? 0, result }));
+    });
+    const answers = (await Promise.all(decided)).flat();
+    return answers.sort((a, b) => a.at - b.at).map(({ result }) => result);
   }
 
   async append(mailbox: MailboxId, messages: readonly AppendMessage[]): Promise<Placed[]> {
@@ -296,6 +297,24 @@ export class Writer implements MailWriter {
     if (slice.length > 0) slices.push(UidSet.of(slice));
     return slices;
   }
+}
+
+/** Targets with their places among all, in slices of about `targetsPerIntent`: those of one account in one slice, since an
+ *  intent gives each mailbox one copy. */
+function deliverySlices(targets: readonly DeliveryTarget[]): { at: number; target: DeliveryTarget }[][] {
+  const byAccount = new Map<AccountId, { at: number; target: DeliveryTarget }[]>();
+  for (const [at, target] of targets.entries()) {
+    const known = byAccount.get(target.account);
+    if (known === undefined) byAccount.set(target.account, [{ at, target }]);
+    else known.push({ at, target });
+  }
+  const slices: { at: number; target: DeliveryTarget }[][] = [];
+  for (const some of byAccount.values()) {
+    const open = slices[slices.length - 1];
+    if (open === undefined || open.length >= targetsPerIntent) slices.push(some);
+    else open.push(...some);
+  }
+  return slices;
 }
 
 function union(sets: readonly UidSet[]): UidSet {
