@@ -4,7 +4,7 @@
  */
 import { connect, type Socket } from 'node:net';
 import type { UidSet } from '../codec/uid-set.ts';
-import { errnoOf, StoreError } from '../errors.ts';
+import { errnoOf, isStoreError, StoreError } from '../errors.ts';
 import type { AccountId, MailboxId, MailboxRole } from '../types.ts';
 import type { Change, Listener } from './feed.ts';
 import type { CreatedAccount } from './intents/account.ts';
@@ -14,7 +14,16 @@ import type { CreatedMailbox } from './intents/mailbox.ts';
 import type { DeliveryResult, DeliveryTarget, Placed } from './intents/place.ts';
 import type { AppendMessage, CopiedMessages, MailWriter, TakenMessage, TakeOptions } from './mail-writer.ts';
 import type { Refusal } from './server.ts';
-import { bodyBytes, decodeValue, encodeFrame, encodeValue, FrameReader, frameType, windowBytes } from './wire.ts';
+import {
+  bodyBytes,
+  decodeValue,
+  encodeFrame,
+  encodeValue,
+  type Frame,
+  FrameReader,
+  frameType,
+  windowBytes,
+} from './wire.ts';
 
 /** How much more of a body may be sent. */
 interface Credit {
@@ -207,11 +216,19 @@ export class WriterClient implements MailWriter {
   }
 
   #receive(octets: Buffer): void {
-    for (const frame of this.#frames.push(octets)) {
-      if (frame.type === frameType.feed) this.#tell(decodeValue(frame.payload) as readonly Change[]);
-      else if (frame.type === frameType.credit) this.#confirm(frame.id, frame.payload.readUInt32BE(0));
-      else this.#answer(frame.type, frame.id, decodeValue(frame.payload));
+    try {
+      for (const frame of this.#frames.push(octets)) this.#frame(frame);
+    } catch (error) {
+      if (!isStoreError(error, 'badIntent')) throw error;
+      // Not a writer's octets: as good as no writer. What waits is told when the socket has closed.
+      this.#socket.destroy();
     }
+  }
+
+  #frame(frame: Frame): void {
+    if (frame.type === frameType.feed) this.#tell(decodeValue(frame.payload) as readonly Change[]);
+    else if (frame.type === frameType.credit) this.#confirm(frame.id, frame.payload.readUInt32BE(0));
+    else this.#answer(frame.type, frame.id, decodeValue(frame.payload));
   }
 
   #tell(changes: readonly Change[]): void {

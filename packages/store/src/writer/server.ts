@@ -148,15 +148,17 @@ class WriterConnection {
 
   #frame(frame: Frame): void {
     switch (frame.type) {
+      // A body whose message was refused meanwhile has no upload any more: its last frames are passed over.
       case frameType.body:
-        this.#upload(frame.id, false).push(frame.payload);
+        this.#uploads.get(frame.id)?.push(frame.payload);
         break;
       case frameType.bodyEnd:
-        this.#upload(frame.id, false).end('whole');
+        this.#uploads.get(frame.id)?.end('whole');
         break;
       case frameType.discard:
         this.#uploads.get(frame.id)?.end('broken');
         this.#uploads.delete(frame.id);
+        this.#taken.delete(frame.id);
         break;
       case frameType.request:
         this.#request(frame);
@@ -167,8 +169,7 @@ class WriterConnection {
   }
 
   #upload(id: number, finalLineEnd: boolean): Upload {
-    const known = this.#uploads.get(id);
-    if (known !== undefined) return known;
+    if (this.#uploads.has(id) || this.#taken.has(id)) throw new StoreError('badIntent', `message ${id} is under way`);
     if (this.#uploads.size >= uploadsMax)
       throw new StoreError('badIntent', `more than ${uploadsMax} messages sent ahead`);
     const upload = new Upload(this.#writer, finalLineEnd, (bytes) => {
@@ -182,8 +183,9 @@ class WriterConnection {
 
   #request(frame: Frame): void {
     if (this.#running >= limits.intentsInFlight) throw new StoreError('badIntent', 'too many requests under way');
+    const request = decodeValue(frame.payload);
     this.#running++;
-    this.#run(decodeValue(frame.payload))
+    this.#run(request)
       .then(
         (answer) => this.#send(frameType.answer, frame.id, encodeValue(answer ?? null)),
         (error: unknown) => this.#send(frameType.error, frame.id, encodeValue(describe(error))),
