@@ -25,6 +25,7 @@ import {
   initializeCatalog,
   isStore,
   machinePorts,
+  making,
   openCatalog,
   type StoreOptions,
   type StorePorts,
@@ -47,7 +48,10 @@ export interface StoreReading {
 
 /** Makes a new, empty store; durable on return. @throws {StoreError} storeExists, ioError, diskFull */
 export async function createStore(directory: string, options: StoreOptions = {}): Promise<void> {
-  const ports = options.ports ?? machinePorts;
+  await making(directory, () => makeStore(directory, options.ports ?? machinePorts, options));
+}
+
+async function makeStore(directory: string, ports: StorePorts, options: StoreOptions): Promise<void> {
   await ports.fs.makeDirectory(directory);
   const lock = takeLock(ports, directory);
   try {

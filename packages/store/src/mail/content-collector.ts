@@ -21,12 +21,15 @@ const lineFeed = 10;
 
 export class ContentCollector {
   readonly #base64: boolean;
+  readonly #keeps: boolean;
   #held: Buffer[] = [];
   #heldBytes = 0;
   #flow: ContentFlow | undefined;
 
-  constructor(encoding: string) {
+  /** `keeps`: what is pushed may be kept as it is, without a copy. */
+  constructor(encoding: string, keeps = false) {
     this.#base64 = encoding === 'base64';
+    this.#keeps = keeps;
   }
 
   push(octets: Buffer): void {
@@ -34,7 +37,7 @@ export class ContentCollector {
       this.#flow.push(octets);
       return;
     }
-    this.#held.push(Buffer.from(octets));
+    this.#held.push(this.#keeps ? octets : Buffer.from(octets));
     this.#heldBytes += octets.length;
     if (this.#heldBytes <= limits.partChunkBytes) return;
     this.#flow = new ContentFlow(this.#base64);

@@ -32,6 +32,7 @@ export interface IngestPorts {
 export class Ingest implements SplitSink {
   readonly #ports: IngestPorts;
   readonly #bytesMax: number;
+  readonly #keeps: boolean;
   readonly #hash = createHash('sha256');
   readonly #splitter: Splitter;
   readonly #manifest: Piece[] = [];
@@ -44,9 +45,11 @@ export class Ingest implements SplitSink {
   readonly #held: PreparedPart[] = [];
   #heldBytes = 0;
 
-  constructor(ports: IngestPorts, bytesMax: number = limits.messageBytes) {
+  /** `keeps`: what is pushed may be kept as it is, without a copy. */
+  constructor(ports: IngestPorts, bytesMax: number = limits.messageBytes, keeps = false) {
     this.#ports = ports;
     this.#bytesMax = bytesMax;
+    this.#keeps = keeps;
     this.#splitter = new Splitter(this);
   }
 
@@ -81,13 +84,13 @@ export class Ingest implements SplitSink {
 
   /**
    * Prepares a message that is whole in memory. One that the store seems to have is hashed only; its content is made when
-   * the writer finds otherwise. Small messages only: `octets` is at most one slice.
+   * the writer finds otherwise. Small messages only: `octets` is at most one slice, and must not change any more.
    */
   static whole(ports: IngestPorts, octets: Buffer): PreparedMessage {
     const sha = createHash('sha256').update(octets).digest();
     let content: PreparedContent | undefined;
     const make = (): PreparedContent => {
-      const ingest = new Ingest(ports, octets.length);
+      const ingest = new Ingest(ports, octets.length, true);
       ingest.#splitter.push(octets);
       return ingest.#finish();
     };
@@ -136,7 +139,7 @@ export class Ingest implements SplitSink {
   }
 
   contentStart(encoding: string): void {
-    this.#content = new ContentCollector(encoding);
+    this.#content = new ContentCollector(encoding, this.#keeps);
   }
 
   content(octets: Buffer): void {
@@ -162,10 +165,10 @@ export class Ingest implements SplitSink {
     }
   }
 
-  /** Keeps a copy: what the splitter gives belongs to the caller of push. */
+  /** Keeps a copy, unless told otherwise: what the splitter gives belongs to the caller of push. */
   #literal(octets: Buffer): void {
     if (octets.length === 0) return;
-    this.#literals.push(Buffer.from(octets));
+    this.#literals.push(this.#keeps ? octets : Buffer.from(octets));
     const last = this.#manifest[this.#manifest.length - 1];
     if (last?.kind === 'literal') {
       this.#manifest[this.#manifest.length - 1] = { kind: 'literal', bytes: last.bytes + octets.length };

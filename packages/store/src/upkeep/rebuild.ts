@@ -19,6 +19,7 @@ import {
   heapPorts,
   initializeCatalog,
   machinePorts,
+  making,
   type StoreOptions,
   sealCatalog,
   takeLock,
@@ -42,7 +43,11 @@ const start = brandNumber<Lsn>(0);
 const rowsPerWrite = 20_000;
 
 /** @throws {StoreError} locked, noStore, newerFormat, ioError, diskFull */
-export async function rebuild(directory: string, options: RebuildOptions = {}): Promise<RebuildReport> {
+export function rebuild(directory: string, options: RebuildOptions = {}): Promise<RebuildReport> {
+  return making(directory, () => rebuildCatalog(directory, options));
+}
+
+async function rebuildCatalog(directory: string, options: RebuildOptions): Promise<RebuildReport> {
   const ports = options.ports ?? machinePorts;
   const lock = takeLock(ports, directory);
   const damage: Damage[] = [];

@@ -36,7 +36,8 @@ export interface AppendMessage {
 export type CopiedMessages = Omit<CopyAnswer, 'again'>;
 
 export interface MailWriter {
-  /** Takes a message in; bare LF becomes CRLF. Nothing is stored until it is delivered or appended.
+  /** Takes a message in; bare LF becomes CRLF. Nothing is stored until it is delivered or appended. A buffer given whole is
+   *  the store's from then on; those of an iterable are the caller's again when the next is asked for.
    *  @throws {StoreError} messageTooLarge, diskFull, ioError, readOnly */
   take(octets: Buffer | AsyncIterable<Buffer>, options?: TakeOptions): Promise<TakenMessage>;
   /** One copy per account and mailbox; each target is answered by itself. Durable on return.

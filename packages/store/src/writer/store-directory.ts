@@ -10,7 +10,7 @@ import { openLmdbKv } from '../catalog/lmdb-kv.ts';
 import { emptyTotals, type StateRow } from '../catalog/rows.ts';
 import { catalogFormat, stateTable } from '../catalog/schema.ts';
 import { View, WriteSet } from '../catalog/write-set.ts';
-import { invariant, StoreError } from '../errors.ts';
+import { errnoOf, errorText, invariant, isStoreError, StoreError } from '../errors.ts';
 import type { Heap, HeapPorts } from '../heap/heap.ts';
 import { limits } from '../limits.ts';
 import { type Clock, systemClock } from '../sys/clock.ts';
@@ -100,12 +100,25 @@ export function takeLock(ports: StorePorts, directory: string): FileLock {
   throw new StoreError('locked', `another writer${holder === undefined ? '' : ` (pid ${holder})`} has ${directory}`);
 }
 
-/** True when the directory holds a heap. */
+/** True when the directory holds a heap. @throws {StoreError} ioError when that cannot be told */
 export async function isStore(fs: FileSystem, directory: string): Promise<boolean> {
   try {
     return (await fs.list(heapDirectory(directory))).some((name) => name.endsWith('.seg'));
-  } catch {
-    return false;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return false;
+    throw new StoreError('ioError', `cannot read ${heapDirectory(directory)}`, {}, error);
+  }
+}
+
+/** Runs what makes files in `directory`; a failed system call becomes a StoreError. @throws {StoreError} ioError, diskFull */
+export async function making<T>(directory: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (isStoreError(error) || errno === undefined) throw error;
+    const code = errno === 'ENOSPC' || errno === 'EDQUOT' ? 'diskFull' : 'ioError';
+    throw new StoreError(code, `cannot write in ${directory}: ${errorText(error)}`, {}, error);
   }
 }
 
