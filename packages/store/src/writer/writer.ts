@@ -197,11 +197,31 @@ export class Writer implements MailWriter {
   }
 
   async #copy(source: MailboxId, uids: UidSet, target: MailboxId, move: boolean): Promise<CopiedMessages> {
+    this.#checkCopyQuota(source, uids, target, move);
     const answers = await this.#sliced(source, uids, (some) => this.#copySlice(source, some, target, move));
     const pairs: (readonly [Uid, Uid])[] = answers.flatMap((answer) => answer.pairs);
     const [first] = answers;
     if (first === undefined) throw new StoreError('noMailbox', `no mailbox ${source}`);
     return { uidValidity: first.uidValidity, pairs, sequence: Math.max(...answers.map((answer) => answer.sequence)) };
+  }
+
+  /** All slices or none: what is over quota is refused before the first one. @throws {StoreError} overQuota */
+  #checkCopyQuota(source: MailboxId, uids: UidSet, target: MailboxId, move: boolean): void {
+    const catalog = this.#catalog();
+    const from = catalog.mailbox(source)?.account;
+    const to = catalog.mailbox(target)?.account;
+    const account = to === undefined ? undefined : catalog.account(to);
+    if (account === undefined || (move && from === to)) return;
+    if (account.quotaBytes === 0 && account.quotaMessages === 0) return;
+    let { bytes, messages } = account;
+    for (const entry of catalog.entries(source, uids)) {
+      bytes += entry.size;
+      messages++;
+    }
+    const isOver = (value: number, quota: number): boolean => quota > 0 && value > quota;
+    if (isOver(bytes, account.quotaBytes) || isOver(messages, account.quotaMessages)) {
+      throw new StoreError('overQuota', `account ${to} is over quota`);
+    }
   }
 
   async #copySlice(source: MailboxId, uids: UidSet, target: MailboxId, move: boolean): Promise<CopyAnswer> {
