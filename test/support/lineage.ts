@@ -8,7 +8,7 @@ import { brandNumber, type Lsn } from '@mstore/store';
 import { View, WriteSet } from '@mstore/store/internal/catalog/write-set';
 import { Heap } from '@mstore/store/internal/heap/heap';
 import { Applier } from '@mstore/store/internal/log/apply';
-import { decode } from '@mstore/store/internal/log/recover';
+import { decodeRecord as decode } from '@mstore/store/internal/log/records';
 import { initializeCatalog } from '@mstore/store/internal/writer/store-directory';
 import { dumpView } from './dump-store.ts';
 import { MemoryKv } from './memory-kv.ts';

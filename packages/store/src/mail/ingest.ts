@@ -41,7 +41,7 @@ export class Ingest implements SplitSink {
   #content: ContentCollector | undefined;
   #size = 0;
   #inlineBytes = 0;
-  /** Parts without chunks that are not in the heap yet, and their octets. */
+  /** Parts that are not in the heap yet, or not whole, and their octets in memory. */
   readonly #held: PreparedPart[] = [];
   #heldBytes = 0;
 
@@ -65,12 +65,12 @@ export class Ingest implements SplitSink {
       if (at > 0) await nextTurn();
       this.#take(octets.subarray(at, at + limits.ingestSliceBytes));
       const spill = this.#content?.spillable() ?? [];
-      for (const chunk of spill) await this.#spill(chunk);
+      for (const chunk of spill) await spillChunk(this.#ports, chunk);
       if (this.#heldBytes > limits.partSpillBytes) await this.#sendAhead();
     }
   }
 
-  /** Many parts, each small: they go to the heap before their message does. */
+  /** Many parts, none large enough to flow: they go to the heap before their message does. */
   async #sendAhead(): Promise<void> {
     this.#heldBytes = 0;
     await Promise.all(this.#held.splice(0).map((part) => sendAhead(this.#ports, part)));
@@ -114,11 +114,6 @@ export class Ingest implements SplitSink {
     this.#splitter.push(slice);
   }
 
-  async #spill(chunk: PreparedChunk): Promise<void> {
-    chunk.place = await this.#ports.appendChunk(chunk);
-    chunk.payload = undefined;
-  }
-
   #finish(): PreparedContent {
     const root = this.#splitter.end();
     const parts = [...this.#parts.values()];
@@ -159,7 +154,6 @@ export class Ingest implements SplitSink {
       const text = piece.reference.sha.toString('latin1');
       if (this.#parts.has(text)) continue;
       this.#parts.set(text, piece.part);
-      if (piece.part.chunks.length > 0) continue;
       this.#held.push(piece.part);
       this.#heldBytes += piece.part.heldBytes;
     }
@@ -176,11 +170,19 @@ export class Ingest implements SplitSink {
   }
 }
 
-/** Puts a part into the heap ahead of its message. */
+/** Puts a part, or its chunks, into the heap ahead of its message. */
 export async function sendAhead(ports: IngestPorts, part: PreparedPart): Promise<void> {
-  if (part.chunks.length > 0 || part.heldBytes === 0) return;
+  if (part.heldBytes === 0) return;
+  for (const chunk of part.chunks) await spillChunk(ports, chunk);
+  if (part.chunks.length > 0) return;
   await ports.appendPart(part);
   part.wentAhead();
+}
+
+async function spillChunk(ports: IngestPorts, chunk: PreparedChunk): Promise<void> {
+  if (chunk.payload === undefined) return;
+  chunk.place = await ports.appendChunk(chunk);
+  chunk.payload = undefined;
 }
 
 /** Lets other work of the event loop go first. */

@@ -36,7 +36,8 @@ export class PreparedPart {
 
   /** Octets held in memory. */
   get heldBytes(): number {
-    return this.#payload?.octets.length ?? this.#content?.length ?? 0;
+    const chunks = this.chunks.reduce((sum, chunk) => sum + (chunk.payload?.octets.length ?? 0), 0);
+    return chunks + (this.#payload?.octets.length ?? this.#content?.length ?? 0);
   }
 
   /** The payload of a part without chunks, compressed once; undefined when the part went ahead. */

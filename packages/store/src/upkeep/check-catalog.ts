@@ -15,6 +15,7 @@ import {
 import {
   accountNameTable,
   expungedTable,
+  indexTable,
   mailboxNameTable,
   messageHashTable,
   threadTable,
@@ -112,7 +113,11 @@ class CatalogCheck {
     const sums = this.#sumsOf(row.account);
     const counted = { messages: 0, unseen: 0, flaggedDeleted: 0, bytes: 0, retainedMessages: 0, retainedBytes: 0 };
     const uids = new Set<number>();
-    const keywords = this.#catalog.keywords(id).length;
+    const words = this.#catalog.keywords(id);
+    const keywords = words.length;
+    if (new Set(words.map((word) => word.toLowerCase())).size !== keywords) {
+      findings.add('4', `${name}: two keywords differ in letter case alone`);
+    }
     for (const entry of this.#catalog.entries(id)) {
       uids.add(entry.uid);
       counted.messages++;
@@ -168,7 +173,11 @@ class CatalogCheck {
 
   #pages(id: MailboxId, name: string, uids: ReadonlySet<number>): void {
     let present = 0;
+    for (const [key, chunk] of this.#view.range(indexTable, { from: u32Key(id), to: prefixEnd(u32Key(id)) })) {
+      if (chunk.isEmpty) this.#findings.add('6', `${name}: index chunk ${key.readUInt32BE(4)} is empty`);
+    }
     for (const [number, page] of this.#catalog.uidPages(id)) {
+      if (page.isEmpty) this.#findings.add('5', `${name}: UID page ${number} is empty`);
       for (const uid of page.uids(number)) {
         present++;
         if (!uids.has(uid)) this.#findings.add('5', `${name}: UID ${uid} is in its page and not in the index`);
@@ -189,6 +198,7 @@ class CatalogCheck {
       if (modSeq > row.highestModSeq) this.#findings.add('8', `mailbox ${id}: expunges of ${modSeq} above the highest`);
       for (const uid of uids) {
         if (live.has(uid)) this.#findings.add('8', `mailbox ${id}: UID ${uid} is expunged and live`);
+        if (uid >= row.uidNext) this.#findings.add('8', `mailbox ${id}: UID ${uid} is expunged and was never given`);
       }
     }
   }
