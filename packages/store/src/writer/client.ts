@@ -5,6 +5,7 @@
 import { connect, type Socket } from 'node:net';
 import type { UidSet } from '../codec/uid-set.ts';
 import { errnoOf, StoreError, type StoreErrorCode } from '../errors.ts';
+import { limits } from '../limits.ts';
 import type { AccountId, MailboxId, MailboxRole } from '../types.ts';
 import type { Change, Listener } from './feed.ts';
 import type { CreatedAccount } from './intents/account.ts';
@@ -13,7 +14,10 @@ import type { FlagsAnswer, FlagsRequest } from './intents/flags.ts';
 import type { CreatedMailbox } from './intents/mailbox.ts';
 import type { DeliveryResult, DeliveryTarget, Placed } from './intents/place.ts';
 import type { AppendMessage, CopiedMessages, MailWriter, TakenMessage, TakeOptions } from './mail-writer.ts';
-import { bodyBytes, decodeValue, encodeFrame, encodeValue, FrameReader, frameType, windowBytes } from './wire.ts';
+import { bodyBytes, decodeValue, encodeFrame, encodeValue, type Frame, FrameReader, frameType, windowBytes } from './wire.ts';
+
+/** Octets kept free in a frame for its head. */
+const frameSlackBytes = 64;
 
 interface Waiting {
   resolve(answer: unknown): void;
@@ -38,7 +42,7 @@ function idOf(message: TakenMessage): number {
 
 export class WriterClient implements MailWriter {
   readonly #socket: Socket;
-  readonly #frames = new FrameReader();
+  readonly #frames = new FrameReader(limits.answerBytes);
   readonly #waiting = new Map<number, Waiting>();
   readonly #credit = new Map<number, { left: number; wake: (() => void) | undefined }>();
   readonly #listeners = new Set<Listener>();
@@ -194,9 +198,14 @@ export class WriterClient implements MailWriter {
         reject(this.#gone);
         return;
       }
+      const payload = encodeValue([name, ...args]);
+      if (payload.length > limits.frameBytes - frameSlackBytes) {
+        reject(new StoreError('limitExceeded', `a request of ${payload.length} octets, ${limits.frameBytes} are allowed`));
+        return;
+      }
       const id = this.#nextId++;
       this.#waiting.set(id, { resolve: (answer) => resolve(answer as Answer), reject });
-      this.#send(frameType.request, id, encodeValue([name, ...args]));
+      this.#send(frameType.request, id, payload);
     });
   }
 
@@ -205,11 +214,18 @@ export class WriterClient implements MailWriter {
   }
 
   #receive(octets: Buffer): void {
-    for (const frame of this.#frames.push(octets)) {
-      if (frame.type === frameType.feed) this.#tell(decodeValue(frame.payload) as readonly Change[]);
-      else if (frame.type === frameType.credit) this.#confirm(frame.id, frame.payload.readUInt32BE(0));
-      else this.#answer(frame.type, frame.id, decodeValue(frame.payload));
+    try {
+      for (const frame of this.#frames.push(octets)) this.#frame(frame);
+    } catch (error) {
+      // Not a writer's frames: whatever was asked is answered with `noWriter`.
+      this.#socket.destroy(error instanceof Error ? error : undefined);
     }
+  }
+
+  #frame({ type, id, payload }: Frame): void {
+    if (type === frameType.feed) this.#tell(decodeValue(payload) as readonly Change[]);
+    else if (type === frameType.credit) this.#confirm(id, payload.readUInt32BE(0));
+    else this.#answer(type, id, decodeValue(payload));
   }
 
   #tell(changes: readonly Change[]): void {

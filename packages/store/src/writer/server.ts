@@ -14,6 +14,9 @@ import { decodeValue, encodeFrame, encodeValue, type Frame, FrameReader, frameTy
 /** Messages sent ahead and not yet used, of one connection. */
 const uploadsMax = 4_096;
 
+/** ms that an ending writer waits for a peer to read its last answers. */
+const lingerMs = 1_000;
+
 export class WriterServer {
   readonly #server: Server;
   readonly #writer: MailWriter;
@@ -106,7 +109,7 @@ class Upload {
 class WriterConnection {
   readonly #socket: Socket;
   readonly #writer: MailWriter;
-  readonly #frames = new FrameReader();
+  readonly #frames = new FrameReader(limits.frameBytes);
   readonly #uploads = new Map<number, Upload>();
   #running = 0;
   #finished: (() => void) | undefined;
@@ -127,14 +130,22 @@ class WriterConnection {
     if (this.#feed) this.#send(frameType.feed, 0, encodeValue(changes));
   }
 
-  /** Ends the connection once what it asked is answered. */
+  /** Ends the connection once what it asked is answered; a message that is still on its way in is not waited for. */
   async finish(): Promise<void> {
+    for (const upload of this.#uploads.values()) upload.end('broken');
     if (this.#running > 0) {
       await new Promise<void>((resolve) => {
         this.#finished = resolve;
       });
     }
-    await new Promise<void>((resolve) => this.#socket.end(resolve));
+    await new Promise<void>((resolve) => {
+      // A peer that reads nothing does not keep the writer from ending.
+      const timer = setTimeout(resolve, lingerMs);
+      this.#socket.end(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
     this.#socket.destroy();
   }
 
@@ -148,11 +159,12 @@ class WriterConnection {
 
   #frame(frame: Frame): void {
     switch (frame.type) {
+      // The rest of a body that was refused is passed over.
       case frameType.body:
-        this.#upload(frame.id, false).push(frame.payload);
+        this.#uploads.get(frame.id)?.push(frame.payload);
         break;
       case frameType.bodyEnd:
-        this.#upload(frame.id, false).end('whole');
+        this.#uploads.get(frame.id)?.end('whole');
         break;
       case frameType.discard:
         this.#uploads.get(frame.id)?.end('broken');
@@ -167,8 +179,7 @@ class WriterConnection {
   }
 
   #upload(id: number, finalLineEnd: boolean): Upload {
-    const known = this.#uploads.get(id);
-    if (known !== undefined) return known;
+    if (this.#uploads.has(id)) throw new StoreError('badIntent', `a second message under ${id}`);
     if (this.#uploads.size >= uploadsMax) throw new StoreError('badIntent', `more than ${uploadsMax} messages sent ahead`);
     const upload = new Upload(this.#writer, finalLineEnd, (bytes) => {
       const credit = Buffer.allocUnsafe(4);
@@ -180,15 +191,18 @@ class WriterConnection {
   }
 
   #request(frame: Frame): void {
-    if (this.#running >= limits.intentsInFlight) throw new StoreError('badIntent', 'too many requests under way');
+    const request = decodeValue(frame.payload);
     this.#running++;
-    this.#run(decodeValue(frame.payload))
+    // Bodies arrive behind what is not read: those who wait for one do not count.
+    if (this.#running - this.#uploads.size >= limits.intentsInFlight) this.#socket.pause();
+    this.#run(request)
       .then(
         (answer) => this.#send(frameType.answer, frame.id, encodeValue(answer ?? null)),
         (error: unknown) => this.#send(frameType.error, frame.id, encodeValue(describe(error))),
       )
       .finally(() => {
         this.#running--;
+        if (this.#running - this.#uploads.size < limits.intentsInFlight) this.#socket.resume();
         if (this.#running === 0) this.#finished?.();
       });
   }

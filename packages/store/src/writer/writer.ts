@@ -302,8 +302,10 @@ export class Writer implements MailWriter {
 /** Targets with their places among all, in slices of about `targetsPerIntent`: those of one account in one slice, since an
  *  intent gives each mailbox one copy. */
 function deliverySlices(targets: readonly DeliveryTarget[]): { at: number; target: DeliveryTarget }[][] {
+  const placed = targets.map((target, at) => ({ at, target }));
+  if (placed.length <= targetsPerIntent) return [placed];
   const byAccount = new Map<AccountId, { at: number; target: DeliveryTarget }[]>();
-  for (const [at, target] of targets.entries()) {
+  for (const { at, target } of placed) {
     const known = byAccount.get(target.account);
     if (known === undefined) byAccount.set(target.account, [{ at, target }]);
     else known.push({ at, target });
