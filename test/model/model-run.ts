@@ -7,6 +7,7 @@ import {
   type DeliveryResult,
   isStoreError,
   type MailboxId,
+  type MailWriter,
   type Placed,
   type Store,
   UidSet,
@@ -41,18 +42,25 @@ function newMemory(): Memory {
 export class ModelRun {
   readonly store: Store;
   readonly model: StoreModel;
+  readonly #writer: MailWriter;
   readonly #random: Random;
   readonly #source: MessageSource;
   readonly #memory: Memory;
   /** Requests made. */
   requests = 0;
 
-  constructor(store: Store, model: StoreModel, random: Random, source: MessageSource, memory: Memory = newMemory()) {
+  constructor(store: Store, model: StoreModel, random: Random, source: MessageSource, memory: Memory = newMemory(), writer: MailWriter = store) {
     this.store = store;
     this.model = model;
+    this.#writer = writer;
     this.#random = random;
     this.#source = source;
     this.#memory = memory;
+  }
+
+  /** The same with requests that go another way. */
+  through(writer: MailWriter): ModelRun {
+    return new ModelRun(this.store, this.model, this.#random, this.#source, this.#memory, writer);
   }
 
   /** The same for a store opened again. */
@@ -112,7 +120,7 @@ export class ModelRun {
     return () =>
       this.#ask(
         `createAccount ${name}`,
-        () => this.store.createAccount(name),
+        () => this.#writer.createAccount(name),
         () => this.model.createAccount(name),
         (got, wanted) => {
           assert.deepEqual({ account: got.account, sequence: got.sequence }, wanted);
@@ -127,7 +135,7 @@ export class ModelRun {
     return () =>
       this.#ask(
         `createMailbox ${name} of ${account}`,
-        () => this.store.createMailbox(accountId(account), name),
+        () => this.#writer.createMailbox(accountId(account), name),
         () => this.model.createMailbox(account, name),
         (got, wanted) => {
           assert.deepEqual({ mailbox: got.mailbox, sequence: got.sequence }, wanted);
@@ -145,12 +153,12 @@ export class ModelRun {
       trace,
       ...(this.#random.chance(0.4) ? { mailbox: this.#random.pick(['a', 'Archive', 'none']) } : {}),
     }));
-    const message = await this.store.take(octets);
+    const message = await this.#writer.take(octets);
     const branded = targets.map((target) => ({ ...target, account: accountId(target.account) }));
     return () =>
       this.#ask(
         `deliver to ${JSON.stringify(targets)}`,
-        () => this.store.deliver(message, branded),
+        () => this.#writer.deliver(message, branded),
         () => this.model.deliver(octets, targets),
         (got, wanted) => assert.deepEqual(got.map(delivered), wanted),
       );
@@ -166,11 +174,11 @@ export class ModelRun {
       uidl: this.#random.pick(['', 'one', 'ONE', 'two', '0123456789abcdef', 'with space']),
     }));
     const taken: AppendMessage[] = [];
-    for (const { octets, ...rest } of items) taken.push({ message: await this.store.take(octets), ...rest });
+    for (const { octets, ...rest } of items) taken.push({ message: await this.#writer.take(octets), ...rest });
     return () =>
       this.#ask(
         `append ${items.length} to ${id}`,
-        () => this.store.append(mailboxId(id), taken),
+        () => this.#writer.append(mailboxId(id), taken),
         () => this.model.append(id, items),
         (got, wanted) => assert.deepEqual(got.map(placed), wanted),
       );
@@ -190,7 +198,7 @@ export class ModelRun {
     return () =>
       this.#ask(
         `setFlags ${JSON.stringify(change)}`,
-        () => this.store.setFlags(request),
+        () => this.#writer.setFlags(request),
         () => this.model.setFlags(mailbox.id, present, change),
         (got, wanted) => {
           const { changed, modified, sequence } = got;
@@ -207,7 +215,7 @@ export class ModelRun {
     return () =>
       this.#ask(
         'expunge',
-        () => this.store.expunge(mailboxId(mailbox.id), some, onlyDeleted),
+        () => this.#writer.expunge(mailboxId(mailbox.id), some, onlyDeleted),
         () => this.model.expunge(mailbox.id, present, onlyDeleted),
         (got, wanted) => assert.deepEqual({ expunged: [...got.expunged], sequence: got.sequence }, wanted),
       );
@@ -219,7 +227,7 @@ export class ModelRun {
     return () =>
       this.#ask(
         `purge ${id}`,
-        () => this.store.purge(mailboxId(id), some),
+        () => this.#writer.purge(mailboxId(id), some),
         () => this.model.purge(id, some),
         (got, wanted) => assert.equal(got, wanted),
       );
@@ -230,7 +238,8 @@ export class ModelRun {
     const account = this.#anAccount();
     const { id } = this.#aMailbox();
     const name = this.#random.pick(names);
-    const { store, model } = this;
+    const store = this.#writer;
+    const { model } = this;
     const on = this.#random.chance(0.5);
     const where = on ? id : 0;
     const key = this.#random.pick(['/private/comment', '/shared/comment']);
@@ -276,7 +285,7 @@ export class ModelRun {
     const [source, target] = [mailboxId(from.id), mailboxId(to.id)];
     await this.#ask(
       `${move ? 'move' : 'copy'} ${some.toString()} from ${from.id} to ${to.id}`,
-      () => (move ? this.store.move(source, some, target) : this.store.copy(source, some, target)),
+      () => (move ? this.#writer.move(source, some, target) : this.#writer.copy(source, some, target)),
       () => this.model.copy(from, this.#present(from, some), to, move),
       (got, wanted) => {
         assert.deepEqual({ pairs: got.pairs, sequence: got.sequence }, wanted);
@@ -291,7 +300,7 @@ export class ModelRun {
     const before = new Map(this.model.liveMailboxes().map((mailbox) => [mailbox.id, this.#bearers(mailbox)]));
     await this.#ask(
       `rename ${id} to ${name}`,
-      () => this.store.renameMailbox(mailboxId(id), name),
+      () => this.#writer.renameMailbox(mailboxId(id), name),
       () => this.model.renameMailbox(id, name),
       (_got, renamed) => {
         for (const mailbox of this.model.liveMailboxes()) {
@@ -308,7 +317,7 @@ export class ModelRun {
     const name = `user${this.#random.int(9)}@example.org`;
     await this.#ask(
       `renameAccount ${account} ${name}`,
-      () => this.store.renameAccount(accountId(account), name),
+      () => this.#writer.renameAccount(accountId(account), name),
       () => this.model.renameAccount(account, name),
     );
   }
@@ -319,13 +328,13 @@ export class ModelRun {
     if (this.#random.chance(0.7)) {
       await this.#ask(
         `deleteMailbox ${id}`,
-        () => this.store.deleteMailbox(mailboxId(id)),
+        () => this.#writer.deleteMailbox(mailboxId(id)),
         () => this.model.deleteMailbox(id),
       );
     } else if (this.model.liveAccounts().length > 3) {
       await this.#ask(
         `deleteAccount ${account}`,
-        () => this.store.deleteAccount(accountId(account)),
+        () => this.#writer.deleteAccount(accountId(account)),
         () => this.model.deleteAccount(account),
       );
     }
