@@ -60,6 +60,8 @@ export const limits = {
   /** segments named in a header: 128 TiB of heap at the default size. */
   segments: 1_000_000,
 
+  /** seconds from 1970, either way, of an internal date: the index keeps dates below 2^40. */
+  dateSecondsMax: 549_755_813_888, // 2^39
   /** octets of an account name. */
   accountNameBytes: 320,
   /** octets of a mailbox name: an LMDB key holds it. */

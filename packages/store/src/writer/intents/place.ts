@@ -8,7 +8,7 @@ import { limits } from '../../limits.ts';
 import { threadKeysOf } from '../../log/references.ts';
 import { inbox, mailboxName } from '../../mail/mailbox-name.ts';
 import type { PreparedMessage } from '../../mail/prepared.ts';
-import { type AccountId, brandNumber, type MailboxId, type MessageId, type ThreadId, type Uid, type UidValidity } from '../../types.ts';
+import { allFlags, type AccountId, brandNumber, type MailboxId, type MessageId, type ThreadId, type Uid, type UidValidity } from '../../types.ts';
 import { checkKeywords } from './flags.ts';
 import { checkQuota, liveMailbox } from './checks.ts';
 import type { Turn } from '../turn.ts';
@@ -105,6 +105,7 @@ export interface AppendItem {
 /** Appends all messages or none. */
 export function decideAppend(turn: Turn, id: MailboxId, items: readonly AppendItem[]): Placed[] {
   const mailbox = liveMailbox(turn, id);
+  for (const { internalDate, flags } of items) checkColumns(internalDate ?? turn.time, flags);
   const bytes = items.reduce((sum, item) => sum + item.prepared.size, 0);
   checkQuota(turn, mailbox.row.account, bytes, items.length);
   checkKeywords(
@@ -121,6 +122,14 @@ export function decideAppend(turn: Turn, id: MailboxId, items: readonly AppendIt
       trace: Buffer.alloc(0),
     }),
   );
+}
+
+/** What the log takes the catalog must be able to hold: an entry that it cannot would end every recovery. */
+function checkColumns(internalDate: number, flags: number): void {
+  if (!Number.isInteger(internalDate) || Math.abs(internalDate) > limits.dateSecondsMax) {
+    throw new StoreError('badIntent', 'an internal date is a whole number of seconds within 17,000 years of 1970');
+  }
+  if ((flags & allFlags) !== flags) throw new StoreError('badIntent', 'flags that no system flag has');
 }
 
 interface PlaceOptions {
