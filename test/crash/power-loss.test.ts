@@ -5,19 +5,28 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createStore, errorText, isStoreError, rebuild, Store, type StoreReading } from '@mstore/store';
-import { brandNumber, type MailboxId, UidSet } from '@mstore/store';
+import {
+  brandNumber,
+  createStore,
+  errorText,
+  isStoreError,
+  type MailboxId,
+  rebuild,
+  Store,
+  type StoreReading,
+  UidSet,
+} from '@mstore/store';
 import { Camera, type CrashImage } from '../support/camera.ts';
 import { difference, dumpStore } from '../support/dump-store.ts';
 import { digestOf, type Lineage, lineageOf } from '../support/lineage.ts';
 import { counts } from '../support/long.ts';
+import { openOnDisk } from '../support/materialise.ts';
 import { MessageSource, multipart, wrapped } from '../support/messages.ts';
 import { type Random, seededRandom } from '../support/random.ts';
-import { simDirectory, SimMachine } from '../support/sim-machine.ts';
+import { testSeed } from '../support/seed.ts';
+import { SimMachine, simDirectory } from '../support/sim-machine.ts';
 import { assertClean } from '../support/temp-store.ts';
 import { Journal, Traffic } from '../support/traffic.ts';
-import { openOnDisk } from '../support/materialise.ts';
-import { testSeed } from '../support/seed.ts';
 
 const segmentBytes = 32_768;
 

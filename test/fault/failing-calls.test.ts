@@ -20,7 +20,7 @@ import { counts } from '../support/long.ts';
 import { MessageSource } from '../support/messages.ts';
 import { seededRandom } from '../support/random.ts';
 import type { DiskFault } from '../support/sim-disk.ts';
-import { simDirectory, SimMachine, type SimMachineOptions } from '../support/sim-machine.ts';
+import { SimMachine, type SimMachineOptions, simDirectory } from '../support/sim-machine.ts';
 import { assertClean } from '../support/temp-store.ts';
 import { Journal, Traffic } from '../support/traffic.ts';
 

@@ -3,6 +3,7 @@
  * keywords and the UIDL that clients see, so that a difference can be read.
  */
 import { createHash } from 'node:crypto';
+import type { AccountId, MailboxId } from '@mstore/store';
 import { type Entry, limits, type MailboxRow } from '@mstore/store';
 import { Catalog } from '@mstore/store/internal/catalog/catalog';
 import { kind, kindU32Key, prefixEnd, readU64, u32Key } from '@mstore/store/internal/catalog/keys';
@@ -18,7 +19,6 @@ import {
 } from '@mstore/store/internal/catalog/schema';
 import type { View } from '@mstore/store/internal/catalog/write-set';
 import { partsOf } from '@mstore/store/internal/log/references';
-import type { AccountId, MailboxId } from '@mstore/store';
 
 const everything = { from: Buffer.alloc(0), to: Buffer.alloc(limits.mailboxNameBytes, 0xff) };
 

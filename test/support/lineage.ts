@@ -4,11 +4,11 @@
  */
 import { createHash } from 'node:crypto';
 import type { StorePorts } from '@mstore/store';
+import { brandNumber, type Lsn } from '@mstore/store';
 import { View, WriteSet } from '@mstore/store/internal/catalog/write-set';
 import { Heap } from '@mstore/store/internal/heap/heap';
 import { Applier } from '@mstore/store/internal/log/apply';
 import { decode } from '@mstore/store/internal/log/recover';
-import { brandNumber, type Lsn } from '@mstore/store';
 import { initializeCatalog } from '@mstore/store/internal/writer/store-directory';
 import { dumpView } from './dump-store.ts';
 import { MemoryKv } from './memory-kv.ts';

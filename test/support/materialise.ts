@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { limits, machinePorts, Store, type StoreOptions } from '@mstore/store';
 import { openLmdbKv } from '@mstore/store/internal/catalog/lmdb-kv';
-import { simDirectory, type SimMachine } from './sim-machine.ts';
+import { type SimMachine, simDirectory } from './sim-machine.ts';
 import { tempDirectory } from './temp.ts';
 
 /** Copies the store to a directory, opens it there with the real ports, and closes it after `use`. */

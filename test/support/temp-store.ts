@@ -2,16 +2,16 @@
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import {
-  check,
   type CheckOptions,
+  check,
   createStore,
-  rebuild,
   type RebuildReport,
+  rebuild,
   Store,
   type StoreOptions,
   type StoreReading,
 } from '@mstore/store';
-import { simDirectory, SimMachine, type SimMachineOptions } from './sim-machine.ts';
+import { SimMachine, type SimMachineOptions, simDirectory } from './sim-machine.ts';
 import { tempDirectory } from './temp.ts';
 
 /** An open store and what can be done with it beyond its face. */

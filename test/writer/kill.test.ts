@@ -11,11 +11,11 @@ import { counts } from '../support/long.ts';
 import { MessageSource } from '../support/messages.ts';
 import { type Random, seededRandom } from '../support/random.ts';
 import { testSeed } from '../support/seed.ts';
-import { assertClean } from '../support/temp-store.ts';
 import { tempDirectory } from '../support/temp.ts';
+import { assertClean } from '../support/temp-store.ts';
 import { shaOf } from '../support/traffic.ts';
 
-const storm = fileURLToPath(new URL('storm.js', import.meta.url));
+const storm = fileURLToPath(new URL('./storm.js', import.meta.url));
 
 interface Writing {
   readonly child: ChildProcess;
@@ -42,7 +42,12 @@ function startWriter(directory: string, seed: number): Writing {
 }
 
 /** Appends through the socket until the writer is gone; returns how it went away. */
-async function appendUntilGone(client: WriterClient, mailbox: MailboxId, random: Random, told: string[]): Promise<unknown> {
+async function appendUntilGone(
+  client: WriterClient,
+  mailbox: MailboxId,
+  random: Random,
+  told: string[],
+): Promise<unknown> {
   const source = new MessageSource(random);
   for (;;) {
     try {

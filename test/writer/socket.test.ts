@@ -10,8 +10,8 @@ import {
   createStore,
   inbox,
   isStoreError,
-  limits,
   type Lsn,
+  limits,
   type MailboxId,
   type Store,
   type StoreErrorCode,
@@ -22,14 +22,15 @@ import { recordType } from '@mstore/store/internal/log/records';
 import { WriterClient } from '@mstore/store/internal/writer/client';
 import { WriterServer } from '@mstore/store/internal/writer/server';
 import { encodeFrame, encodeValue, frameType } from '@mstore/store/internal/writer/wire';
-import { compareAll, ModelRun } from '../model/model-run.ts';
+import { compareAll } from '../model/compare.ts';
+import { ModelRun } from '../model/model-run.ts';
 import { counts } from '../support/long.ts';
 import { MessageSource } from '../support/messages.ts';
 import { seededRandom } from '../support/random.ts';
 import { testSeed } from '../support/seed.ts';
 import { StoreModel } from '../support/store-model.ts';
-import { assertClean, simStore, tempStore } from '../support/temp-store.ts';
 import { tempDirectory } from '../support/temp.ts';
+import { assertClean, simStore, tempStore } from '../support/temp-store.ts';
 
 interface Served extends AsyncDisposable {
   readonly client: WriterClient;
@@ -87,17 +88,18 @@ test('the feed tells a client the same as a listener beside the writer, in order
   await using served = await serve(store);
   const told: string[] = [];
   const heard: string[] = [];
-  const text = (change: Change): string => `${change.sequence} ${change.kind} ${change.mailbox} ${change.uids.toString()}`;
+  const text = (change: Change): string =>
+    `${change.sequence} ${change.kind} ${change.mailbox} ${change.uids.toString()}`;
   await store.settle();
   store.subscribeFeed((changes) => told.push(...changes.map(text)));
   served.client.subscribeFeed((changes) => heard.push(...changes.map(text)));
   // Its answer comes after the subscription is in force.
   await served.client.subscribe(account, 'x', true);
   for (let n = 0; n < 50; n++) {
-    const messages = await Promise.all([1, 2, 3].map((k) => served.client.take(Buffer.from(`Subject: ${n} ${k}\r\n\r\n`))));
-    await Promise.all(
-      messages.map((message) => served.client.deliver(message, [{ account, trace: Buffer.alloc(0) }])),
+    const messages = await Promise.all(
+      [1, 2, 3].map((k) => served.client.take(Buffer.from(`Subject: ${n} ${k}\r\n\r\n`))),
     );
+    await Promise.all(messages.map((message) => served.client.deliver(message, [{ account, trace: Buffer.alloc(0) }])));
   }
   await served.client.subscribe(account, 'x', false);
   assert.deepEqual(heard, told);
