@@ -10,7 +10,8 @@ import { testSeed } from '../support/seed.ts';
 import { StoreModel } from '../support/store-model.ts';
 import { assertClean, simStore, type TempStore, tempStore } from '../support/temp-store.ts';
 import { Traffic } from '../support/traffic.ts';
-import { compareAll, ModelRun } from './model-run.ts';
+import { compareAll } from './compare.ts';
+import { ModelRun } from './model-run.ts';
 
 /** Runs histories, each with a seed of its own that a failure names. */
 async function histories(t: TestContext, count: number, one: (random: Random) => Promise<number>): Promise<void> {

@@ -4,7 +4,8 @@
  */
 import { connect, type Socket } from 'node:net';
 import type { UidSet } from '../codec/uid-set.ts';
-import { errnoOf, isStoreError, StoreError } from '../errors.ts';
+import { errnoOf, StoreError, type StoreErrorCode } from '../errors.ts';
+import { limits } from '../limits.ts';
 import type { AccountId, MailboxId, MailboxRole } from '../types.ts';
 import type { Change, Listener } from './feed.ts';
 import type { CreatedAccount } from './intents/account.ts';
@@ -13,23 +14,10 @@ import type { FlagsAnswer, FlagsRequest } from './intents/flags.ts';
 import type { CreatedMailbox } from './intents/mailbox.ts';
 import type { DeliveryResult, DeliveryTarget, Placed } from './intents/place.ts';
 import type { AppendMessage, CopiedMessages, MailWriter, TakenMessage, TakeOptions } from './mail-writer.ts';
-import type { Refusal } from './server.ts';
-import {
-  bodyBytes,
-  decodeValue,
-  encodeFrame,
-  encodeValue,
-  type Frame,
-  FrameReader,
-  frameType,
-  windowBytes,
-} from './wire.ts';
+import { bodyBytes, decodeValue, encodeFrame, encodeValue, type Frame, FrameReader, frameType, windowBytes } from './wire.ts';
 
-/** How much more of a body may be sent. */
-interface Credit {
-  left: number;
-  wake: (() => void) | undefined;
-}
+/** Octets kept free in a frame for its head. */
+const frameSlackBytes = 64;
 
 interface Waiting {
   resolve(answer: unknown): void;
@@ -54,9 +42,9 @@ function idOf(message: TakenMessage): number {
 
 export class WriterClient implements MailWriter {
   readonly #socket: Socket;
-  readonly #frames = new FrameReader();
+  readonly #frames = new FrameReader(limits.answerBytes);
   readonly #waiting = new Map<number, Waiting>();
-  readonly #credit = new Map<number, Credit>();
+  readonly #credit = new Map<number, { left: number; wake: (() => void) | undefined }>();
   readonly #listeners = new Set<Listener>();
   #nextId = 1;
   #gone: StoreError | undefined;
@@ -90,7 +78,7 @@ export class WriterClient implements MailWriter {
   async take(octets: Buffer | AsyncIterable<Buffer>, options: TakeOptions = {}): Promise<TakenMessage> {
     const id = this.#nextId++;
     const size = this.#request<number>('take', id, options.finalLineEnd ?? false);
-    const credit: Credit = { left: windowBytes, wake: undefined };
+    const credit = { left: windowBytes, wake: undefined as (() => void) | undefined };
     this.#credit.set(id, credit);
     let refused: unknown;
     size.catch((error: unknown) => {
@@ -114,7 +102,12 @@ export class WriterClient implements MailWriter {
     return new RemoteMessage(id, await size);
   }
 
-  async #sendBody(id: number, octets: Buffer, credit: Credit, isRefused: () => boolean): Promise<void> {
+  async #sendBody(
+    id: number,
+    octets: Buffer,
+    credit: { left: number; wake: (() => void) | undefined },
+    isRefused: () => boolean,
+  ): Promise<void> {
     while (credit.left < octets.length && !isRefused() && this.#gone === undefined) {
       await new Promise<void>((resolve) => {
         credit.wake = resolve;
@@ -205,9 +198,14 @@ export class WriterClient implements MailWriter {
         reject(this.#gone);
         return;
       }
+      const payload = encodeValue([name, ...args]);
+      if (payload.length > limits.frameBytes - frameSlackBytes) {
+        reject(new StoreError('limitExceeded', `a request of ${payload.length} octets, ${limits.frameBytes} are allowed`));
+        return;
+      }
       const id = this.#nextId++;
       this.#waiting.set(id, { resolve: (answer) => resolve(answer as Answer), reject });
-      this.#send(frameType.request, id, encodeValue([name, ...args]));
+      this.#send(frameType.request, id, payload);
     });
   }
 
@@ -219,16 +217,15 @@ export class WriterClient implements MailWriter {
     try {
       for (const frame of this.#frames.push(octets)) this.#frame(frame);
     } catch (error) {
-      if (!isStoreError(error, 'badIntent')) throw error;
-      // Not a writer's octets: as good as no writer. What waits is told when the socket has closed.
-      this.#socket.destroy();
+      // Not a writer's frames: whatever was asked is answered with `noWriter`.
+      this.#socket.destroy(error instanceof Error ? error : undefined);
     }
   }
 
-  #frame(frame: Frame): void {
-    if (frame.type === frameType.feed) this.#tell(decodeValue(frame.payload) as readonly Change[]);
-    else if (frame.type === frameType.credit) this.#confirm(frame.id, frame.payload.readUInt32BE(0));
-    else this.#answer(frame.type, frame.id, decodeValue(frame.payload));
+  #frame({ type, id, payload }: Frame): void {
+    if (type === frameType.feed) this.#tell(decodeValue(payload) as readonly Change[]);
+    else if (type === frameType.credit) this.#confirm(id, payload.readUInt32BE(0));
+    else this.#answer(type, id, decodeValue(payload));
   }
 
   #tell(changes: readonly Change[]): void {
@@ -247,8 +244,8 @@ export class WriterClient implements MailWriter {
     this.#waiting.delete(id);
     if (type === frameType.answer) waiting?.resolve(value);
     else {
-      const refusal = value as Refusal;
-      waiting?.reject(new StoreError(refusal.code, refusal.message, refusal.details));
+      const { code, message, details } = value as { code: StoreErrorCode; message: string; details: Record<string, string> };
+      waiting?.reject(new StoreError(code, message, details));
     }
   }
 
