@@ -37,7 +37,7 @@ const importRules: ImportRules = {
     cli: ['store', 'net', 'directory', 'lda', 'pop3d', 'imapd', 'proxy'],
   },
   floors: [
-    { names: ['index', 'store', 'config'] },
+    { names: ['index', 'work', 'store', 'config'] },
     { names: ['upkeep', 'writer'] },
     { names: ['mail'] },
     { names: ['log'] },
@@ -47,7 +47,20 @@ const importRules: ImportRules = {
   ],
   faces: {
     heap: ['heap', 'location'],
-    catalog: ['catalog', 'schema', 'kv'],
+    // The log speaks the catalog's rows; how they become octets is the catalog's own but for one codec.
+    catalog: [
+      'catalog',
+      'schema',
+      'kv',
+      'rows',
+      'row-codecs',
+      'index-chunk',
+      'uid-pages',
+      'write-set',
+      'keys',
+      'generations',
+      'lmdb-kv',
+    ],
   },
   owned: {
     lmdb: ['packages/store/src/catalog/lmdb-kv'],
@@ -60,10 +73,20 @@ const sizeRules: SizeRules = { moduleLines: 400, testLines: 800, functionLines: 
 const exceptions: Exceptions = {
   // The maker of all branded numbers.
   'packages/store/src/types.ts': ['return value as T;'],
+  // A change is put through the table whose codec it carries, which is checked in the line before.
+  'packages/store/src/catalog/write-set.ts': ['return change.row as Row | undefined;'],
+  // What the writer of the same release sends over its own socket.
+  'packages/store/src/writer/client.ts': [
+    'resolve: (answer) => resolve(answer as Answer)',
+    'this.#tell(decodeValue(frame.payload) as readonly Change[])',
+    'const refusal = value as Refusal;',
+  ],
+  // Dropping undefined members is what the type says.
+  'packages/store/src/writer/operations.ts': ['as never;'],
 };
 
 /** Documents that comments and pages name before they are written; a line that is no longer needed fails the run. */
-const unwritten = new Set(['docs/format/catalog.md', 'docs/format/log.md']);
+const unwritten = new Set<string>();
 
 const files = filesBelow('');
 const read = (path: string): Source => readSource(path, readRepositoryFile(path));

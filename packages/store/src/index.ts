@@ -19,12 +19,24 @@ export { limits } from './limits.ts';
 export { decodeRecord, type LogRecord, recordType } from './log/records.ts';
 export type { StoredMessage } from './mail/assemble.ts';
 export { inbox, mailboxName } from './mail/mailbox-name.ts';
-export { readFrom, type WorkingStore, type WorkOptions, workOn } from './work.ts';
 export { createStore, Store, StoreReader, type StoreReading } from './store.ts';
-export * from './types.ts';
-export { check, type CheckOptions, type CheckReport } from './upkeep/check.ts';
+export {
+  type AccountId,
+  allFlags,
+  brandNumber,
+  flag,
+  type Lsn,
+  type MailboxId,
+  type MailboxRole,
+  type MessageId,
+  type ModSeq,
+  type Uid,
+  type UidValidity,
+} from './types.ts';
+export { type CheckOptions, type CheckReport, check } from './upkeep/check.ts';
 export type { Finding } from './upkeep/findings.ts';
-export { rebuild, type RebuildOptions, type RebuildReport } from './upkeep/rebuild.ts';
+export { type RebuildOptions, type RebuildReport, rebuild } from './upkeep/rebuild.ts';
+export { readFrom, type WorkingStore, type WorkOptions, workOn } from './work.ts';
 export type { Change, ChangeKind, Listener } from './writer/feed.ts';
 export type { DeliveryResult, DeliveryTarget, Placed } from './writer/intents/place.ts';
 export type { AppendMessage, MailWriter, TakenMessage, TakeOptions } from './writer/mail-writer.ts';

@@ -76,6 +76,8 @@ export const limits = {
   keywordBytes: 255,
   /** octets of an imported UIDL: RFC 1939 §7. */
   uidlBytes: 70,
+  /** seconds before or after 1970 of an internal date: years of four digits, and well within what the index can keep. */
+  dateSeconds: 253_402_300_799, // the end of the year 9999
   /** octets of the header lines that a delivery puts on top. */
   traceBytes: 16_384, // 16 * KiB
   /** Message-IDs of one message that take part in threading: its own, the first and the last of References. */

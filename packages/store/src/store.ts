@@ -2,6 +2,7 @@
  * A store, opened: by its writer, or for reading beside one. This is the face of the package; who calls `deliver` never
  * learns that segments, hashes or reference counts exist.
  */
+import { dirname } from 'node:path';
 import { Catalog } from './catalog/catalog.ts';
 import { generationPath, nextGeneration, setCurrentGeneration } from './catalog/generations.ts';
 import type { Entry } from './catalog/index-chunk.ts';
@@ -14,6 +15,9 @@ import { limits } from './limits.ts';
 import { replay } from './log/recover.ts';
 import { openMessage, type StoredMessage } from './mail/assemble.ts';
 import type { FileLock } from './sys/file-lock.ts';
+import { Committer } from './writer/batch.ts';
+import { Feed } from './writer/feed.ts';
+import { HeadState } from './writer/head-state.ts';
 import {
   catalogDirectory,
   heapOptions,
@@ -21,14 +25,13 @@ import {
   initializeCatalog,
   isStore,
   machinePorts,
+  making,
   openCatalog,
   type StoreOptions,
   type StorePorts,
+  sealCatalog,
   takeLock,
 } from './writer/store-directory.ts';
-import { Committer } from './writer/batch.ts';
-import { Feed } from './writer/feed.ts';
-import { HeadState } from './writer/head-state.ts';
 import { Writer } from './writer/writer.ts';
 
 /** What can be read of a store, by its writer or beside it. */
@@ -45,7 +48,10 @@ export interface StoreReading {
 
 /** Makes a new, empty store; durable on return. @throws {StoreError} storeExists, ioError, diskFull */
 export async function createStore(directory: string, options: StoreOptions = {}): Promise<void> {
-  const ports = options.ports ?? machinePorts;
+  await making(directory, () => makeStore(directory, options.ports ?? machinePorts, options));
+}
+
+async function makeStore(directory: string, ports: StorePorts, options: StoreOptions): Promise<void> {
   await ports.fs.makeDirectory(directory);
   const lock = takeLock(ports, directory);
   try {
@@ -58,9 +64,11 @@ export async function createStore(directory: string, options: StoreOptions = {})
     const generation = await nextGeneration(ports.fs, catalogDirectory(directory));
     const kv = ports.openKv(generationPath(catalogDirectory(directory), generation), false);
     await initializeCatalog(kv, heap);
+    await sealCatalog(kv);
     await kv.close();
     await setCurrentGeneration(ports.fs, catalogDirectory(directory), generation);
     await ports.fs.syncDirectory(directory);
+    await ports.fs.syncDirectory(dirname(directory));
   } finally {
     lock.release();
   }

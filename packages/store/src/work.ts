@@ -8,7 +8,7 @@ import { Store, StoreReader, type StoreReading } from './store.ts';
 import { WriterClient } from './writer/client.ts';
 import type { MailWriter } from './writer/mail-writer.ts';
 import { WriterServer } from './writer/server.ts';
-import type { StoreOptions } from './writer/store-directory.ts';
+import { machinePorts, type StoreOptions } from './writer/store-directory.ts';
 
 /** Access to a store for changes and for reading. */
 export interface WorkingStore {
@@ -29,7 +29,8 @@ const retryMs = 50;
 
 /** @throws {StoreError} noStore, locked after the wait, and what opening throws */
 export async function workOn(directory: string, options: WorkOptions = {}): Promise<WorkingStore> {
-  const deadline = performance.now() + (options.waitMs ?? limits.lockWaitMs);
+  const { clock } = options.ports ?? machinePorts;
+  const deadline = clock.monotonic() + (options.waitMs ?? limits.lockWaitMs);
   for (;;) {
     try {
       return await asWriter(directory, options);
@@ -37,7 +38,7 @@ export async function workOn(directory: string, options: WorkOptions = {}): Prom
       if (!isStoreError(error, 'locked')) throw error;
       const client = await tryConnect(directory);
       if (client !== undefined) return asClient(directory, client, options);
-      if (performance.now() > deadline) throw error;
+      if (clock.monotonic() > deadline) throw error;
     }
     await new Promise((resolve) => setTimeout(resolve, retryMs));
   }

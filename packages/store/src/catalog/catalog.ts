@@ -173,4 +173,3 @@ export class Catalog {
     for (const [key, row] of this.view.range(segmentTable, range)) yield [messageOfKey(key), row];
   }
 }
-

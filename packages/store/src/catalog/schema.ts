@@ -39,27 +39,29 @@ import {
 } from './keys.ts';
 import type { TableName } from './kv.ts';
 import {
-  type AccountRow,
   accountCodec,
-  type MailboxRow,
-  type MessageRow,
   mailboxCodec,
   messageCodec,
   numberCodec,
   octetsCodec,
-  type PartRow,
   partCodec,
-  type RetainedRow,
   type RowCodec,
   retainedCodec,
-  type SegmentRow,
-  type StateRow,
   segmentCodec,
   stateCodec,
-  type ThreadRow,
   threadCodec,
   uidSetCodec,
   wordsCodec,
+} from './row-codecs.ts';
+import type {
+  AccountRow,
+  MailboxRow,
+  MessageRow,
+  PartRow,
+  RetainedRow,
+  SegmentRow,
+  StateRow,
+  ThreadRow,
 } from './rows.ts';
 import { UidPage } from './uid-pages.ts';
 

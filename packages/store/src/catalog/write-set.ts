@@ -7,12 +7,14 @@
  */
 import { invariant } from '../errors.ts';
 import type { Kv, KvChange, KvRange, TableName } from './kv.ts';
-import type { RowCodec } from './rows.ts';
+import type { RowCodec } from './row-codecs.ts';
 import type { Table } from './schema.ts';
 
 interface Change {
   readonly key: Buffer;
-  readonly codec: RowCodec<unknown>;
+  /** Means nothing while the row is removed: a removal may cover several kinds of row. */
+  codec: RowCodec<unknown>;
+  /** Undefined: removed. */
   row: unknown;
 }
 
@@ -30,8 +32,15 @@ export class WriteSet {
       this.#tables.set(table, changes);
     }
     const known = changes.get(text);
-    if (known !== undefined) known.row = row;
-    else changes.set(text, { key, codec, row });
+    if (known === undefined) changes.set(text, { key, codec, row });
+    else {
+      invariant(
+        row === undefined || known.row === undefined || known.codec === codec,
+        'two kinds of row under one key',
+      );
+      known.codec = codec;
+      known.row = row;
+    }
   }
 
   changesOf(table: TableName): Iterable<Change> {
@@ -189,8 +198,9 @@ export class View {
   }
 }
 
-/** The row in a change, which was put through a table of the same codec. */
+/** The row in a change, which was put through a table of the same codec; undefined when it was removed. */
 function rowOf<Row>(change: Change, codec: RowCodec<Row>): Row | undefined {
+  if (change.row === undefined) return undefined;
   invariant(change.codec === codec, 'two kinds of row under one key');
   return change.row as Row | undefined;
 }

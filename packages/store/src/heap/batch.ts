@@ -9,23 +9,20 @@ import { crc32 } from 'node:zlib';
 import { invariant } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { brandNumber, type Lsn } from '../types.ts';
-import {
-  addToBatchCrc,
-  commitBytes,
-  commitType,
-  encodeCommit,
-  encodeRecordHead,
-  recordBytes,
-  recordHeaderBytes,
-} from './format.ts';
+import { addToBatchCrc, commitType, encodeCommit, encodeRecordHead, recordBytes, recordHeaderBytes } from './format.ts';
 import type { Commit, Location, NewRecord } from './location.ts';
 
 /** Octets of a payload up to which it is copied (3 µs) instead of referenced. */
 const copiedBytesMax = 16 * 1024;
-/** Octets of the first buffer that heads and small payloads are encoded into; later ones double. */
-const firstArenaBytes = 64 * 1024;
-/** Octets of the largest such buffer. */
-const arenaBytesMax = 1024 * 1024;
+/** Octets of the buffer that each batch encodes heads and small payloads into first; fresh memory would cost as much as
+ *  the encoding. A larger batch takes more. */
+const firstArenaBytes = 256 * 1024;
+const furtherArenaBytes = 1024 * 1024;
+
+/** The buffer that the batches of a writer begin in, one after the other. */
+export function newArena(): Buffer {
+  return Buffer.allocUnsafeSlow(firstArenaBytes);
+}
 
 /** Where a batch goes. */
 export interface BatchPlace {
@@ -34,6 +31,8 @@ export interface BatchPlace {
   readonly epoch: number;
   /** The batch's number. */
   readonly number: number;
+  /** This batch's alone until it was written or abandoned. */
+  readonly arena: Buffer;
   /** The segment it goes to. */
   readonly segment: number;
 }
@@ -47,7 +46,7 @@ export class BatchBuilder {
   readonly segment: number;
   readonly #place: BatchPlace;
   readonly #pieces: Buffer[] = [];
-  #arena: Buffer = Buffer.alloc(0);
+  #arena: Buffer;
   #pieceStart = 0;
   #arenaUsed = 0;
   #octets = 0;
@@ -57,6 +56,7 @@ export class BatchBuilder {
 
   constructor(place: BatchPlace) {
     this.#place = place;
+    this.#arena = place.arena;
     this.firstLsn = place.firstLsn;
     this.epoch = place.epoch;
     this.number = place.number;
@@ -145,17 +145,11 @@ export class BatchBuilder {
     return { commit, octets: this.#pieces };
   }
 
-  /** Octets of the batch when sealed. */
-  get sealedBytes(): number {
-    return this.#octets + commitBytes;
-  }
-
   /** Takes `length` octets of the arena in one piece. */
   #room(length: number): number {
     if (this.#arenaUsed + length > this.#arena.length) {
       this.#endPiece();
-      const next = this.#arena.length === 0 ? firstArenaBytes : Math.min(this.#arena.length * 2, arenaBytesMax);
-      this.#arena = Buffer.allocUnsafeSlow(Math.max(next, length));
+      this.#arena = Buffer.allocUnsafeSlow(Math.max(furtherArenaBytes, length));
       this.#pieceStart = 0;
       this.#arenaUsed = 0;
     }

@@ -13,6 +13,7 @@ import {
   type FixedHeader,
   type ListedSegment,
   lsnAt,
+  type SegmentHeader,
   segmentFixedBytes,
 } from './format.ts';
 import type { DamageKind, OnDamage, SegmentState } from './location.ts';
@@ -56,22 +57,22 @@ export function corruptAt(kind: DamageKind, segment: number, offset: number, lsn
   });
 }
 
-/** A Segment from its header; the log ends in it at `endLsn`. */
-export function segmentFrom(header: FixedHeader, fileBytes: number, endLsn: Lsn, live: readonly number[]): Segment {
-  return {
-    storeId: header.storeId,
-    number: header.number,
-    epoch: header.epoch,
-    salt: header.salt,
-    baseLsn: header.baseLsn,
-    endLsn,
-    fileBytes,
-    headerBytes: header.headerBytes,
-    predecessor: header.predecessor,
-    liveSegments: live,
-    highWater: header.highWater,
-    lastBatch: header.lastBatch,
-  };
+/** A Segment from its header and file; the log ends in it at `endLsn`. */
+export function segmentFrom(
+  header: SegmentHeader & { readonly headerBytes: number },
+  fileBytes: number,
+  endLsn: Lsn,
+  liveSegments: readonly number[],
+): Segment {
+  const { storeId, number, epoch, salt, baseLsn, headerBytes, predecessor, highWater, lastBatch } = header;
+  const state = { number, epoch, baseLsn, endLsn, fileBytes, headerBytes, predecessor, liveSegments, highWater };
+  return { ...state, storeId, salt, lastBatch };
+}
+
+/** The part of a Segment that is told outside. */
+export function stateOf(segment: Segment): SegmentState {
+  const { storeId: _storeId, salt: _salt, lastBatch: _lastBatch, ...state } = segment;
+  return state;
 }
 
 interface Newest {
@@ -177,6 +178,9 @@ async function loadListed(
     } catch (error) {
       if (isStoreError(error) && errnoOf(error.cause) === 'ENOENT') return 'missing';
       throw error;
+    } finally {
+      // A descriptor that nobody reads through would keep the octets of an unlinked file.
+      await files.forget(number);
     }
   };
   for (let from = 0; from < newest.live.length; from += headersAtOnce) {
@@ -203,7 +207,7 @@ function checkChain(older: readonly Segment[], { header }: Newest): void {
   }
   if (below === undefined) return;
   const disagrees = header.predecessor === below.number && header.predecessorEnd !== below.endLsn;
-  if (header.baseLsn < below.endLsn || header.predecessor < below.number || disagrees) {
+  if (header.baseLsn < below.endLsn || disagrees) {
     throw corruptAt('segmentHeader', header.number, 0, header.baseLsn, 'its predecessor contradicts its list');
   }
 }

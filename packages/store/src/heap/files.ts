@@ -59,6 +59,11 @@ export class SegmentFiles {
     this.directory = join(storeDirectory, 'heap');
   }
 
+  /** True after `close`. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
   path(number: number): string {
     return join(this.directory, segmentName(number));
   }
@@ -91,8 +96,8 @@ export class SegmentFiles {
         this.counters.readCalls++;
         this.counters.readBytes += got;
         if (got === 0) break;
+        // A read may be cut short anywhere, not only at the end of the file.
         done += got;
-        // A full answer needs no second call; a short one is asked again, as reads may be cut anywhere.
       }
       return done;
     });

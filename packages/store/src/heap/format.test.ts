@@ -12,6 +12,7 @@ import {
   encodeSegmentHeader,
   segmentFixedBytes,
 } from './format.ts';
+import { Heap } from './heap.ts';
 import {
   append,
   directory,
@@ -24,9 +25,8 @@ import {
   scanned,
   storeId,
   texts,
-} from './heap.test-support.ts';
-import { Heap } from './heap.ts';
-import { MemoryFs } from './memory-fs.test-support.ts';
+} from './heap-support.test.ts';
+import { MemoryFs } from './memory-fs.test.ts';
 import { segmentName, segmentNumber } from './names.ts';
 
 const header = {

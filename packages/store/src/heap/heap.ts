@@ -11,7 +11,7 @@ import type { Clock } from '../sys/clock.ts';
 import type { FileHandle, FileSystem } from '../sys/fs.ts';
 import { brandNumber, type Lsn } from '../types.ts';
 import type { BatchBuilder } from './batch.ts';
-import type { Segment } from './chain.ts';
+import { type Segment, stateOf } from './chain.ts';
 import { asStoreError, closeQuietly, type HeapCounters, SegmentFiles } from './files.ts';
 import type { ListedSegment } from './format.ts';
 import type {
@@ -36,15 +36,16 @@ import {
   recover,
   refuseExisting,
 } from './open.ts';
-import { decodeStored, readStored } from './reader.ts';
+import { decodeStored, readStored, segmentGone } from './reader.ts';
 import { type ScanOptions, scan } from './scanner.ts';
 import { type Appended, SegmentWriter } from './writer.ts';
 
 export type { BatchBuilder } from './batch.ts';
-export { commitBytes } from './format.ts';
 export type { HeapCounters } from './files.ts';
+export { commitBytes } from './format.ts';
 export type * from './location.ts';
 export type { OpenReport } from './open.ts';
+export { isSegmentGone } from './reader.ts';
 export type { ScanOptions } from './scanner.ts';
 
 export interface HeapPorts {
@@ -72,11 +73,6 @@ export interface CommitOptions {
   readonly idle?: boolean;
 }
 
-/** True when nothing holds the record's place any more: its segment was dropped. Look the location up once more. */
-export function isSegmentGone(error: unknown): boolean {
-  return isStoreError(error, 'corrupt') && error.details.gone === 1;
-}
-
 /** What a heap begins with. */
 interface Beginning {
   readonly segments: readonly Segment[];
@@ -93,7 +89,7 @@ export class Heap {
   #writer: SegmentWriter | undefined;
   /** Believed segments, rising; never empty. */
   #segments: Segment[];
-  /** What the newest header lists and itself, with the ends it knew; what the next one has to list. */
+  /** What the newest header lists, and itself, with their ends: what the next one has to list. */
   #listed: Map<number, Lsn>;
   /** Listed segments that cannot be read. */
   #lost: Map<number, DamageKind>;
@@ -107,7 +103,8 @@ export class Heap {
     this.#files = files;
     this.#onDamage = onDamage;
     this.#segments = [...beginning.segments];
-    this.#listed = new Map(beginning.listed);
+    const { number, endLsn } = lastOf(this.#segments);
+    this.#listed = new Map(beginning.listed).set(number, endLsn);
     this.#lost = lostOf(report);
     this.#lastCommit = beginning.lastCommit;
     this.storeId = lastOf(this.#segments).storeId;
@@ -224,7 +221,7 @@ export class Heap {
 
   /** The believed segments, rising by number. */
   segments(): readonly SegmentState[] {
-    return this.#segments.slice();
+    return this.#segments.map(stateOf);
   }
 
   /** The number of the segment whose log holds this LSN; undefined when none does. */
@@ -324,13 +321,14 @@ export class Heap {
   }
 
   #writing(): SegmentWriter {
+    if (this.#files.closed) throw new StoreError('closed', 'the heap is closed');
     if (this.#writer === undefined) throw new StoreError('readOnly', 'this heap is open for reading');
     return this.#writer;
   }
 
   #stillListed(): ListedSegment[] {
-    const live = [...this.#listed].filter(([number]) => !this.#retired.has(number));
-    return live.map(([number, endLsn]) => ({ number, endLsn }));
+    const listed = [...this.#listed].map(([number, endLsn]) => ({ number, endLsn }));
+    return listed.filter(({ number }) => !this.#retired.has(number));
   }
 
   #publish({ commit, segments }: Appended): void {
@@ -349,9 +347,8 @@ export class Heap {
 
   #holding(lsn: Lsn): Segment | undefined {
     const segment = this.#segments[indexBelow(this.#segments, lsn)];
-    return segment !== undefined && lsn >= segment.baseLsn + segment.headerBytes && lsn < segment.endLsn
-      ? segment
-      : undefined;
+    if (segment === undefined || lsn < segment.baseLsn + segment.headerBytes) return undefined;
+    return lsn < segment.endLsn ? segment : undefined;
   }
 
   /** Where a record may lie: a reader's places come from a catalog that can be ahead of what it believes. */
@@ -380,7 +377,7 @@ export class Heap {
       return { stored: await readStored(this.#files, again, lsn, bytes), segment: again };
     }
     if (!gone) throw failure;
-    throw new StoreError('corrupt', `no segment holds LSN ${lsn}`, { segment: 0, offset: 0, lsn, gone: 1 }, failure);
+    throw segmentGone(lsn, failure);
   }
 
   #reload(): Promise<void> {

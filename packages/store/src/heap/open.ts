@@ -73,7 +73,8 @@ export async function readState(
   const { unborn, missing, damaged, unlisted } = chain;
   const voidBytes = newest.baseLsn + newest.fileBytes - newest.endLsn;
   const report = { rewrittenBytes: 0, voidBytes: Math.max(voidBytes, 0), unborn, missing, damaged, unlisted };
-  return { segments, newest, chain, tail, report, lastCommit: tail.lastCommit ?? (await findCommit(files, segments)) };
+  const lastCommit = tail.lastCommit ?? (await findCommit(files, segments));
+  return { segments, newest, chain: withEnd(chain, newest), tail, report, lastCommit };
 }
 
 /** What a reader believed, and what it finds now. */
@@ -103,7 +104,7 @@ export async function readAgain(
   const retired = known.segments.filter(({ number }) => unlisted.has(number));
   const segments = [...chain.segments.slice(0, -1), ...retired, newest].sort((a, b) => a.number - b.number);
   const lastCommit = tail.lastCommit ?? (grew ? known.lastCommit : await findCommit(files, segments));
-  return { segments, lastCommit, chain, retired: retired.map(({ number }) => number) };
+  return { segments, lastCommit, chain: withEnd(chain, newest), retired: retired.map(({ number }) => number) };
 }
 
 /**
@@ -123,7 +124,7 @@ export async function recover(files: SegmentFiles, file: FileHandle, { newest, t
       throw asStoreError(error, 'ioError', 'syncing', files.directory);
     }
   }
-  return to - from;
+  return Math.max(to - from, 0);
 }
 
 /** Opens a segment's file for writing. @throws {StoreError} ioError */
@@ -152,6 +153,11 @@ export function lastOf(segments: readonly Segment[]): Segment {
   const last = segments.at(-1);
   if (last === undefined) throw new Error('a heap has a segment');
   return last;
+}
+
+/** The chain with the newest segment's end as it was found: its own header knows only where its log starts. */
+function withEnd(chain: Chain, newest: Segment): Chain {
+  return { ...chain, listed: new Map(chain.listed).set(newest.number, newest.endLsn) };
 }
 
 /** The COMMIT that ends the last segment that has one: in front of the end that a later header named. */

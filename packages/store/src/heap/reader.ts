@@ -4,15 +4,30 @@
  */
 import { crc32 } from 'node:zlib';
 import zstd from 'zstd-napi/binding.js';
+import { isStoreError, StoreError } from '../errors.ts';
+import { limits } from '../limits.ts';
 import type { Lsn } from '../types.ts';
 import { corruptAt } from './chain.ts';
 import type { SegmentFiles } from './files.ts';
-import { decodeRecordHead, headBytesAt, peekRecordHead, recordHeaderBytes } from './format.ts';
+import { decodeRecordHead, headBytesAt, peekRecordHead, recordBytes, recordHeaderBytes } from './format.ts';
 import type { HeapRecord, StoredRecord } from './location.ts';
 import type { WalkedSegment } from './walk.ts';
 
 /** Octets read when the caller does not know how many: the whole of most ENTRYs, EVENTs and small MESSAGEs. */
 const guessBytes = 8 * 1024;
+
+/** The error for a place that no segment holds. */
+export function segmentGone(lsn: Lsn, cause: unknown): StoreError {
+  return new StoreError('corrupt', `no segment holds LSN ${lsn}`, { segment: 0, offset: 0, lsn, gone: 1 }, cause);
+}
+
+/** True when nothing holds the record's place any more: its segment was dropped. Look the location up once more. */
+export function isSegmentGone(error: unknown): boolean {
+  return isStoreError(error, 'corrupt') && error.details.gone === 1;
+}
+
+/** Octets of the largest record. */
+const recordBytesMax = recordBytes(0xffff, limits.recordBytes);
 
 /** Reads the record at `lsn`, payload as stored. @throws {StoreError} corrupt, ioError */
 export async function readStored(
@@ -22,7 +37,7 @@ export async function readStored(
   bytes: number | undefined,
 ): Promise<StoredRecord> {
   const offset = lsn - segment.baseLsn;
-  let octets = Buffer.allocUnsafe(Math.max(bytes ?? guessBytes, recordHeaderBytes));
+  let octets = Buffer.allocUnsafe(Math.min(Math.max(bytes ?? guessBytes, recordHeaderBytes), recordBytesMax));
   let held = await files.read(segment.number, octets, 0, octets.length, offset);
   const extend = async (needed: number): Promise<void> => {
     if (needed <= octets.length) return;

@@ -53,17 +53,18 @@ export async function findTail(
 ): Promise<Tail> {
   let suspect: unknown;
   for (;;) {
-    const walk = new TailWalk(files, segment, await files.size(segment.number));
-    if (!live) return walk.run(onDamage ?? refuseDamage);
+    const fileBytes = await files.size(segment.number);
+    const run = (tell: OnDamage): Promise<Tail> => new TailWalk(files, segment, fileBytes).run(tell);
+    if (!live) return run(onDamage ?? refuseDamage);
     try {
-      return await walk.run(refuseDamage);
+      return await run(refuseDamage);
     } catch (error) {
       if (!isStoreError(error, 'corrupt')) throw error;
       // Beside a writer, a place read before it was written looks damaged once a later batch proves it. The same place
       // twice is damage: when its proof was seen, it had been written.
       if (error.details.offset === suspect) {
         if (onDamage === undefined) throw error;
-        return walk.run(onDamage);
+        return run(onDamage);
       }
       suspect = error.details.offset;
     }

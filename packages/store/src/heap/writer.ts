@@ -26,8 +26,8 @@ import { invariant, StoreError } from '../errors.ts';
 import type { Clock } from '../sys/clock.ts';
 import type { FileHandle } from '../sys/fs.ts';
 import { brandNumber, type Lsn } from '../types.ts';
-import { BatchBuilder } from './batch.ts';
-import type { Segment } from './chain.ts';
+import { BatchBuilder, newArena } from './batch.ts';
+import { type Segment, segmentFrom } from './chain.ts';
 import { asStoreError, closeQuietly, isFull, type SegmentFiles } from './files.ts';
 import {
   alignUp,
@@ -98,6 +98,8 @@ export class SegmentWriter {
   /** Device errors since the last success. */
   #failures = 0;
   #open: OpenBatch | undefined;
+  /** Free whenever no batch is open: a write that has returned no longer needs its buffers. */
+  readonly #arena: Buffer = newArena();
   #committing = false;
 
   constructor(ports: WriterPorts, files: SegmentFiles, start: WriterStart) {
@@ -134,7 +136,14 @@ export class SegmentWriter {
     invariant(this.#open === undefined, 'one batch at a time');
     const plan = this.#plan(highWater);
     const { endLsn, salt, epoch, number: segment } = plan.segment;
-    const batch = new BatchBuilder({ firstLsn: endLsn, salt, epoch, number: this.#lastBatch + 1, segment });
+    const batch = new BatchBuilder({
+      firstLsn: endLsn,
+      salt,
+      epoch,
+      number: this.#lastBatch + 1,
+      segment,
+      arena: this.#arena,
+    });
     this.#open = { batch, plan };
     return batch;
   }
@@ -193,13 +202,9 @@ export class SegmentWriter {
       lastBatch: this.#lastBatch,
     };
     const headerBytes = segmentHeaderBytes(live.length);
-    const segment = {
-      ...header,
-      headerBytes,
-      endLsn: lsnAt(baseLsn, headerBytes),
-      fileBytes: headerBytes,
-      liveSegments: live.map(({ number }) => number),
-    };
+    const numbers = live.map(({ number }) => number);
+    const endLsn = lsnAt(baseLsn, headerBytes);
+    const segment = segmentFrom({ ...header, headerBytes }, headerBytes, endLsn, numbers);
     return { segment, header: encodeSegmentHeader(header, live) };
   }
 
@@ -267,8 +272,9 @@ export class SegmentWriter {
 
   /** Never writes to the segment again; its log ends where it did. */
   async #abandonSegment(segment: Segment, attempted: number): Promise<void> {
+    const fileBytes = (await this.#file?.size().catch(() => attempted)) ?? attempted;
     await this.close();
-    this.#broken.push({ ...segment, fileBytes: Math.max(segment.fileBytes, attempted) });
+    this.#broken.push({ ...segment, fileBytes });
   }
 }
 

@@ -1,7 +1,8 @@
 /** What each kind of EVENT does to the catalog. */
 import { chunkSlots, type Entry } from '../catalog/index-chunk.ts';
 import { kind, kindU32Key, prefixEnd, u32Key } from '../catalog/keys.ts';
-import { type MailboxRow, mailboxIdOf, octetsCodec } from '../catalog/rows.ts';
+import { octetsCodec } from '../catalog/row-codecs.ts';
+import { type MailboxRow, mailboxIdOf } from '../catalog/rows.ts';
 import {
   accountNameTable,
   accountTable,
@@ -34,47 +35,59 @@ export function applyEvent(refs: References, record: EventRecord): void {
   const modSeq = brandNumber<ModSeq>(sequence);
   switch (body.kind) {
     case 'accountCreated':
-      return createAccount(refs, body, time);
+      createAccount(refs, body, time);
+      break;
     case 'accountRenamed':
-      return renameAccount(view, body);
+      renameAccount(view, body);
+      break;
     case 'accountDeleted':
-      return deleteAccount(view, body.account, time);
+      deleteAccount(view, body.account, time);
+      break;
     case 'accountPurged':
-      return purgeAccount(view, body.account);
+      purgeAccount(view, body.account);
+      break;
     case 'quotaSet': {
       const account = view.edit(accountTable, body.account);
       if (account !== undefined) Object.assign(account, { quotaBytes: body.bytes, quotaMessages: body.messages });
-      return;
+      break;
     }
     case 'mailboxCreated':
-      return createMailbox(refs, body, modSeq, time);
+      createMailbox(refs, body, modSeq, time);
+      break;
     case 'mailboxesRenamed':
-      return renameMailboxes(refs, body);
+      renameMailboxes(refs, body);
+      break;
     case 'mailboxDeleted':
-      return deleteMailbox(refs, body.mailbox, modSeq, time);
+      deleteMailbox(refs, body.mailbox, modSeq, time);
+      break;
     case 'mailboxPurged':
-      return purgeMailbox(view, body.mailbox);
+      purgeMailbox(view, body.mailbox);
+      break;
     case 'roleSet': {
       const mailbox = view.edit(mailboxTable, body.mailbox);
       if (mailbox !== undefined) mailbox.role = body.role;
-      return;
+      break;
     }
     case 'subscribed':
       if (body.on) view.put(subscriptionTable, 1, body.account, body.name);
       else view.remove(subscriptionTable, body.account, body.name);
-      return;
+      break;
     case 'metadataSet':
       if (body.value !== undefined) view.put(metadataTable, body.value, body.account, body.mailbox, body.name);
       else view.remove(metadataTable, body.account, body.mailbox, body.name);
-      return;
+      break;
     case 'flagsSet':
-      return setFlags(view, body.mailbox, body.groups, modSeq);
+      setFlags(view, body.mailbox, body.groups, modSeq);
+      break;
     case 'expunged':
-      return expunge(refs, body, modSeq, time);
+      expunge(refs, body, modSeq, time);
+      break;
     case 'purged':
-      return purge(refs, body.mailbox, body.uids);
+      purge(refs, body.mailbox, body.uids);
+      break;
     case 'expungeFloor':
-      return raiseFloor(view, body.mailbox, body.floor);
+      raiseFloor(view, body.mailbox, body.floor);
+      break;
   }
 }
 

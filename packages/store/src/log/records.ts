@@ -206,6 +206,7 @@ function decodePart(record: HeapRecord): PartRecord | ChunkRecord | ClosingRecor
   const kind = r.u8();
   const number = r.u64();
   const sha = Buffer.from(r.bytes(32));
+  if (kind !== partKind.closing) r.end();
   if (kind === partKind.whole) return { type: 'part', sha, size: number, storedBytes: record.storedBytes };
   if (kind === partKind.chunk) return { type: 'chunk', offset: number };
   if (kind !== partKind.closing) throw new DecodeError(`PART of kind ${kind}`);
@@ -228,9 +229,13 @@ export function decodeMessage(record: HeapRecord): MessageRecord {
   const size = f.u64();
   const headerBytes = f.u32();
   const sha = Buffer.from(f.bytes(32));
+  f.end();
   const p = new Reader(record.payload);
   const manifest = decodeManifest(p);
   const literals = p.bytes(p.remaining);
+  const literalBytes = manifest.reduce((sum, piece) => sum + (piece.kind === 'literal' ? piece.bytes : 0), 0);
+  if (literalBytes !== literals.length)
+    throw new DecodeError(`${literals.length} literal octets, ${literalBytes} named`);
   const plainBytes = record.payload.length;
   return {
     type: 'message',

@@ -5,10 +5,11 @@
  */
 import type { Kv } from '../catalog/kv.ts';
 import { View, WriteSet } from '../catalog/write-set.ts';
+import { errorText, StoreError } from '../errors.ts';
 import type { Heap, ScannedRecord } from '../heap/heap.ts';
 import type { Location, Lsn } from '../types.ts';
 import { Applier } from './apply.ts';
-import { decodeRecord, type LogRecord, recordType } from './records.ts';
+import { decodeRecord, type LogRecord } from './records.ts';
 
 /** Rows changed after which a replay writes a transaction. */
 const rowsPerWrite = 20_000;
@@ -47,12 +48,13 @@ function applierFor(heap: Heap, kv: Kv, set: WriteSet): Applier {
   return new Applier(new View(kv, [], set), (lsn) => heap.segmentOf(lsn));
 }
 
-/** A record for apply. What a chunk or a whole part holds is not looked at: only where it lies. */
-export function decode(scanned: ScannedRecord): LogRecord {
-  return decodeRecord(scanned);
-}
-
-/** True for the records that carry content: they are applied first in a rebuild. */
-export function isContent(type: number): boolean {
-  return type === recordType.part || type === recordType.message;
+/** @throws {StoreError} corrupt: well framed, and not what its type says */
+function decode(scanned: ScannedRecord): LogRecord {
+  try {
+    return decodeRecord(scanned);
+  } catch (error) {
+    const { lsn } = scanned.location;
+    const text = `the record at ${lsn} (segment ${scanned.segment}) cannot be read: ${errorText(error)}`;
+    throw new StoreError('corrupt', text, { lsn, segment: scanned.segment }, error);
+  }
 }

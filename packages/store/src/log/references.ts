@@ -6,7 +6,14 @@
  * and dead otherwise, segment by segment; the store's totals follow.
  */
 import type { Entry } from '../catalog/index-chunk.ts';
-import { emptySegment, type MessageRow, type PartPiece, type PartRow, type SegmentRow, type StateRow } from '../catalog/rows.ts';
+import {
+  emptySegment,
+  type MessageRow,
+  type PartPiece,
+  type PartRow,
+  type SegmentRow,
+  type StateRow,
+} from '../catalog/rows.ts';
 import { messageHashTable, messageTable, partTable, segmentTable, stateTable, threadTable } from '../catalog/schema.ts';
 import type { View } from '../catalog/write-set.ts';
 import { invariant } from '../errors.ts';

@@ -32,7 +32,14 @@ export class StoredMessage {
   readonly literals: Buffer;
   readonly #parts: PartReader;
 
-  constructor(trace: Buffer, size: number, headerBytes: number, manifest: Manifest, literals: Buffer, parts: PartReader) {
+  constructor(
+    trace: Buffer,
+    size: number,
+    headerBytes: number,
+    manifest: Manifest,
+    literals: Buffer,
+    parts: PartReader,
+  ) {
     this.trace = trace;
     this.size = size;
     this.headerBytes = headerBytes;

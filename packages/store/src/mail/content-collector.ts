@@ -21,12 +21,15 @@ const lineFeed = 10;
 
 export class ContentCollector {
   readonly #base64: boolean;
+  readonly #keeps: boolean;
   #held: Buffer[] = [];
   #heldBytes = 0;
   #flow: ContentFlow | undefined;
 
-  constructor(encoding: string) {
+  /** `keeps`: what is pushed may be kept as it is, without a copy. */
+  constructor(encoding: string, keeps = false) {
     this.#base64 = encoding === 'base64';
+    this.#keeps = keeps;
   }
 
   push(octets: Buffer): void {
@@ -34,7 +37,7 @@ export class ContentCollector {
       this.#flow.push(octets);
       return;
     }
-    this.#held.push(Buffer.from(octets));
+    this.#held.push(this.#keeps ? octets : Buffer.from(octets));
     this.#heldBytes += octets.length;
     if (this.#heldBytes <= limits.partChunkBytes) return;
     this.#flow = new ContentFlow(this.#base64);
@@ -172,7 +175,8 @@ class ContentFlow {
 class Chunker {
   readonly #hash: Hash = createHash('sha256');
   readonly #chunks: PreparedChunk[] = [];
-  #open: Buffer[] = [];
+  /** The chunk in the making. One buffer for all of them: they leave as frames or copies. */
+  readonly #open: Buffer = Buffer.allocUnsafeSlow(limits.partChunkBytes);
   #openBytes = 0;
   #size = 0;
   #spilled = 0;
@@ -180,12 +184,10 @@ class Chunker {
   push(content: Buffer): void {
     if (content.length === 0) return;
     this.#hash.update(content);
-    let rest = content;
-    while (rest.length > 0) {
-      const taken = rest.subarray(0, limits.partChunkBytes - this.#openBytes);
-      this.#open.push(Buffer.from(taken));
-      this.#openBytes += taken.length;
-      rest = rest.subarray(taken.length);
+    for (let at = 0; at < content.length; ) {
+      const taken = content.copy(this.#open, this.#openBytes, at);
+      at += taken;
+      this.#openBytes += taken;
       if (this.#openBytes === limits.partChunkBytes) this.#cut();
     }
   }
@@ -200,21 +202,21 @@ class Chunker {
   end(): PreparedPart {
     const sha = this.#hash.digest();
     if (this.#chunks.length === 0) {
-      const content = Buffer.concat(this.#open);
+      const content = Buffer.from(this.#open.subarray(0, this.#openBytes));
       return new PreparedPart(sha, content.length, content, []);
     }
     this.#cut();
-    return new PreparedPart(sha, this.#size, Buffer.alloc(0), this.#chunks);
+    return new PreparedPart(sha, this.#size, undefined, this.#chunks);
   }
 
   #cut(): void {
     if (this.#openBytes === 0) return;
-    const octets = Buffer.concat(this.#open);
-    const payload = compress(octets);
-    const { length } = payload.octets;
-    this.#chunks.push({ offset: this.#size, contentBytes: octets.length, payload, place: undefined, storedBytes: length });
+    const octets = this.#open.subarray(0, this.#openBytes);
+    const compressed = compress(octets);
+    const payload = compressed.codec === 0 ? { ...compressed, octets: Buffer.from(octets) } : compressed;
+    const storedBytes = payload.octets.length;
+    this.#chunks.push({ offset: this.#size, contentBytes: octets.length, payload, place: undefined, storedBytes });
     this.#size += octets.length;
-    this.#open = [];
     this.#openBytes = 0;
   }
 }

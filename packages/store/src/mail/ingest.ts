@@ -14,7 +14,7 @@ import type { SplitSink } from '../mime/entity.ts';
 import { Splitter } from '../mime/splitter.ts';
 import type { Location, Sha256 } from '../types.ts';
 import { ContentCollector } from './content-collector.ts';
-import { PreparedContent, type PreparedChunk, type PreparedMessage, type PreparedPart } from './prepared.ts';
+import { type PreparedChunk, PreparedContent, type PreparedMessage, type PreparedPart } from './prepared.ts';
 
 /** What ingest asks of the store. */
 export interface IngestPorts {
@@ -24,12 +24,15 @@ export interface IngestPorts {
   hasMessage(sha: Sha256): boolean;
   /** Appends a chunk that nothing references yet; durable on return. */
   appendChunk(chunk: PreparedChunk): Promise<Location>;
+  /** Appends a part ahead of its message, unless the store has it; durable on return. */
+  appendPart(part: PreparedPart): Promise<void>;
 }
 
 /** Takes a message in pieces of any size. Line ends must be CRLF already (`CrlfConverter`). */
 export class Ingest implements SplitSink {
   readonly #ports: IngestPorts;
   readonly #bytesMax: number;
+  readonly #keeps: boolean;
   readonly #hash = createHash('sha256');
   readonly #splitter: Splitter;
   readonly #manifest: Piece[] = [];
@@ -38,10 +41,15 @@ export class Ingest implements SplitSink {
   #content: ContentCollector | undefined;
   #size = 0;
   #inlineBytes = 0;
+  /** Parts that are not in the heap yet, or not whole, and their octets in memory. */
+  readonly #held: PreparedPart[] = [];
+  #heldBytes = 0;
 
-  constructor(ports: IngestPorts, bytesMax: number = limits.messageBytes) {
+  /** `keeps`: what is pushed may be kept as it is, without a copy. */
+  constructor(ports: IngestPorts, bytesMax: number = limits.messageBytes, keeps = false) {
     this.#ports = ports;
     this.#bytesMax = bytesMax;
+    this.#keeps = keeps;
     this.#splitter = new Splitter(this);
   }
 
@@ -57,8 +65,15 @@ export class Ingest implements SplitSink {
       if (at > 0) await nextTurn();
       this.#take(octets.subarray(at, at + limits.ingestSliceBytes));
       const spill = this.#content?.spillable() ?? [];
-      for (const chunk of spill) await this.#spill(chunk);
+      for (const chunk of spill) await spillChunk(this.#ports, chunk);
+      if (this.#heldBytes > limits.partSpillBytes) await this.#sendAhead();
     }
+  }
+
+  /** Many parts, none large enough to flow: they go to the heap before their message does. */
+  async #sendAhead(): Promise<void> {
+    this.#heldBytes = 0;
+    await Promise.all(this.#held.splice(0).map((part) => sendAhead(this.#ports, part)));
   }
 
   /** The prepared message; call once, after the last push. */
@@ -69,13 +84,13 @@ export class Ingest implements SplitSink {
 
   /**
    * Prepares a message that is whole in memory. One that the store seems to have is hashed only; its content is made when
-   * the writer finds otherwise. Small messages only: `octets` is at most one slice.
+   * the writer finds otherwise. Small messages only: `octets` is at most one slice, and must not change any more.
    */
   static whole(ports: IngestPorts, octets: Buffer): PreparedMessage {
     const sha = createHash('sha256').update(octets).digest();
     let content: PreparedContent | undefined;
     const make = (): PreparedContent => {
-      const ingest = new Ingest(ports, octets.length);
+      const ingest = new Ingest(ports, octets.length, true);
       ingest.#splitter.push(octets);
       return ingest.#finish();
     };
@@ -99,11 +114,6 @@ export class Ingest implements SplitSink {
     this.#splitter.push(slice);
   }
 
-  async #spill(chunk: PreparedChunk): Promise<void> {
-    chunk.place = await this.#ports.appendChunk(chunk);
-    chunk.payload = undefined;
-  }
-
   #finish(): PreparedContent {
     const root = this.#splitter.end();
     const parts = [...this.#parts.values()];
@@ -124,7 +134,7 @@ export class Ingest implements SplitSink {
   }
 
   contentStart(encoding: string): void {
-    this.#content = new ContentCollector(encoding);
+    this.#content = new ContentCollector(encoding, this.#keeps);
   }
 
   content(octets: Buffer): void {
@@ -142,14 +152,17 @@ export class Ingest implements SplitSink {
       }
       this.#manifest.push(piece.reference);
       const text = piece.reference.sha.toString('latin1');
-      if (!this.#parts.has(text)) this.#parts.set(text, piece.part);
+      if (this.#parts.has(text)) continue;
+      this.#parts.set(text, piece.part);
+      this.#held.push(piece.part);
+      this.#heldBytes += piece.part.heldBytes;
     }
   }
 
-  /** Keeps a copy: what the splitter gives belongs to the caller of push. */
+  /** Keeps a copy, unless told otherwise: what the splitter gives belongs to the caller of push. */
   #literal(octets: Buffer): void {
     if (octets.length === 0) return;
-    this.#literals.push(Buffer.from(octets));
+    this.#literals.push(this.#keeps ? octets : Buffer.from(octets));
     const last = this.#manifest[this.#manifest.length - 1];
     if (last?.kind === 'literal') {
       this.#manifest[this.#manifest.length - 1] = { kind: 'literal', bytes: last.bytes + octets.length };
@@ -157,7 +170,22 @@ export class Ingest implements SplitSink {
   }
 }
 
+/** Puts a part, or its chunks, into the heap ahead of its message. */
+export async function sendAhead(ports: IngestPorts, part: PreparedPart): Promise<void> {
+  if (part.heldBytes === 0) return;
+  for (const chunk of part.chunks) await spillChunk(ports, chunk);
+  if (part.chunks.length > 0) return;
+  await ports.appendPart(part);
+  part.wentAhead();
+}
+
+async function spillChunk(ports: IngestPorts, chunk: PreparedChunk): Promise<void> {
+  if (chunk.payload === undefined) return;
+  chunk.place = await ports.appendChunk(chunk);
+  chunk.payload = undefined;
+}
+
 /** Lets other work of the event loop go first. */
-export function nextTurn(): Promise<void> {
+function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

@@ -3,7 +3,7 @@ import { StoreError } from '../errors.ts';
 import { limits } from '../limits.ts';
 
 export const inbox = 'INBOX';
-export const separator = '/';
+const separator = '/';
 
 /** The name as the store keeps it. @throws {StoreError} badName */
 export function mailboxName(given: string): string {
@@ -18,7 +18,8 @@ export function mailboxName(given: string): string {
     throw badName('a mailbox name has no control characters');
   }
   const [first = '', ...rest] = levels;
-  return first.toUpperCase() === inbox ? [inbox, ...rest].join(separator) : name;
+  // Without the flag `u`, so that only ASCII letters are one in both cases.
+  return /^inbox$/i.test(first) ? [inbox, ...rest].join(separator) : name;
 }
 
 function badName(message: string): StoreError {

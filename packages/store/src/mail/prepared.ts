@@ -24,20 +24,32 @@ export class PreparedPart {
   /** Decoded octets. */
   readonly size: number;
   readonly chunks: readonly PreparedChunk[];
-  readonly #content: Buffer;
+  #content: Buffer | undefined;
   #payload: Payload | undefined;
 
-  constructor(sha: Sha256, size: number, content: Buffer, chunks: readonly PreparedChunk[]) {
+  constructor(sha: Sha256, size: number, content: Buffer | undefined, chunks: readonly PreparedChunk[]) {
     this.sha = sha;
     this.size = size;
     this.chunks = chunks;
     this.#content = content;
   }
 
-  /** The payload of a part without chunks, compressed once. */
-  payload(): Payload {
-    this.#payload ??= compress(this.#content);
+  /** Octets held in memory. */
+  get heldBytes(): number {
+    const chunks = this.chunks.reduce((sum, chunk) => sum + (chunk.payload?.octets.length ?? 0), 0);
+    return chunks + (this.#payload?.octets.length ?? this.#content?.length ?? 0);
+  }
+
+  /** The payload of a part without chunks, compressed once; undefined when the part went ahead. */
+  payload(): Payload | undefined {
+    if (this.#content !== undefined) this.#payload ??= compress(this.#content);
     return this.#payload;
+  }
+
+  /** The part is in the heap, ahead of its message: its octets need not be held. */
+  wentAhead(): void {
+    this.#content = undefined;
+    this.#payload = undefined;
   }
 }
 

@@ -8,7 +8,7 @@
  */
 
 import { limits } from '../limits.ts';
-import { comment, isSpace, quotedString } from './lexer.ts';
+import { comment, isSpace, matchAt, quotedString, trimSpace } from './lexer.ts';
 
 /** One address, or a group's beginning (only `mailbox`, its name) or end (nothing); undefined is NIL. */
 export interface Address {
@@ -27,18 +27,17 @@ interface Piece {
   readonly gap: boolean;
 }
 
+/** Most pieces of one address that are looked at: no name has so many words, and a flood of them is passed over quickly. */
+const piecesMax = 500;
+
 const missingMailbox = 'MISSING_MAILBOX';
 const missingHost = 'MISSING_DOMAIN';
 const groupEnd: Address = { name: undefined, route: undefined, mailbox: undefined, host: undefined };
 
+const floodPattern = /[^"(),;<>]+/y;
 const wordPattern = /[^\t\n\r "(),:;<>@]+/y;
 const encodedWordPattern = /=\?[^?\s]*\?[bBqQ]\?[^?\s]*\?=/y;
 const domainLiteralPattern = /\[[^\]<>]*\]/y;
-
-function matchAt(pattern: RegExp, text: string, at: number): string {
-  pattern.lastIndex = at;
-  return pattern.exec(text)?.[0] ?? '';
-}
 
 /** The pieces as a display name. */
 function phrase(pieces: readonly Piece[]): string {
@@ -104,6 +103,8 @@ class AddressParser {
   #at = 0;
   #gap = false;
   #pieces: Piece[] = [];
+  /** An `@` is among the pieces of this address. */
+  #atSeen = false;
   #comment = '';
   /** What stood in angle brackets, and the route before it; undefined while none were seen. */
   #angle: { readonly pieces: readonly Piece[]; readonly route: string } | undefined;
@@ -120,7 +121,7 @@ class AddressParser {
 
   parse(): Address[] {
     while (this.#at < this.#text.length && this.#found.length < this.#room) this.#step();
-    this.#finish();
+    if (this.#found.length < this.#room) this.#finish();
     if (this.#inGroup) this.#found.push(groupEnd);
     return this.#found;
   }
@@ -156,7 +157,7 @@ class AddressParser {
 
   /** A name before a colon begins a group; any other colon is part of a name. */
   #colon(): void {
-    if (this.#inGroup || this.#angle !== undefined || this.#pieces.length === 0 || lastAt(this.#pieces) !== -1) {
+    if (this.#inGroup || this.#angle !== undefined || this.#pieces.length === 0 || this.#atSeen) {
       this.#add(this.#pieces, ':', 'word');
       return;
     }
@@ -166,7 +167,8 @@ class AddressParser {
   }
 
   #add(pieces: Piece[], text: string, kind: Piece['kind']): void {
-    pieces.push({ text, kind, gap: this.#gap });
+    if (pieces.length < piecesMax) pieces.push({ text, kind, gap: this.#gap });
+    if (kind === 'at') this.#atSeen = true;
     this.#gap = false;
   }
 
@@ -174,13 +176,15 @@ class AddressParser {
   #readPiece(pieces: Piece[]): void {
     const text = this.#text;
     const code = text.charCodeAt(this.#at);
-    if (isSpace(code)) {
+    if (isSpace(code) && pieces.length < piecesMax) {
       this.#gap = true;
       this.#at++;
     } else if (code === 34) {
       this.#readQuoted(pieces);
     } else if (code === 40) {
       this.#readComment();
+    } else if (pieces.length >= piecesMax) {
+      this.#at += Math.max(matchAt(floodPattern, text, this.#at).length, 1);
     } else if (code === 64) {
       this.#at++;
       this.#add(pieces, '@', 'at');
@@ -219,7 +223,7 @@ class AddressParser {
     this.#gap = true;
     if (read?.closed) {
       this.#at = read.end;
-      this.#comment = read.text.trim() || this.#comment;
+      this.#comment = trimSpace(read.text) || this.#comment;
     } else {
       this.#commentsOpen = true;
       this.#at++;
@@ -268,7 +272,8 @@ class AddressParser {
       this.#found.push(address(phrase(this.#pieces) || this.#comment, angle.route, local, host));
     } else if (this.#pieces.length > 0) {
       this.#found.push(bareAddress(this.#pieces, this.#comment));
-    } else if (this.#comment !== '') {
+    } else if (this.#comment !== '' && this.#found.length === 0 && this.#at === this.#text.length) {
+      // All the field says; elsewhere such a comment is a remark, as behind an empty group.
       this.#found.push(address(this.#comment, '', '', ''));
     }
     this.#reset();
@@ -276,6 +281,7 @@ class AddressParser {
 
   #reset(): void {
     this.#pieces = [];
+    this.#atSeen = false;
     this.#comment = '';
     this.#angle = undefined;
     this.#gap = false;

@@ -191,7 +191,7 @@ export function listedFields(headerOctets: Buffer): Buffer {
     runEnd = end;
   });
   kept += text.slice(runStart, runEnd);
-  if (kept !== '' && !kept.endsWith('\n')) kept += kept.endsWith('\r') ? '\n' : '\r\n';
+  if (kept !== '' && !kept.endsWith('\n')) kept += '\r\n';
   return Buffer.from(kept, 'latin1');
 }
 
@@ -240,6 +240,6 @@ export function messageIds(headerOctets: Buffer): string[] {
   // The oldest reference is the thread's root; In-Reply-To has room for a few only, being rarely more than one.
   const root = all[ownCount + replyCount];
   const head = all.slice(0, ownCount + Math.min(replyCount, limits.threadKeys / 4));
-  if (root === undefined) return [...head, ...all.slice(head.length + head.length - limits.threadKeys)];
-  return [...head, root, ...all.slice(head.length + 1 - limits.threadKeys)];
+  const oldest = root === undefined ? head : [...head, root];
+  return [...new Set([...oldest, ...all.slice(oldest.length - limits.threadKeys)])];
 }

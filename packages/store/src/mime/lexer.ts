@@ -11,6 +11,12 @@ export interface Lexeme {
   readonly closed: boolean;
 }
 
+/** What a sticky pattern matches at `at`; empty when it does not. */
+export function matchAt(pattern: RegExp, text: string, at: number): string {
+  pattern.lastIndex = at;
+  return pattern.exec(text)?.[0] ?? '';
+}
+
 /** Reads the quoted string whose opening quote stands at `at`. */
 export function quotedString(field: string, at: number): Lexeme {
   let text = '';
@@ -60,4 +66,17 @@ export function skipComments(field: string, at: number): number {
   let next = skipSpace(field, at);
   while (field.charCodeAt(next) === 40) next = skipSpace(field, comment(field, next).end);
   return next;
+}
+
+/** The offset behind the last character that is no blank. */
+export function trimmedEnd(text: string): number {
+  let end = text.length;
+  while (end > 0 && isSpace(text.charCodeAt(end - 1))) end--;
+  return end;
+}
+
+/** The text without blanks at its ends. `trim` would also take 0xA0, which may be part of a UTF-8 character. */
+export function trimSpace(text: string): string {
+  const end = trimmedEnd(text);
+  return text.slice(Math.min(skipSpace(text, 0), end), end);
 }

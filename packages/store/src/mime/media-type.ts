@@ -9,7 +9,7 @@
  */
 
 import { limits } from '../limits.ts';
-import { isSpace, quotedString, skipComments, skipSpace } from './lexer.ts';
+import { matchAt, quotedString, skipComments, skipSpace, trimmedEnd } from './lexer.ts';
 
 /** One parameter: the name as written, the value without quoting; latin1. */
 export interface Parameter {
@@ -38,15 +38,9 @@ const boundaryLengthMax = 994;
 
 // Sticky patterns, each a single class or a fixed sequence of classes: linear, no backtracking to speak of.
 const tokenPattern = /[^\0-\x20()<>@,;:\\"/[\]?=\x7f]+/y;
-const namePattern = /[^\0-\x20()<>@,;:\\"/[\]?=\x7f]+/y;
 const wordPattern = /[^\t\n\r ;]+/y;
 const nextParameterPattern = /[^\0-\x20()<>@,;:\\"/[\]?=\x7f]+[\t ]*=/y;
 const segmentPattern = /^([^*]+)\*(\d{1,4})(\*?)$/;
-
-function matchAt(pattern: RegExp, text: string, at: number): string {
-  pattern.lastIndex = at;
-  return pattern.exec(text)?.[0] ?? '';
-}
 
 /** Reads an unquoted value: blanks inside it are kept when no parameter or comment follows them. */
 function unquotedValue(text: string, at: number): { value: string; end: number } {
@@ -78,7 +72,7 @@ function readParameters(text: string, from: number): Parameter[] {
   while (found.length < limits.headerParameters) {
     at = skipComments(text, at);
     if (at >= text.length) break;
-    const name = matchAt(namePattern, text, at);
+    const name = matchAt(tokenPattern, text, at);
     if (name === '') {
       at++;
       continue;
@@ -218,8 +212,6 @@ export function boundaryOf(media: MediaType): string | undefined {
   const value = parameterOf(media.parameters, 'boundary');
   if (value === undefined) return undefined;
   // RFC 2046 §5.1.1: blanks at the end are a gateway's doing.
-  let end = value.length;
-  while (end > 0 && isSpace(value.charCodeAt(end - 1))) end--;
-  const boundary = value.slice(0, end);
+  const boundary = value.slice(0, trimmedEnd(value));
   return boundary === '' || boundary.length > boundaryLengthMax || /[\r\n]/.test(boundary) ? undefined : boundary;
 }

@@ -390,6 +390,7 @@ describe('splitter, whatever the input', () => {
     ': ',
     '\0',
     '\xe9',
+    '\n',
   );
   const messages = fc.array(words, { maxLength: 60 }).map((list) => Buffer.from(list.join(''), 'latin1'));
   const { FC_RUNS } = process.env;
@@ -423,10 +424,13 @@ describe('splitter, whatever the input', () => {
           splitSkipping(pieces, (length) => length),
           root,
         );
-        assert.deepEqual(
-          splitSkipping(pieces, () => prefixes[turn++ % prefixes.length] ?? 0),
-          root,
-        );
+        const next = () => prefixes[turn++ % prefixes.length] ?? 0;
+        assert.deepEqual(splitSkipping(pieces, next), root);
+        const middle = (length: number): [number, number] => {
+          const from = Math.min(length, next());
+          return [from, from + next()];
+        };
+        assert.deepEqual(splitSkipping(pieces, middle), root);
       }),
       { numRuns: runs },
     );

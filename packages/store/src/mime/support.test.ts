@@ -40,15 +40,19 @@ export class Recorder implements SplitSink {
 
 export const countLines = (octets: Buffer): number => octets.toString('latin1').split('\n').length - 1;
 
-/** Splits again with content left out as `skipped` says: how many octets of each run's beginning. */
-export function splitSkipping(pieces: readonly Piece[], skipped: (length: number) => number): Entity {
-  const recorder = new Recorder();
-  const splitter = new Splitter(recorder);
+/** Splits again with content left out: `skipped` says which octets of each run, from its beginning unless it says more. */
+export function splitSkipping(
+  pieces: readonly Piece[],
+  skipped: (length: number) => number | readonly [from: number, to: number],
+): Entity {
+  const splitter = new Splitter(new Recorder());
   for (const { kind, octets } of pieces) {
-    const skip = kind === 'structure' ? 0 : Math.min(octets.length, skipped(octets.length));
-    const run = octets.subarray(0, skip);
-    if (skip > 0) splitter.skip(skip, countLines(run), run.at(-1) === 10);
-    splitter.push(octets.subarray(skip));
+    const answer = kind === 'structure' ? 0 : skipped(octets.length);
+    const [from, to] = typeof answer === 'number' ? [0, answer] : answer;
+    const run = octets.subarray(from, to);
+    splitter.push(octets.subarray(0, from));
+    splitter.skip(run.length, countLines(run), run.at(-1) === 10);
+    splitter.push(octets.subarray(from + run.length));
   }
   return splitter.end();
 }

@@ -5,8 +5,8 @@ import { expungedKey, kind, mailboxOfKey, prefixEnd, readU64, u32Key } from '../
 import {
   type AccountRow,
   emptyTotals,
-  mailboxIdOf,
   type MailboxRow,
+  mailboxIdOf,
   type PartPiece,
   type SegmentRow,
   type StateRow,
@@ -15,6 +15,7 @@ import {
 import {
   accountNameTable,
   expungedTable,
+  indexTable,
   mailboxNameTable,
   messageHashTable,
   threadTable,
@@ -112,7 +113,11 @@ class CatalogCheck {
     const sums = this.#sumsOf(row.account);
     const counted = { messages: 0, unseen: 0, flaggedDeleted: 0, bytes: 0, retainedMessages: 0, retainedBytes: 0 };
     const uids = new Set<number>();
-    const keywords = this.#catalog.keywords(id).length;
+    const words = this.#catalog.keywords(id);
+    const keywords = words.length;
+    if (new Set(words.map((word) => word.toLowerCase())).size !== keywords) {
+      findings.add('4', `${name}: two keywords differ in letter case alone`);
+    }
     for (const entry of this.#catalog.entries(id)) {
       uids.add(entry.uid);
       counted.messages++;
@@ -168,13 +173,18 @@ class CatalogCheck {
 
   #pages(id: MailboxId, name: string, uids: ReadonlySet<number>): void {
     let present = 0;
+    for (const [key, chunk] of this.#view.range(indexTable, { from: u32Key(id), to: prefixEnd(u32Key(id)) })) {
+      if (chunk.isEmpty) this.#findings.add('6', `${name}: index chunk ${key.readUInt32BE(4)} is empty`);
+    }
     for (const [number, page] of this.#catalog.uidPages(id)) {
+      if (page.isEmpty) this.#findings.add('5', `${name}: UID page ${number} is empty`);
       for (const uid of page.uids(number)) {
         present++;
         if (!uids.has(uid)) this.#findings.add('5', `${name}: UID ${uid} is in its page and not in the index`);
         const entry = this.#catalog.entry(id, uid);
         const unseen = entry !== undefined && (entry.flags & flag.seen) === 0;
-        if (page.isUnseen(uid) !== unseen) this.#findings.add('5', `${name}: UID ${uid} is wrongly marked unseen or seen`);
+        if (page.isUnseen(uid) !== unseen)
+          this.#findings.add('5', `${name}: UID ${uid} is wrongly marked unseen or seen`);
       }
     }
     this.#findings.equal('5', `${name}: UIDs present`, present, uids.size);
@@ -188,12 +198,19 @@ class CatalogCheck {
       if (modSeq > row.highestModSeq) this.#findings.add('8', `mailbox ${id}: expunges of ${modSeq} above the highest`);
       for (const uid of uids) {
         if (live.has(uid)) this.#findings.add('8', `mailbox ${id}: UID ${uid} is expunged and live`);
+        if (uid >= row.uidNext) this.#findings.add('8', `mailbox ${id}: UID ${uid} is expunged and was never given`);
       }
     }
   }
 
   #sumsOf(account: AccountId): Sums {
-    const sums = this.#sums.get(account) ?? { messages: 0, bytes: 0, retainedMessages: 0, retainedBytes: 0, mailboxes: 0 };
+    const sums = this.#sums.get(account) ?? {
+      messages: 0,
+      bytes: 0,
+      retainedMessages: 0,
+      retainedBytes: 0,
+      mailboxes: 0,
+    };
     this.#sums.set(account, sums);
     return sums;
   }
@@ -204,7 +221,11 @@ class CatalogCheck {
     for (const [key, id] of this.#view.range(mailboxNameTable, range)) {
       names++;
       const row = this.#catalog.mailbox(mailboxIdOf(id));
-      const fits = row !== undefined && !row.deleted && row.account === key.readUInt32BE(1) && row.name === key.toString('utf8', 5);
+      const fits =
+        row !== undefined &&
+        !row.deleted &&
+        row.account === key.readUInt32BE(1) &&
+        row.name === key.toString('utf8', 5);
       if (!fits) this.#findings.add('3', `the name ${key.toString('utf8', 5)} leads to mailbox ${id}, which is not it`);
     }
     const live = [...this.#sums.values()].reduce((sum, account) => sum + account.mailboxes, 0);
@@ -223,7 +244,8 @@ class CatalogCheck {
     for (const { id, row } of this.#catalog.accounts()) {
       this.#snapshot.accounts++;
       if (!row.deleted) live++;
-      if (id > this.#state.account) this.#findings.add('1', `account ${id}: id above the counter ${this.#state.account}`);
+      if (id > this.#state.account)
+        this.#findings.add('1', `account ${id}: id above the counter ${this.#state.account}`);
       this.#account(id, row);
     }
     this.#findings.equal('2', 'names of live accounts', names, live);
@@ -270,10 +292,12 @@ class CatalogCheck {
     let messages = 0;
     for (const [id, row] of this.#catalog.messages()) {
       messages++;
-      if (id > this.#state.message) this.#findings.add('1', `message ${id}: id above the counter ${this.#state.message}`);
+      if (id > this.#state.message)
+        this.#findings.add('1', `message ${id}: id above the counter ${this.#state.message}`);
       this.#findings.equal('10', `message ${id}: references`, row.refs, this.#messageRefs.get(id) ?? 0);
       if (row.refs === 0) this.#findings.add('10', `message ${id} is kept without a reference`);
-      if (this.#view.read(messageHashTable, row.sha) !== id) this.#findings.add('11', `message ${id}: its hash leads elsewhere`);
+      if (this.#view.read(messageHashTable, row.sha) !== id)
+        this.#findings.add('11', `message ${id}: its hash leads elsewhere`);
       this.#addLive(row.record.lsn, row.record.bytes);
       for (const sha of partsOf(row)) {
         const hex = sha.toString('hex');

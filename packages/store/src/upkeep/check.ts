@@ -7,13 +7,13 @@
 import { createHash } from 'node:crypto';
 import { Catalog } from '../catalog/catalog.ts';
 import type { View } from '../catalog/write-set.ts';
-import { StoreError, errorText } from '../errors.ts';
+import { errorText, StoreError } from '../errors.ts';
 import type { Heap } from '../heap/heap.ts';
 import { recordType } from '../log/records.ts';
 import { openContent, readTrace } from '../mail/assemble.ts';
 import { brandNumber, type Lsn } from '../types.ts';
-import { type Finding, Findings } from './findings.ts';
 import { checkCatalog, type Snapshot } from './check-catalog.ts';
+import { type Finding, Findings } from './findings.ts';
 
 export interface CheckOptions {
   /** False: the catalog alone, no heap octet. Default true. */
@@ -80,7 +80,8 @@ async function checkHeap(
       const hash = createHash('sha256');
       const message = await openContent(heap, catalog, id);
       for await (const octets of message.octets()) hash.update(octets);
-      if (!hash.digest().equals(sha)) findings.add('heap', `message ${id}: its octets are not those it was stored with`);
+      if (!hash.digest().equals(sha))
+        findings.add('heap', `message ${id}: its octets are not those it was stored with`);
     } catch (error) {
       findings.add('heap', `message ${id}: ${errorText(error)}`);
     }

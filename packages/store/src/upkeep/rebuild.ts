@@ -19,7 +19,9 @@ import {
   heapPorts,
   initializeCatalog,
   machinePorts,
+  making,
   type StoreOptions,
+  sealCatalog,
   takeLock,
 } from '../writer/store-directory.ts';
 
@@ -41,7 +43,11 @@ const start = brandNumber<Lsn>(0);
 const rowsPerWrite = 20_000;
 
 /** @throws {StoreError} locked, noStore, newerFormat, ioError, diskFull */
-export async function rebuild(directory: string, options: RebuildOptions = {}): Promise<RebuildReport> {
+export function rebuild(directory: string, options: RebuildOptions = {}): Promise<RebuildReport> {
+  return making(directory, () => rebuildCatalog(directory, options));
+}
+
+async function rebuildCatalog(directory: string, options: RebuildOptions): Promise<RebuildReport> {
   const ports = options.ports ?? machinePorts;
   const lock = takeLock(ports, directory);
   const damage: Damage[] = [];
@@ -58,6 +64,7 @@ export async function rebuild(directory: string, options: RebuildOptions = {}): 
         await initializeCatalog(kv, heap);
         const replayer = new Rebuilder(heap, kv, options.onProgress);
         const records = await replayer.run(onDamage);
+        await sealCatalog(kv);
         const totals = new Catalog(new View(kv)).state()?.totals;
         await kv.close();
         await setCurrentGeneration(ports.fs, catalogs, generation);
@@ -81,6 +88,8 @@ class Rebuilder {
   readonly #onProgress: RebuildOptions['onProgress'];
   readonly #total: number;
   #set = new WriteSet();
+  #below: readonly WriteSet[] = [];
+  #writing: Promise<void> = Promise.resolve();
   #applier: Applier;
   #records = 0;
   #read = 0;
@@ -110,7 +119,7 @@ class Rebuilder {
     }
     await this.#dropUnnamed();
     this.#raiseCounters();
-    await this.#write();
+    await this.#settle();
     return this.#records;
   }
 
@@ -132,19 +141,32 @@ class Rebuilder {
     await this.#write();
   }
 
+  /** Begins to write what was applied, and goes on above it: one write set is on its way while the next one fills. */
   async #write(): Promise<void> {
-    await this.#kv.write(WriteSet.encode([this.#set]));
+    await this.#writing;
+    this.#below = [this.#set];
     this.#set = new WriteSet();
+    this.#applier = this.#begin();
+    this.#writing = this.#kv.write(WriteSet.encode(this.#below));
+    // Whoever awaits it hears of an error.
+    this.#writing.catch(() => undefined);
+  }
+
+  /** Everything applied is in the catalog. */
+  async #settle(): Promise<void> {
+    await this.#write();
+    await this.#writing;
+    this.#below = [];
     this.#applier = this.#begin();
   }
 
   #begin(): Applier {
-    return new Applier(new View(this.#kv, [], this.#set), this.#segmentOf);
+    return new Applier(new View(this.#kv, this.#below, this.#set), this.#segmentOf);
   }
 
   /** Messages that were stored, and whose entries are all gone, or were never logged. */
   async #dropUnnamed(): Promise<void> {
-    await this.#write();
+    await this.#settle();
     const unnamed: number[] = [];
     for (const [id, row] of new Catalog(new View(this.#kv)).messages()) if (row.refs === 0) unnamed.push(id);
     for (const number of unnamed) {

@@ -20,12 +20,13 @@
  * head state is what it was, and its intents are decided again in a new segment, once. A second failure is answered to them.
  * A full disk is answered at once, without a second try. A failed catalog transaction ends the writer: recovery replays.
  */
-import { Applier } from '../log/apply.ts';
-import type { SegmentOf } from '../log/references.ts';
+
 import { WriteSet } from '../catalog/write-set.ts';
 import { errorText, invariant, isStoreError, StoreError } from '../errors.ts';
 import { type BatchBuilder, commitBytes, type Heap } from '../heap/heap.ts';
 import { limits } from '../limits.ts';
+import { Applier } from '../log/apply.ts';
+import type { SegmentOf } from '../log/references.ts';
 import type { Clock } from '../sys/clock.ts';
 import type { Change, Feed } from './feed.ts';
 import type { HeadState } from './head-state.ts';
@@ -52,10 +53,18 @@ interface Decided {
   readonly intents: readonly Waiting[];
   readonly changes: readonly Change[];
   readonly bytes: number;
+  /** Rows its write set changes. */
+  readonly rows: number;
 }
 
+/** Batches that are worth a catalog transaction of their own, and ms to wait for so many. */
+const lingerBatches = 3;
+const lingerMs = 1;
+/** Rows of a catalog transaction (about 4 ms to encode), unless one batch alone has more. */
+const rowsPerWrite = 2_000;
+
 /** ms of deciding after which a batch takes no further intent. */
-const assembleMs = 6;
+const assembleMs = 4;
 
 export class Committer {
   readonly #heap: Heap;
@@ -68,6 +77,8 @@ export class Committer {
   /** Batches that are durable and not yet in the catalog, oldest first; one per layer of the head state. */
   #ahead: Decided[] = [];
   #wake: (() => void) | undefined;
+  /** Ends the catalog's lingering. */
+  #hurry: (() => void) | undefined;
   #preparing = 0;
   #flushMs = 0.3;
   #failed: StoreError | undefined;
@@ -111,9 +122,7 @@ export class Committer {
         },
         refuse: reject,
       });
-      this.#running ??= this.#run().finally(() => {
-        this.#running = undefined;
-      });
+      this.#start();
     });
   }
 
@@ -129,7 +138,7 @@ export class Committer {
 
   /** Resolves when everything submitted so far is durable and in the catalog. */
   async settle(): Promise<void> {
-    while (!this.isIdle && this.#failed === undefined) {
+    while (this.#running !== undefined || this.#catalogRun !== undefined) {
       await this.#running;
       await this.#catalogRun;
     }
@@ -138,18 +147,40 @@ export class Committer {
   /** Takes no more intents, finishes those it has. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#hurry?.();
     await this.settle();
   }
 
-  /** Appends an empty COMMIT: everything before it is proved durable. Only while idle. */
+  /** Appends an empty COMMIT: everything before it is proved durable. Intents that come meanwhile wait for it. */
   async commitEmpty(kind: 'idle' | 'cleanStop'): Promise<void> {
+    while (this.#running !== undefined) await this.settle();
     if (this.#failed !== undefined) return;
+    await this.#alone(() => this.#empty(kind));
+    await this.settle();
+  }
+
+  async #empty(kind: 'idle' | 'cleanStop'): Promise<void> {
     const builder = this.#heap.begin(this.#head.highWater());
     const set = new WriteSet();
     const applier = this.#applier(builder, set);
     await this.#flush(builder, applier, kind === 'idle' ? { idle: true } : { cleanStop: true });
-    this.#take({ intents: [], changes: [], bytes: builder.octets }, set);
-    await this.settle();
+    this.#take({ intents: [], changes: [], bytes: builder.octets, rows: set.size }, set);
+  }
+
+  /** Begins to work on the queue, unless somebody does: whoever does looks at the queue again when done. */
+  #start(): void {
+    if (this.#running === undefined && this.#queue.length > 0) void this.#alone(() => this.#run());
+  }
+
+  /** Does `work` as the only one that begins batches. */
+  #alone(work: () => Promise<void>): Promise<void> {
+    invariant(this.#running === undefined, 'one batch at a time');
+    const done = work().finally(() => {
+      this.#running = undefined;
+      this.#start();
+    });
+    this.#running = done.catch(() => undefined);
+    return done;
   }
 
   async #run(): Promise<void> {
@@ -212,7 +243,7 @@ export class Committer {
       }
       for (const waiting of decided) if (waiting.answerAfter === 'heap') waiting.answer();
       const later = decided.filter((waiting) => waiting.answerAfter === 'catalog');
-      this.#take({ intents: later, changes: turn.changes, bytes: builder.octets }, set);
+      this.#take({ intents: later, changes: turn.changes, bytes: builder.octets, rows: set.size }, set);
       return;
     }
   }
@@ -259,8 +290,16 @@ export class Committer {
   #take(batch: Decided, set: WriteSet): void {
     this.#head.push(set);
     this.#ahead.push(batch);
-    this.#catalogRun ??= this.#writeCatalog().finally(() => {
+    if (this.#ahead.length >= lingerBatches || batch.intents.length > 0) this.#hurry?.();
+    this.#startCatalog();
+  }
+
+  /** As `#start`: what came after the last look is looked at when the run is over. */
+  #startCatalog(): void {
+    if (this.#catalogRun !== undefined || this.#ahead.length === 0) return;
+    this.#catalogRun = this.#writeCatalog().finally(() => {
       this.#catalogRun = undefined;
+      this.#startCatalog();
     });
   }
 
@@ -268,12 +307,16 @@ export class Committer {
   #answerUnchanged(decided: readonly Waiting[]): void {
     const last = this.#ahead[this.#ahead.length - 1];
     if (last === undefined) for (const waiting of decided) waiting.answer();
-    else this.#ahead[this.#ahead.length - 1] = { ...last, intents: [...last.intents, ...decided] };
+    else {
+      this.#ahead[this.#ahead.length - 1] = { ...last, intents: [...last.intents, ...decided] };
+      this.#hurry?.();
+    }
   }
 
   async #writeCatalog(): Promise<void> {
     while (this.#ahead.length > 0) {
-      const count = this.#ahead.length;
+      await this.#linger();
+      const count = this.#share();
       try {
         await this.#head.write(count);
       } catch (error) {
@@ -290,6 +333,30 @@ export class Committer {
     }
   }
 
+  /** How many batches the next transaction takes: encoding their rows must not hold the event loop. */
+  #share(): number {
+    let rows = 0;
+    const behind = this.#ahead.findIndex((batch, at) => {
+      rows += batch.rows;
+      return at > 0 && rows > rowsPerWrite;
+    });
+    return behind < 0 ? this.#ahead.length : behind;
+  }
+
+  /** Lets a second batch share the transaction, for a moment and only while nobody waits to see the first. */
+  async #linger(): Promise<void> {
+    const isAwaited = (): boolean => this.#ahead.some((batch) => batch.intents.length > 0);
+    if (this.#ahead.length >= lingerBatches || isAwaited() || this.#closed) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, lingerMs);
+      this.#hurry = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#hurry = undefined;
+  }
+
   #fail(error: unknown): void {
     this.#failed ??= isStoreError(error)
       ? error
@@ -300,4 +367,3 @@ export class Committer {
     for (const waiting of this.#queue.splice(0)) waiting.refuse(error);
   }
 }
-

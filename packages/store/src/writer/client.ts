@@ -4,7 +4,7 @@
  */
 import { connect, type Socket } from 'node:net';
 import type { UidSet } from '../codec/uid-set.ts';
-import { errnoOf, StoreError, type StoreErrorCode } from '../errors.ts';
+import { errnoOf, isStoreError, StoreError } from '../errors.ts';
 import type { AccountId, MailboxId, MailboxRole } from '../types.ts';
 import type { Change, Listener } from './feed.ts';
 import type { CreatedAccount } from './intents/account.ts';
@@ -13,7 +13,23 @@ import type { FlagsAnswer, FlagsRequest } from './intents/flags.ts';
 import type { CreatedMailbox } from './intents/mailbox.ts';
 import type { DeliveryResult, DeliveryTarget, Placed } from './intents/place.ts';
 import type { AppendMessage, CopiedMessages, MailWriter, TakenMessage, TakeOptions } from './mail-writer.ts';
-import { bodyBytes, decodeValue, encodeFrame, encodeValue, FrameReader, frameType, windowBytes } from './wire.ts';
+import type { Refusal } from './server.ts';
+import {
+  bodyBytes,
+  decodeValue,
+  encodeFrame,
+  encodeValue,
+  type Frame,
+  FrameReader,
+  frameType,
+  windowBytes,
+} from './wire.ts';
+
+/** How much more of a body may be sent. */
+interface Credit {
+  left: number;
+  wake: (() => void) | undefined;
+}
 
 interface Waiting {
   resolve(answer: unknown): void;
@@ -40,7 +56,7 @@ export class WriterClient implements MailWriter {
   readonly #socket: Socket;
   readonly #frames = new FrameReader();
   readonly #waiting = new Map<number, Waiting>();
-  readonly #credit = new Map<number, { left: number; wake: (() => void) | undefined }>();
+  readonly #credit = new Map<number, Credit>();
   readonly #listeners = new Set<Listener>();
   #nextId = 1;
   #gone: StoreError | undefined;
@@ -74,7 +90,7 @@ export class WriterClient implements MailWriter {
   async take(octets: Buffer | AsyncIterable<Buffer>, options: TakeOptions = {}): Promise<TakenMessage> {
     const id = this.#nextId++;
     const size = this.#request<number>('take', id, options.finalLineEnd ?? false);
-    const credit = { left: windowBytes, wake: undefined as (() => void) | undefined };
+    const credit: Credit = { left: windowBytes, wake: undefined };
     this.#credit.set(id, credit);
     let refused: unknown;
     size.catch((error: unknown) => {
@@ -98,12 +114,7 @@ export class WriterClient implements MailWriter {
     return new RemoteMessage(id, await size);
   }
 
-  async #sendBody(
-    id: number,
-    octets: Buffer,
-    credit: { left: number; wake: (() => void) | undefined },
-    isRefused: () => boolean,
-  ): Promise<void> {
+  async #sendBody(id: number, octets: Buffer, credit: Credit, isRefused: () => boolean): Promise<void> {
     while (credit.left < octets.length && !isRefused() && this.#gone === undefined) {
       await new Promise<void>((resolve) => {
         credit.wake = resolve;
@@ -205,11 +216,19 @@ export class WriterClient implements MailWriter {
   }
 
   #receive(octets: Buffer): void {
-    for (const frame of this.#frames.push(octets)) {
-      if (frame.type === frameType.feed) this.#tell(decodeValue(frame.payload) as readonly Change[]);
-      else if (frame.type === frameType.credit) this.#confirm(frame.id, frame.payload.readUInt32BE(0));
-      else this.#answer(frame.type, frame.id, decodeValue(frame.payload));
+    try {
+      for (const frame of this.#frames.push(octets)) this.#frame(frame);
+    } catch (error) {
+      if (!isStoreError(error, 'badIntent')) throw error;
+      // Not a writer's octets: as good as no writer. What waits is told when the socket has closed.
+      this.#socket.destroy();
     }
+  }
+
+  #frame(frame: Frame): void {
+    if (frame.type === frameType.feed) this.#tell(decodeValue(frame.payload) as readonly Change[]);
+    else if (frame.type === frameType.credit) this.#confirm(frame.id, frame.payload.readUInt32BE(0));
+    else this.#answer(frame.type, frame.id, decodeValue(frame.payload));
   }
 
   #tell(changes: readonly Change[]): void {
@@ -228,8 +247,8 @@ export class WriterClient implements MailWriter {
     this.#waiting.delete(id);
     if (type === frameType.answer) waiting?.resolve(value);
     else {
-      const { code, message, details } = value as { code: StoreErrorCode; message: string; details: Record<string, string> };
-      waiting?.reject(new StoreError(code, message, details));
+      const refusal = value as Refusal;
+      waiting?.reject(new StoreError(refusal.code, refusal.message, refusal.details));
     }
   }
 

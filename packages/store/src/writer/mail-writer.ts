@@ -4,13 +4,13 @@
  */
 import type { UidSet } from '../codec/uid-set.ts';
 import type { AccountId, MailboxId, MailboxRole } from '../types.ts';
+import type { Listener } from './feed.ts';
 import type { CreatedAccount } from './intents/account.ts';
 import type { CopyAnswer } from './intents/copy.ts';
 import type { ExpungeAnswer } from './intents/expunge.ts';
 import type { FlagsAnswer, FlagsRequest } from './intents/flags.ts';
 import type { CreatedMailbox } from './intents/mailbox.ts';
 import type { DeliveryResult, DeliveryTarget, Placed } from './intents/place.ts';
-import type { Listener } from './feed.ts';
 
 /** A message taken in and ready to be placed, once, by the writer that took it. */
 export interface TakenMessage {
@@ -36,7 +36,8 @@ export interface AppendMessage {
 export type CopiedMessages = Omit<CopyAnswer, 'again'>;
 
 export interface MailWriter {
-  /** Takes a message in; bare LF becomes CRLF. Nothing is stored until it is delivered or appended.
+  /** Takes a message in; bare LF becomes CRLF. Nothing is stored until it is delivered or appended. A buffer given whole is
+   *  the store's from then on; those of an iterable are the caller's again when the next is asked for.
    *  @throws {StoreError} messageTooLarge, diskFull, ioError, readOnly */
   take(octets: Buffer | AsyncIterable<Buffer>, options?: TakeOptions): Promise<TakenMessage>;
   /** One copy per account and mailbox; each target is answered by itself. Durable on return.

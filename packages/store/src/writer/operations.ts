@@ -17,7 +17,16 @@ const uids = z.custom<UidSet>((value) => value instanceof UidSet);
 const octets = z.instanceof(Buffer);
 const words = z.array(z.string());
 const flags = z.number().int().min(0).max(31);
-const role = z.enum(['', 'drafts', 'sent', 'junk', 'trash', 'archive', 'flagged', 'all']) satisfies z.ZodType<MailboxRole>;
+const role = z.enum([
+  '',
+  'drafts',
+  'sent',
+  'junk',
+  'trash',
+  'archive',
+  'flagged',
+  'all',
+]) satisfies z.ZodType<MailboxRole>;
 const seconds = z.number().int();
 
 interface Operation {

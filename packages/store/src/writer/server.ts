@@ -4,7 +4,7 @@
  */
 import { chmod, unlink } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
-import { errnoOf, errorText, isStoreError, StoreError } from '../errors.ts';
+import { errnoOf, errorText, isStoreError, StoreError, type StoreErrorCode } from '../errors.ts';
 import { limits } from '../limits.ts';
 import type { Change } from './feed.ts';
 import type { MailWriter, TakenMessage } from './mail-writer.ts';
@@ -148,15 +148,17 @@ class WriterConnection {
 
   #frame(frame: Frame): void {
     switch (frame.type) {
+      // A body whose message was refused meanwhile has no upload any more: its last frames are passed over.
       case frameType.body:
-        this.#upload(frame.id, false).push(frame.payload);
+        this.#uploads.get(frame.id)?.push(frame.payload);
         break;
       case frameType.bodyEnd:
-        this.#upload(frame.id, false).end('whole');
+        this.#uploads.get(frame.id)?.end('whole');
         break;
       case frameType.discard:
         this.#uploads.get(frame.id)?.end('broken');
         this.#uploads.delete(frame.id);
+        this.#taken.delete(frame.id);
         break;
       case frameType.request:
         this.#request(frame);
@@ -167,9 +169,9 @@ class WriterConnection {
   }
 
   #upload(id: number, finalLineEnd: boolean): Upload {
-    const known = this.#uploads.get(id);
-    if (known !== undefined) return known;
-    if (this.#uploads.size >= uploadsMax) throw new StoreError('badIntent', `more than ${uploadsMax} messages sent ahead`);
+    if (this.#uploads.has(id) || this.#taken.has(id)) throw new StoreError('badIntent', `message ${id} is under way`);
+    if (this.#uploads.size >= uploadsMax)
+      throw new StoreError('badIntent', `more than ${uploadsMax} messages sent ahead`);
     const upload = new Upload(this.#writer, finalLineEnd, (bytes) => {
       const credit = Buffer.allocUnsafe(4);
       credit.writeUInt32BE(bytes, 0);
@@ -181,8 +183,9 @@ class WriterConnection {
 
   #request(frame: Frame): void {
     if (this.#running >= limits.intentsInFlight) throw new StoreError('badIntent', 'too many requests under way');
+    const request = decodeValue(frame.payload);
     this.#running++;
-    this.#run(decodeValue(frame.payload))
+    this.#run(request)
       .then(
         (answer) => this.#send(frameType.answer, frame.id, encodeValue(answer ?? null)),
         (error: unknown) => this.#send(frameType.error, frame.id, encodeValue(describe(error))),
@@ -210,7 +213,8 @@ class WriterConnection {
 
   /** Begins an upload; answered with its size when it is whole. */
   async #take([id, finalLineEnd]: readonly unknown[]): Promise<unknown> {
-    if (typeof id !== 'number' || typeof finalLineEnd !== 'boolean') throw new StoreError('badIntent', 'take: id, boolean');
+    if (typeof id !== 'number' || typeof finalLineEnd !== 'boolean')
+      throw new StoreError('badIntent', 'take: id, boolean');
     const message = await this.#upload(id, finalLineEnd).taken.finally(() => this.#uploads.delete(id));
     this.#taken.set(id, message);
     return message.size;
@@ -228,7 +232,14 @@ class WriterConnection {
   }
 }
 
-function describe(error: unknown): { code: string; message: string; details: object } {
+/** An error on its way over the socket. */
+export interface Refusal {
+  readonly code: StoreErrorCode;
+  readonly message: string;
+  readonly details: StoreError['details'];
+}
+
+function describe(error: unknown): Refusal {
   if (isStoreError(error)) return { code: error.code, message: error.message, details: error.details };
   return { code: 'ioError', message: errorText(error), details: {} };
 }

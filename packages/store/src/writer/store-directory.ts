@@ -10,7 +10,7 @@ import { openLmdbKv } from '../catalog/lmdb-kv.ts';
 import { emptyTotals, type StateRow } from '../catalog/rows.ts';
 import { catalogFormat, stateTable } from '../catalog/schema.ts';
 import { View, WriteSet } from '../catalog/write-set.ts';
-import { StoreError } from '../errors.ts';
+import { errnoOf, errorText, invariant, isStoreError, StoreError } from '../errors.ts';
 import type { Heap, HeapPorts } from '../heap/heap.ts';
 import { limits } from '../limits.ts';
 import { type Clock, systemClock } from '../sys/clock.ts';
@@ -71,6 +71,18 @@ export async function initializeCatalog(kv: Kv, heap: Heap): Promise<void> {
   await kv.write(WriteSet.encode([set]));
 }
 
+/**
+ * Makes all that was written to a new catalog durable. The last transaction may be lost with the power as long as none
+ * followed it (`metaSync` is off), which a catalog in use makes good from the log, and one in the making cannot.
+ */
+export async function sealCatalog(kv: Kv): Promise<void> {
+  const state = new View(kv).read(stateTable);
+  invariant(state !== undefined, 'a catalog has a state row');
+  const set = new WriteSet();
+  new View(kv, [], set).put(stateTable, state);
+  await kv.write(WriteSet.encode([set]));
+}
+
 export function heapPorts(ports: StorePorts): HeapPorts {
   return { fs: ports.fs, clock: ports.clock, random: ports.random };
 }
@@ -88,12 +100,25 @@ export function takeLock(ports: StorePorts, directory: string): FileLock {
   throw new StoreError('locked', `another writer${holder === undefined ? '' : ` (pid ${holder})`} has ${directory}`);
 }
 
-/** True when the directory holds a heap. */
+/** True when the directory holds a heap. @throws {StoreError} ioError when that cannot be told */
 export async function isStore(fs: FileSystem, directory: string): Promise<boolean> {
   try {
     return (await fs.list(heapDirectory(directory))).some((name) => name.endsWith('.seg'));
-  } catch {
-    return false;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return false;
+    throw new StoreError('ioError', `cannot read ${heapDirectory(directory)}`, {}, error);
+  }
+}
+
+/** Runs what makes files in `directory`; a failed system call becomes a StoreError. @throws {StoreError} ioError, diskFull */
+export async function making<T>(directory: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (isStoreError(error) || errno === undefined) throw error;
+    const code = errno === 'ENOSPC' || errno === 'EDQUOT' ? 'diskFull' : 'ioError';
+    throw new StoreError(code, `cannot write in ${directory}: ${errorText(error)}`, {}, error);
   }
 }
 
@@ -101,7 +126,8 @@ export async function isStore(fs: FileSystem, directory: string): Promise<boolea
 export async function openCatalog(ports: StorePorts, directory: string, heap: Heap, readOnly: boolean): Promise<Kv> {
   const catalogs = catalogDirectory(directory);
   const generation = await currentGeneration(ports.fs, catalogs);
-  if (generation === undefined) throw new StoreError('catalogMissing', `${catalogs} names no catalog; run mstore rebuild`);
+  if (generation === undefined)
+    throw new StoreError('catalogMissing', `${catalogs} names no catalog; run mstore rebuild`);
   const kv = ports.openKv(generationPath(catalogs, generation), readOnly);
   const state = new View(kv).read(stateTable);
   if (state === undefined) {
@@ -116,4 +142,3 @@ export async function openCatalog(ports: StorePorts, directory: string, heap: He
   }
   return kv;
 }
-

@@ -4,26 +4,27 @@
  *
  * An intent either refuses before its first `append` or carries through: what it appended stays in the batch.
  */
-import type { View } from '../catalog/write-set.ts';
+
 import type { StateRow } from '../catalog/rows.ts';
-import { invariant } from '../errors.ts';
+import { messageHashTable, partTable } from '../catalog/schema.ts';
+import type { View } from '../catalog/write-set.ts';
+import { invariant, StoreError } from '../errors.ts';
 import type { BatchBuilder } from '../heap/heap.ts';
 import type { NewRecord } from '../heap/location.ts';
 import type { Applier } from '../log/apply.ts';
 import type { EventBody } from '../log/events.ts';
 import {
   type ChunkPlace,
+  type EntryRecord,
   encodeChunk,
   encodeClosing,
   encodeEntry,
   encodeEvent,
   encodeMessage,
   encodePart,
-  type EntryRecord,
 } from '../log/records.ts';
 import type { PreparedChunk, PreparedMessage, PreparedPart } from '../mail/prepared.ts';
 import { brandNumber, type EmailId, type Location, type MessageId, type ModSeq, type ThreadId } from '../types.ts';
-import { messageHashTable, partTable } from '../catalog/schema.ts';
 import type { Change } from './feed.ts';
 
 export class Turn {
@@ -57,7 +58,9 @@ export class Turn {
   }
 
   /** Logs an entry; its sequence and MODSEQ are the next, its save date is now. */
-  entry(entry: Omit<EntryRecord, 'type' | 'sequence' | 'modSeq' | 'saveDate' | 'email'> & { email: EmailId | 0 }): ModSeq {
+  entry(
+    entry: Omit<EntryRecord, 'type' | 'sequence' | 'modSeq' | 'saveDate' | 'email'> & { email: EmailId | 0 },
+  ): ModSeq {
     const modSeq = brandNumber<ModSeq>(this.state.sequence + 1);
     const whole = { ...entry, sequence: modSeq, modSeq, saveDate: this.time };
     const location = this.#batch.add(encodeEntry(whole));
@@ -71,9 +74,11 @@ export class Turn {
     const known = this.view.read(messageHashTable, prepared.sha);
     if (known !== undefined) return brandNumber<MessageId>(known);
     const content = prepared.content();
-    for (const part of content.parts) {
-      if (this.view.read(partTable, part.sha) === undefined) this.#part(part);
+    const missing = content.parts.filter((part) => this.view.read(partTable, part.sha) === undefined);
+    if (missing.some((part) => part.chunks.length === 0 && part.payload() === undefined)) {
+      throw new StoreError('ioError', 'a part that went ahead of its message is gone');
     }
+    for (const part of missing) this.part(part);
     const id = brandNumber<MessageId>(this.state.message + 1);
     const { sha, size } = prepared;
     const { headerBytes, manifest, derived } = content;
@@ -99,9 +104,11 @@ export class Turn {
     return this.#append(encodeChunk(chunk.offset, chunk.payload), { type: 'chunk', offset: chunk.offset });
   }
 
-  #part(part: PreparedPart): void {
+  /** Logs a part that the store does not have. */
+  part(part: PreparedPart): void {
     if (part.chunks.length === 0) {
       const payload = part.payload();
+      invariant(payload !== undefined, 'a part is written while its octets are held');
       const record = { type: 'part', sha: part.sha, size: part.size, storedBytes: payload.octets.length } as const;
       this.#append(encodePart(part.sha, part.size, payload), record);
       return;

@@ -8,7 +8,7 @@ import { isStoreError, StoreError } from '../errors.ts';
 import type { Heap } from '../heap/heap.ts';
 import { limits } from '../limits.ts';
 import { readTrace } from '../mail/assemble.ts';
-import { Ingest, type IngestPorts } from '../mail/ingest.ts';
+import { Ingest, type IngestPorts, sendAhead } from '../mail/ingest.ts';
 import { inbox } from '../mail/mailbox-name.ts';
 import type { PreparedMessage } from '../mail/prepared.ts';
 import { CrlfConverter } from '../mime/line-ends.ts';
@@ -35,12 +35,19 @@ import {
   decideSetRole,
   decideSubscribe,
 } from './intents/mailbox.ts';
-import { decideAppend, decideDeliver, type DeliveryResult, type DeliveryTarget, type Placed } from './intents/place.ts';
+import {
+  type DeliveryResult,
+  type DeliveryTarget,
+  decideAppend,
+  decideDeliver,
+  decidePart,
+  type Placed,
+} from './intents/place.ts';
 import type { AppendMessage, CopiedMessages, MailWriter, TakenMessage, TakeOptions } from './mail-writer.ts';
 import type { Turn } from './turn.ts';
 
 /** Targets decided in one turn. */
-const targetsPerIntent = 128;
+const targetsPerIntent = 48;
 
 /** A taken message of this writer. */
 class LocalMessage implements TakenMessage {
@@ -83,6 +90,7 @@ export class Writer implements MailWriter {
       hasPart: (sha) => this.#catalog().part(sha) !== undefined,
       hasMessage: (sha) => this.#catalog().messageWithHash(sha) !== undefined,
       appendChunk: (chunk) => committer.submit({ answerAfter: 'heap', decide: (turn) => turn.chunk(chunk) }),
+      appendPart: (part) => committer.submit({ answerAfter: 'heap', decide: (turn) => decidePart(turn, part) }),
     };
   }
 
@@ -91,16 +99,11 @@ export class Writer implements MailWriter {
   }
 
   async take(octets: Buffer | AsyncIterable<Buffer>, options: TakeOptions = {}): Promise<TakenMessage> {
-    const done = this.#committer.expect();
-    try {
-      const converter = new CrlfConverter({ finalLineEnd: options.finalLineEnd ?? false });
-      if (Buffer.isBuffer(octets) && octets.length <= limits.ingestSliceBytes) {
-        return new LocalMessage(this.#takeWhole(octets, converter));
-      }
-      return new LocalMessage(await this.#takeFlow(Buffer.isBuffer(octets) ? slices(octets) : octets, converter));
-    } finally {
-      done();
+    const converter = new CrlfConverter({ finalLineEnd: options.finalLineEnd ?? false });
+    if (Buffer.isBuffer(octets) && octets.length <= limits.ingestSliceBytes) {
+      return new LocalMessage(this.#takeWhole(octets, converter));
     }
+    return new LocalMessage(await this.#takeFlow(Buffer.isBuffer(octets) ? slices(octets) : octets, converter));
   }
 
   /** Holds the first slice: a message that ends within it is taken whole. */
@@ -139,17 +142,29 @@ export class Writer implements MailWriter {
       throw new StoreError('limitExceeded', `${targets.length} recipients, ${limits.recipients} are allowed`);
     }
     const prepared = preparedOf(message);
-    const answers: Promise<DeliveryResult[]>[] = [];
-    for (let at = 0; at < targets.length; at += targetsPerIntent) {
-      const some = targets.slice(at, at + targetsPerIntent);
-      answers.push(this.#submit('heap', (turn) => decideDeliver(turn, prepared, some)));
-    }
-    return (await Promise.all(answers)).flat();
+    const answers: DeliveryResult[] = [];
+    await Promise.all(
+      byAccount(targets).map(async (indexes) => {
+        const some = indexes.flatMap((index) => targets[index] ?? []);
+        const results = await this.#submit('heap', (turn) => decideDeliver(turn, prepared, some));
+        for (const [at, result] of results.entries()) answers[indexes[at] ?? 0] = result;
+      }),
+    );
+    return answers;
   }
 
   async append(mailbox: MailboxId, messages: readonly AppendMessage[]): Promise<Placed[]> {
     const items = messages.map(({ message, ...rest }) => ({ prepared: preparedOf(message), ...rest }));
+    const bytes = items.reduce((sum, { prepared }) => sum + prepared.size, 0);
+    if (bytes > limits.partSpillBytes) {
+      for (const { prepared } of items) await this.#sendPartsAhead(prepared);
+    }
     return this.#submit('catalog', (turn) => decideAppend(turn, mailbox, items));
+  }
+
+  async #sendPartsAhead(prepared: PreparedMessage): Promise<void> {
+    if (this.#ports.hasMessage(prepared.sha)) return;
+    await Promise.all(prepared.content().parts.map((part) => sendAhead(this.#ports, part)));
   }
 
   async setFlags(request: FlagsRequest): Promise<FlagsAnswer> {
@@ -182,11 +197,31 @@ export class Writer implements MailWriter {
   }
 
   async #copy(source: MailboxId, uids: UidSet, target: MailboxId, move: boolean): Promise<CopiedMessages> {
+    this.#checkCopyQuota(source, uids, target, move);
     const answers = await this.#sliced(source, uids, (some) => this.#copySlice(source, some, target, move));
     const pairs: (readonly [Uid, Uid])[] = answers.flatMap((answer) => answer.pairs);
     const [first] = answers;
     if (first === undefined) throw new StoreError('noMailbox', `no mailbox ${source}`);
     return { uidValidity: first.uidValidity, pairs, sequence: Math.max(...answers.map((answer) => answer.sequence)) };
+  }
+
+  /** All slices or none: what is over quota is refused before the first one. @throws {StoreError} overQuota */
+  #checkCopyQuota(source: MailboxId, uids: UidSet, target: MailboxId, move: boolean): void {
+    const catalog = this.#catalog();
+    const from = catalog.mailbox(source)?.account;
+    const to = catalog.mailbox(target)?.account;
+    const account = to === undefined ? undefined : catalog.account(to);
+    if (account === undefined || (move && from === to)) return;
+    if (account.quotaBytes === 0 && account.quotaMessages === 0) return;
+    let { bytes, messages } = account;
+    for (const entry of catalog.entries(source, uids)) {
+      bytes += entry.size;
+      messages++;
+    }
+    const isOver = (value: number, quota: number): boolean => quota > 0 && value > quota;
+    if (isOver(bytes, account.quotaBytes) || isOver(messages, account.quotaMessages)) {
+      throw new StoreError('overQuota', `account ${to} is over quota`);
+    }
   }
 
   async #copySlice(source: MailboxId, uids: UidSet, target: MailboxId, move: boolean): Promise<CopyAnswer> {
@@ -296,6 +331,26 @@ export class Writer implements MailWriter {
     if (slice.length > 0) slices.push(UidSet.of(slice));
     return slices;
   }
+}
+
+/** Indexes of targets, so many at a time; an account's stay together, since they may lead to one mailbox. */
+function byAccount(targets: readonly DeliveryTarget[]): number[][] {
+  const accounts = new Map<AccountId, number[]>();
+  for (const [index, { account }] of targets.entries()) {
+    const known = accounts.get(account);
+    if (known === undefined) accounts.set(account, [index]);
+    else known.push(index);
+  }
+  const groups: number[][] = [];
+  let group: number[] | undefined;
+  for (const indexes of accounts.values()) {
+    if (group === undefined || group.length + indexes.length > targetsPerIntent) {
+      group = [];
+      groups.push(group);
+    }
+    group.push(...indexes);
+  }
+  return groups;
 }
 
 function union(sets: readonly UidSet[]): UidSet {

@@ -25,3 +25,12 @@ export function checkQuota(turn: Turn, id: AccountId, bytes: number, messages: n
   const tooMany = row.quotaMessages > 0 && row.messages + messages > row.quotaMessages;
   if (tooLarge || tooMany) throw new StoreError('overQuota', `account ${id} is over quota`);
 }
+
+const uidMax = 0xffff_ffff;
+
+/** @throws {StoreError} limitExceeded when the mailbox has given all its UIDs */
+export function checkUids({ id, row }: NamedMailbox, count: number): void {
+  if (row.uidNext + count - 1 > uidMax) {
+    throw new StoreError('limitExceeded', `mailbox ${id} has given all its UIDs`);
+  }
+}

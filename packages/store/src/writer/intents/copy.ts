@@ -4,7 +4,7 @@ import type { Entry } from '../../catalog/index-chunk.ts';
 import { UidSet } from '../../codec/uid-set.ts';
 import { brandNumber, type Lsn, type MailboxId, type Uid, type UidValidity } from '../../types.ts';
 import type { Turn } from '../turn.ts';
-import { checkQuota, liveMailbox } from './checks.ts';
+import { checkQuota, checkUids, liveMailbox } from './checks.ts';
 import { checkKeywords } from './flags.ts';
 import { threadOf } from './place.ts';
 
@@ -38,6 +38,7 @@ export function decideCopy(turn: Turn, request: CopyRequest): CopyAnswer {
     if (request.traces.has(entry.lsn)) entries.push(entry);
     else again.push(entry.uid);
   }
+  checkUids(target, entries.length);
   const sameAccount = source.row.account === target.row.account;
   if (!(request.move && sameAccount)) {
     const bytes = entries.reduce((sum, entry) => sum + entry.size, 0);
@@ -72,7 +73,13 @@ function announce(turn: Turn, request: CopyRequest, pairs: readonly (readonly [U
   if (pairs.length === 0) return;
   const target = liveMailbox(turn, request.target).row.account;
   const copies = UidSet.of(pairs.map(([, uid]) => uid));
-  turn.changes.push({ kind: 'appended', sequence: turn.sequence, account: target, mailbox: request.target, uids: copies });
+  turn.changes.push({
+    kind: 'appended',
+    sequence: turn.sequence,
+    account: target,
+    mailbox: request.target,
+    uids: copies,
+  });
   if (!request.move) return;
   const account = liveMailbox(turn, request.source).row.account;
   const uids = UidSet.of(pairs.map(([uid]) => uid));

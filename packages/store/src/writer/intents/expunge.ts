@@ -1,6 +1,7 @@
 /** Expunge, and the end of retention. */
 import { Catalog } from '../../catalog/catalog.ts';
 import { UidSet } from '../../codec/uid-set.ts';
+import { limits } from '../../limits.ts';
 import { flag, type MailboxId } from '../../types.ts';
 import type { Turn } from '../turn.ts';
 import { liveMailbox } from './checks.ts';
@@ -38,7 +39,10 @@ export function decidePurge(turn: Turn, mailbox: MailboxId, uids: UidSet): numbe
   const found = new Set<number>();
   for (const { entry } of catalog.retained(mailbox)) if (uids.has(entry.uid)) found.add(entry.uid);
   if (row.deleted) for (const entry of catalog.entries(mailbox, uids)) found.add(entry.uid);
-  if (found.size > 0) turn.event({ kind: 'purged', mailbox, uids: UidSet.of(found) });
+  const gone = [...found];
+  for (let at = 0; at < gone.length; at += limits.eventEntries) {
+    turn.event({ kind: 'purged', mailbox, uids: UidSet.of(gone.slice(at, at + limits.eventEntries)) });
+  }
   const after = catalog.mailbox(mailbox);
   const isEmpty = after?.deleted === true && after.messages === 0 && after.retainedMessages === 0;
   if (isEmpty) turn.event({ kind: 'mailboxPurged', mailbox });

@@ -57,7 +57,7 @@ export function decideRenameMailbox(turn: Turn, id: MailboxId, given: string): n
       throw new StoreError('mailboxExists', 'a mailbox of that name exists');
     }
     const remembered = turn.view.read(nameMemoryTable, row.account, next) ?? 0;
-    return { mailbox, name: next, uidValidity: remembered < uidValidity ? uidValidity : undefined };
+    return { mailbox, name: next, uidValidity: remembered <= uidValidity ? uidValidity : undefined };
   });
   let fresh = nextUidValidity(turn);
   const renamed = names.map((entry) => {
@@ -137,4 +137,3 @@ export const firstMailboxes: readonly (readonly [string, MailboxRole])[] = [
   ['Trash', 'trash'],
   ['Archive', 'archive'],
 ];
-

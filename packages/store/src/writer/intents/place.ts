@@ -1,17 +1,25 @@
 /** Deliver and append: a prepared message takes its place in mailboxes. */
 import { Catalog, type NamedMailbox } from '../../catalog/catalog.ts';
-import { messageTable, threadTable, uidlTable } from '../../catalog/schema.ts';
+import { messageHashTable, messageTable, partTable, threadTable, uidlTable } from '../../catalog/schema.ts';
 import type { View } from '../../catalog/write-set.ts';
 import { UidSet } from '../../codec/uid-set.ts';
 import { invariant, isStoreError, StoreError, type StoreErrorCode } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { threadKeysOf } from '../../log/references.ts';
 import { inbox, mailboxName } from '../../mail/mailbox-name.ts';
-import type { PreparedMessage } from '../../mail/prepared.ts';
-import { type AccountId, brandNumber, type MailboxId, type MessageId, type ThreadId, type Uid, type UidValidity } from '../../types.ts';
-import { checkKeywords } from './flags.ts';
-import { checkQuota, liveMailbox } from './checks.ts';
+import type { PreparedMessage, PreparedPart } from '../../mail/prepared.ts';
+import {
+  type AccountId,
+  brandNumber,
+  type MailboxId,
+  type MessageId,
+  type ThreadId,
+  type Uid,
+  type UidValidity,
+} from '../../types.ts';
 import type { Turn } from '../turn.ts';
+import { checkQuota, checkUids, liveMailbox } from './checks.ts';
+import { checkKeywords } from './flags.ts';
 
 /** One place a delivered message goes to. */
 export interface DeliveryTarget {
@@ -52,6 +60,7 @@ export function decideDeliver(
       const known = done.get(mailbox.id);
       if (known !== undefined) return known;
       checkTrace(target.trace);
+      checkUids(mailbox, 1);
       const size = prepared.size + target.trace.length;
       checkQuota(turn, target.account, size, 1);
       const placed = place(turn, mailbox, prepared, {
@@ -105,7 +114,10 @@ export interface AppendItem {
 /** Appends all messages or none. */
 export function decideAppend(turn: Turn, id: MailboxId, items: readonly AppendItem[]): Placed[] {
   const mailbox = liveMailbox(turn, id);
+  checkUids(mailbox, items.length);
+  for (const { internalDate } of items) checkDate(internalDate ?? turn.time);
   const bytes = items.reduce((sum, item) => sum + item.prepared.size, 0);
+  checkRecords(turn, items);
   checkQuota(turn, mailbox.row.account, bytes, items.length);
   checkKeywords(
     turn,
@@ -121,6 +133,11 @@ export function decideAppend(turn: Turn, id: MailboxId, items: readonly AppendIt
       trace: Buffer.alloc(0),
     }),
   );
+}
+
+/** Stores a part ahead of its message, unless the store has it. */
+export function decidePart(turn: Turn, part: PreparedPart): void {
+  if (turn.view.read(partTable, part.sha) === undefined) turn.part(part);
 }
 
 interface PlaceOptions {
@@ -152,6 +169,24 @@ export function threadOf(turn: Turn, account: AccountId, message: MessageId): Th
     if (thread !== undefined) return thread.thread;
   }
   return turn.nextThread();
+}
+
+/** What an intent puts into one batch is bounded: contents that are not parts yet. @throws {StoreError} limitExceeded */
+function checkRecords(turn: Turn, items: readonly AppendItem[]): void {
+  let bytes = 0;
+  for (const { prepared } of items) {
+    const isKnown = turn.view.read(messageHashTable, prepared.sha) !== undefined;
+    if (!isKnown) bytes += prepared.content().payload().octets.length;
+  }
+  if (bytes > limits.intentBytes) {
+    throw new StoreError('limitExceeded', `${items.length} messages at once are more than one append can hold`);
+  }
+}
+
+/** @throws {StoreError} badIntent for a date that the index could not keep */
+function checkDate(seconds: number): void {
+  if (Number.isInteger(seconds) && Math.abs(seconds) <= limits.dateSeconds) return;
+  throw new StoreError('badIntent', `no internal date: ${seconds}`);
 }
 
 function checkTrace(trace: Buffer): void {

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { brandNumber, type Lsn } from '../types.ts';
 import { Heap, type HeapPorts, type HighWater, type Location, type NewRecord, type ScannedRecord } from './heap.ts';
-import { MemoryFs } from './memory-fs.test-support.ts';
+import { MemoryFs } from './memory-fs.test.ts';
 import { segmentName } from './names.ts';
 
 export const storeId: Buffer = Buffer.from('000102030405060708090a0b0c0d0e0f', 'hex');

@@ -1,0 +1,272 @@
+/** The rows of the catalog, as octets (docs/format/catalog.md). */
+import { Reader, Writer } from '../codec/bytes.ts';
+import { UidSet } from '../codec/uid-set.ts';
+import {
+  type AccountId,
+  brandNumber,
+  type Lsn,
+  type MailboxRole,
+  type ModSeq,
+  type ThreadId,
+  type UidValidity,
+} from '../types.ts';
+import { chunkSlots, IndexChunk } from './index-chunk.ts';
+import {
+  type AccountRow,
+  emptyTotals,
+  type MailboxRow,
+  type MessageRow,
+  type PartPiece,
+  type PartRow,
+  type RetainedRow,
+  type SegmentRow,
+  type StateRow,
+  type ThreadRow,
+  totalsKeys,
+} from './rows.ts';
+
+/** How one kind of row becomes octets and back. */
+export interface RowCodec<Row> {
+  encode(row: Row): Buffer;
+  decode(octets: Buffer): Row;
+  /** A copy that may be changed without harm to the original. */
+  copy(row: Row): Row;
+}
+
+function shallow<Row extends object>(encode: (row: Row, w: Writer) => void, decode: (r: Reader) => Row): RowCodec<Row> {
+  return {
+    encode(row) {
+      const writer = new Writer();
+      encode(row, writer);
+      return writer.finish();
+    },
+    decode(octets) {
+      const reader = new Reader(octets);
+      const row = decode(reader);
+      reader.end();
+      return row;
+    },
+    copy: (row) => ({ ...row }),
+  };
+}
+
+export const stateCodec: RowCodec<StateRow> = {
+  encode(row) {
+    const w = new Writer();
+    w.varint(row.format).block(row.storeId).varint(row.epoch).varint(row.appliedLsn).varint(row.batch);
+    w.varint(row.sequence).varint(row.account).varint(row.mailbox).varint(row.message).varint(row.thread);
+    w.varint(row.uidValidity);
+    for (const key of totalsKeys) w.varint(row.totals[key]);
+    return w.finish();
+  },
+  decode(octets) {
+    const r = new Reader(octets);
+    const row = {
+      format: r.varint(),
+      storeId: Buffer.from(r.block()),
+      epoch: r.varint(),
+      appliedLsn: brandNumber<Lsn>(r.varint()),
+      batch: r.varint(),
+      sequence: r.varint(),
+      account: r.varint(),
+      mailbox: r.varint(),
+      message: r.varint(),
+      thread: r.varint(),
+      uidValidity: r.varint(),
+      totals: emptyTotals(),
+    };
+    for (const key of totalsKeys) row.totals[key] = r.varint();
+    r.end();
+    return row;
+  },
+  copy: (row) => ({ ...row, totals: { ...row.totals } }),
+};
+
+export const accountCodec: RowCodec<AccountRow> = shallow(
+  (row, w) => {
+    w.text(row.name).u8(row.deleted ? 1 : 0);
+    w.signed(row.createdAt);
+    w.signed(row.deletedAt);
+    w.varint(row.quotaBytes).varint(row.quotaMessages).varint(row.messages).varint(row.bytes);
+    w.varint(row.retainedMessages).varint(row.retainedBytes).varint(row.mailboxes);
+  },
+  (r) => ({
+    name: r.text(),
+    deleted: r.u8() === 1,
+    createdAt: r.signed(),
+    deletedAt: r.signed(),
+    quotaBytes: r.varint(),
+    quotaMessages: r.varint(),
+    messages: r.varint(),
+    bytes: r.varint(),
+    retainedMessages: r.varint(),
+    retainedBytes: r.varint(),
+    mailboxes: r.varint(),
+  }),
+);
+
+/** Roles by the number that stands for them on disk. */
+export const roles: readonly MailboxRole[] = ['', 'drafts', 'sent', 'junk', 'trash', 'archive', 'flagged', 'all'];
+
+export const mailboxCodec: RowCodec<MailboxRow> = shallow(
+  (row, w) => {
+    w.varint(row.account)
+      .text(row.name)
+      .u8(row.deleted ? 1 : 0)
+      .varint(row.uidValidity)
+      .varint(row.uidNext);
+    w.varint(row.highestModSeq).varint(row.expungeFloor);
+    w.signed(row.createdAt);
+    w.signed(row.deletedAt);
+    w.u8(Math.max(0, roles.indexOf(row.role)));
+    w.varint(row.messages).varint(row.unseen).varint(row.flaggedDeleted).varint(row.bytes);
+    w.varint(row.retainedMessages).varint(row.retainedBytes);
+  },
+  (r) => ({
+    account: brandNumber<AccountId>(r.varint()),
+    name: r.text(),
+    deleted: r.u8() === 1,
+    uidValidity: brandNumber<UidValidity>(r.varint()),
+    uidNext: r.varint(),
+    highestModSeq: brandNumber<ModSeq>(r.varint()),
+    expungeFloor: r.varint(),
+    createdAt: r.signed(),
+    deletedAt: r.signed(),
+    role: roles[r.u8()] ?? '',
+    messages: r.varint(),
+    unseen: r.varint(),
+    flaggedDeleted: r.varint(),
+    bytes: r.varint(),
+    retainedMessages: r.varint(),
+    retainedBytes: r.varint(),
+  }),
+);
+
+/** A retained entry is a chunk of one entry, with its UID and the time in front. */
+export const retainedCodec: RowCodec<RetainedRow> = {
+  encode(row) {
+    const w = new Writer(128);
+    w.signed(row.expungedAt);
+    w.varint(row.entry.uid);
+    const chunk = new IndexChunk();
+    chunk.set(row.entry);
+    return w.bytes(chunk.encode()).finish();
+  },
+  decode(octets) {
+    const r = new Reader(octets);
+    const expungedAt = r.signed();
+    const uid = r.varint();
+    const chunk = IndexChunk.decode(r.bytes(r.remaining));
+    const [entry] = chunk.entries(Math.floor(uid / chunkSlots));
+    if (entry === undefined) throw new RangeError('a retained row without entry');
+    return { entry, expungedAt };
+  },
+  copy: (row) => row,
+};
+
+export const messageCodec: RowCodec<MessageRow> = shallow(
+  (row, w) => {
+    w.varint(row.refs).varint(row.record.lsn).varint(row.record.bytes).bytes(row.sha).varint(row.size);
+    w.varint(row.headerBytes).varint(row.plainBytes).varint(row.storedBytes).varint(row.namedBytes);
+    w.block(row.parts)
+      .block(row.threadKeys)
+      .u8(row.derived ? 1 : 0);
+    w.block(row.envelope).block(row.bodyStructure).block(row.listedFields);
+  },
+  (r) => ({
+    refs: r.varint(),
+    record: { lsn: brandNumber<Lsn>(r.varint()), bytes: r.varint() },
+    sha: r.bytes(32),
+    size: r.varint(),
+    headerBytes: r.varint(),
+    plainBytes: r.varint(),
+    storedBytes: r.varint(),
+    namedBytes: r.varint(),
+    parts: r.block(),
+    threadKeys: r.block(),
+    derived: r.u8() === 1,
+    envelope: r.block(),
+    bodyStructure: r.block(),
+    listedFields: r.block(),
+  }),
+);
+
+export const partCodec: RowCodec<PartRow> = shallow(
+  (row, w) => {
+    w.varint(row.refs).varint(row.size).varint(row.pieces.length);
+    let before = 0;
+    for (const piece of row.pieces) {
+      w.signed(piece.lsn - before);
+      w.varint(piece.bytes).varint(piece.contentBytes).varint(piece.storedBytes);
+      before = piece.lsn;
+    }
+  },
+  (r) => {
+    const refs = r.varint();
+    const size = r.varint();
+    const pieces: PartPiece[] = [];
+    let lsn = 0;
+    for (let left = r.varint(); left > 0; left--) {
+      lsn += r.signed();
+      pieces.push({
+        lsn: brandNumber<Lsn>(lsn),
+        bytes: r.varint(),
+        contentBytes: r.varint(),
+        storedBytes: r.varint(),
+      });
+    }
+    return { refs, size, pieces };
+  },
+);
+
+export const threadCodec: RowCodec<ThreadRow> = shallow(
+  (row, w) => w.varint(row.thread).varint(row.refs),
+  (r) => ({ thread: brandNumber<ThreadId>(r.varint()), refs: r.varint() }),
+);
+
+export const segmentCodec: RowCodec<SegmentRow> = shallow(
+  (row, w) => w.varint(row.live).varint(row.dead).varint(row.other).varint(row.firstSequence).varint(row.lastSequence),
+  (r) => ({
+    live: r.varint(),
+    dead: r.varint(),
+    other: r.varint(),
+    firstSequence: r.varint(),
+    lastSequence: r.varint(),
+  }),
+);
+
+/** A single number: the id behind a name or hash, the UID behind a UIDL. */
+export const numberCodec: RowCodec<number> = {
+  encode: (value) => new Writer(8).varint(value).finish(),
+  decode: (octets) => new Reader(octets).varint(),
+  copy: (value) => value,
+};
+
+/** A list of words: the keywords of a mailbox, by number. */
+export const wordsCodec: RowCodec<string[]> = {
+  encode(words) {
+    const writer = new Writer().varint(words.length);
+    for (const word of words) writer.text(word);
+    return writer.finish();
+  },
+  decode(octets) {
+    const reader = new Reader(octets);
+    const words: string[] = [];
+    for (let left = reader.varint(); left > 0; left--) words.push(reader.text());
+    return words;
+  },
+  copy: (words) => [...words],
+};
+
+export const uidSetCodec: RowCodec<UidSet> = {
+  encode(uids) {
+    const writer = new Writer();
+    uids.encode(writer);
+    return writer.finish();
+  },
+  decode: (octets) => UidSet.decode(new Reader(octets)),
+  copy: (uids) => uids,
+};
+
+/** Octets as they are: metadata values. */
+export const octetsCodec: RowCodec<Buffer> = { encode: (o) => o, decode: (o) => o, copy: (o) => o };

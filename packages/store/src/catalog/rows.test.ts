@@ -1,0 +1,259 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { DecodeError } from '../codec/bytes.ts';
+import { UidSet } from '../codec/uid-set.ts';
+import {
+  type AccountId,
+  brandNumber,
+  type EmailId,
+  type Lsn,
+  type MailboxRole,
+  type MessageId,
+  type ModSeq,
+  type ThreadId,
+  type Uid,
+  type UidValidity,
+} from '../types.ts';
+import { accountNameKey, accountTextKey, expungedKey, kind, prefixEnd, u32PairKey, u64Key, uidlKey } from './keys.ts';
+import {
+  accountCodec,
+  mailboxCodec,
+  messageCodec,
+  numberCodec,
+  octetsCodec,
+  partCodec,
+  type RowCodec,
+  retainedCodec,
+  roles,
+  segmentCodec,
+  stateCodec,
+  threadCodec,
+  uidSetCodec,
+  wordsCodec,
+} from './row-codecs.ts';
+import {
+  type AccountRow,
+  emptyTotals,
+  type MailboxRow,
+  type MessageRow,
+  type PartRow,
+  type RetainedRow,
+  type SegmentRow,
+  type StateRow,
+  type ThreadRow,
+  type Totals,
+  totalsKeys,
+} from './rows.ts';
+
+/** Ordinary objects, as decoders make them. */
+function record<T extends object>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> {
+  return fc.record<T>(model, { noNullPrototype: true });
+}
+
+const whole = fc.oneof(fc.nat(300), fc.maxSafeNat());
+const seconds = fc.oneof(fc.constant(0), fc.integer());
+const text = fc.string({ unit: 'grapheme', maxLength: 60 });
+const octets = fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes));
+const sha = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => Buffer.from(bytes));
+const lsn = whole.map((n) => brandNumber<Lsn>(n));
+const u32 = fc.integer({ min: 1, max: 0xffff_ffff });
+
+const totals = fc.array(whole, { minLength: totalsKeys.length, maxLength: totalsKeys.length }).map((values): Totals => {
+  const sums = emptyTotals();
+  for (const [index, key] of totalsKeys.entries()) sums[key] = values[index] ?? 0;
+  return sums;
+});
+
+const state = record<StateRow>({
+  format: whole,
+  storeId: sha,
+  epoch: whole,
+  appliedLsn: lsn,
+  batch: whole,
+  sequence: whole,
+  account: whole,
+  mailbox: whole,
+  message: whole,
+  thread: whole,
+  uidValidity: whole,
+  totals,
+});
+
+const account = record<AccountRow>({
+  name: text,
+  deleted: fc.boolean(),
+  createdAt: seconds,
+  deletedAt: seconds,
+  quotaBytes: whole,
+  quotaMessages: whole,
+  messages: whole,
+  bytes: whole,
+  retainedMessages: whole,
+  retainedBytes: whole,
+  mailboxes: whole,
+});
+
+const mailbox = record<MailboxRow>({
+  account: u32.map((n) => brandNumber<AccountId>(n)),
+  name: text,
+  deleted: fc.boolean(),
+  uidValidity: u32.map((n) => brandNumber<UidValidity>(n)),
+  uidNext: u32,
+  highestModSeq: whole.map((n) => brandNumber<ModSeq>(n)),
+  expungeFloor: whole,
+  createdAt: seconds,
+  deletedAt: seconds,
+  role: fc.constantFrom<MailboxRole>(...roles),
+  messages: whole,
+  unseen: whole,
+  flaggedDeleted: whole,
+  bytes: whole,
+  retainedMessages: whole,
+  retainedBytes: whole,
+});
+
+const retained = record<RetainedRow>({
+  entry: record<RetainedRow['entry']>({
+    uid: u32.map((n) => brandNumber<Uid>(n)),
+    lsn,
+    bytes: whole,
+    flags: fc.nat(31),
+    keywords: fc.uniqueArray(fc.nat(255), { maxLength: 4 }).map((some) => some.sort((a, b) => a - b)),
+    modSeq: whole.map((n) => brandNumber<ModSeq>(n)),
+    internalDate: seconds,
+    saveDate: seconds,
+    size: whole,
+    message: whole.map((n) => brandNumber<MessageId>(n)),
+    thread: whole.map((n) => brandNumber<ThreadId>(n)),
+    email: whole.map((n) => brandNumber<EmailId>(n)),
+    uidl: text,
+  }),
+  expungedAt: seconds,
+});
+
+const message = record<MessageRow>({
+  refs: whole,
+  record: record<MessageRow['record']>({ lsn, bytes: whole }),
+  sha,
+  size: whole,
+  headerBytes: whole,
+  plainBytes: whole,
+  storedBytes: whole,
+  namedBytes: whole,
+  parts: octets,
+  threadKeys: octets,
+  derived: fc.boolean(),
+  envelope: octets,
+  bodyStructure: octets,
+  listedFields: octets,
+});
+
+const part = record<PartRow>({
+  refs: whole,
+  size: whole,
+  pieces: fc.array(
+    record<PartRow['pieces'][number]>({
+      // Their differences are kept, and doubled for the sign.
+      lsn: fc.nat(2 ** 51).map((n) => brandNumber<Lsn>(n)),
+      bytes: whole,
+      contentBytes: whole,
+      storedBytes: whole,
+    }),
+    { maxLength: 8 },
+  ),
+});
+
+const thread = record<ThreadRow>({ thread: whole.map((n) => brandNumber<ThreadId>(n)), refs: whole });
+const segment = record<SegmentRow>({
+  live: whole,
+  dead: whole,
+  other: whole,
+  firstSequence: whole,
+  lastSequence: whole,
+});
+
+function comesBack<Row>(name: string, codec: RowCodec<Row>, rows: fc.Arbitrary<Row>): void {
+  test(`property: a row of ${name} comes back, and so does its copy`, () => {
+    fc.assert(
+      fc.property(rows, (row) => {
+        const written = codec.encode(row);
+        assert.deepEqual(codec.decode(written), row);
+        assert.deepEqual(codec.encode(codec.copy(row)), written);
+      }),
+    );
+  });
+}
+
+comesBack('meta', stateCodec, state);
+comesBack('accounts', accountCodec, account);
+comesBack('mailboxes', mailboxCodec, mailbox);
+comesBack('retained', retainedCodec, retained);
+comesBack('messages', messageCodec, message);
+comesBack('parts', partCodec, part);
+comesBack('threads', threadCodec, thread);
+comesBack('segments', segmentCodec, segment);
+comesBack('names and hashes', numberCodec, whole);
+comesBack('keywords', wordsCodec, fc.array(text, { maxLength: 20 }));
+comesBack(
+  'expunged',
+  uidSetCodec,
+  fc.array(u32, { maxLength: 20 }).map((uids) => UidSet.of(uids)),
+);
+comesBack('metadata', octetsCodec, octets);
+
+test('property: a row cut anywhere, or with an octet more, is refused', () => {
+  fc.assert(
+    fc.property(mailbox, part, fc.nat(), (first, second, at) => {
+      for (const [codec, written] of [
+        [mailboxCodec, mailboxCodec.encode(first)] as const,
+        [partCodec, partCodec.encode(second)] as const,
+      ]) {
+        assert.throws(() => codec.decode(written.subarray(0, at % written.length)), DecodeError);
+        assert.throws(() => codec.decode(Buffer.concat([written, Buffer.of(0)])), DecodeError);
+      }
+    }),
+  );
+});
+
+test('a copy of the state may be changed without harm', () => {
+  const row = fc.sample(state, 1)[0];
+  assert.ok(row !== undefined);
+  const { entries } = row.totals;
+  stateCodec.copy(row).totals.entries = entries + 1;
+  assert.equal(row.totals.entries, entries);
+});
+
+test('property: keys sort as the numbers in them', () => {
+  const pair = fc.tuple(u32, u32);
+  fc.assert(
+    fc.property(pair, pair, whole, whole, (a, b, x, y) => {
+      const order = Math.sign(a[0] - b[0] || a[1] - b[1]);
+      assert.equal(Math.sign(u32PairKey(...a).compare(u32PairKey(...b))), order);
+      assert.equal(Math.sign(u64Key(x).compare(u64Key(y))), Math.sign(x - y));
+    }),
+  );
+});
+
+test('property: a prefix ends behind all keys that begin with it, and before all others', () => {
+  const prefix = fc.uint8Array({ minLength: 1, maxLength: 4 }).filter((some) => some.some((octet) => octet !== 0xff));
+  fc.assert(
+    fc.property(prefix, fc.uint8Array({ maxLength: 4 }), (some, rest) => {
+      const start = Buffer.from(some);
+      const end = prefixEnd(start);
+      const inside = (key: Buffer): boolean => key.compare(start) >= 0 && key.compare(end) < 0;
+      assert.ok(inside(Buffer.concat([start, rest])));
+      const other = Buffer.from(rest);
+      assert.equal(inside(other), other.subarray(0, start.length).equals(start));
+    }),
+  );
+  assert.throws(() => prefixEnd(Buffer.of(0xff, 0xff)));
+});
+
+test('names of accounts and UIDLs are found in any letter case, names of mailboxes only in their own', () => {
+  const id = brandNumber<AccountId>(7);
+  assert.deepEqual(accountNameKey('Ann@Example.org'), accountNameKey('ann@example.ORG'));
+  assert.deepEqual(uidlKey(brandNumber(1), 'AbC'), uidlKey(brandNumber(1), 'aBc'));
+  assert.notDeepEqual(accountTextKey(kind.name, id, 'Work'), accountTextKey(kind.name, id, 'work'));
+  assert.equal(expungedKey(brandNumber(1), brandNumber<ModSeq>(2 ** 40)).toString('hex'), '000000010000010000000000');
+});
