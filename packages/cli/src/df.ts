@@ -50,7 +50,7 @@ export function addDf(program: Command): void {
   works(program.command('df').description('show where the space goes').addHelpText('after', manual), df);
 }
 
-async function df(run: Run): Promise<number> {
+export async function df(run: Run): Promise<number> {
   const heap = await diskBytes(join(run.directory, 'heap'));
   const catalog = await diskBytes(join(run.directory, 'catalog'));
   return withReading(run, async (reading) => {

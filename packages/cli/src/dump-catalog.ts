@@ -9,8 +9,8 @@ import {
   type StoreReading,
 } from '@mstore/store';
 import { accountOf } from './access.ts';
-import type { Explained } from './dump.ts';
 import { CommandError, exit } from './errors.ts';
+import type { Explained } from './explained.ts';
 import { counted, humanTime, safeText, table } from './text.ts';
 
 const listMax = 100;

@@ -11,8 +11,8 @@ import {
   type SegmentState,
   type StoreReading,
 } from '@mstore/store';
-import type { Explained } from './dump.ts';
 import { CommandError, exit } from './errors.ts';
+import type { Explained } from './explained.ts';
 import { counted, humanTime, safeText, table } from './text.ts';
 
 const linesMax = 40;

@@ -5,6 +5,7 @@ import { type Run, works } from './command.ts';
 import { dumpAccount, dumpMailbox, dumpMessage, dumpPart } from './dump-catalog.ts';
 import { dumpPlace } from './dump-record.ts';
 import { CommandError, exit } from './errors.ts';
+import type { Explained } from './explained.ts';
 
 const manual = `
 Explains what is at a place. LOCATION is one of
@@ -24,12 +25,6 @@ export function addDump(program: Command): void {
     .description('explain what is at a place')
     .argument('<location...>', 'see below');
   works(command.addHelpText('after', manual), dump);
-}
-
-/** What is at a place: for programs, and in words. */
-export interface Explained {
-  readonly value: object;
-  readonly text: string;
 }
 
 function dump(run: Run): Promise<number> {

@@ -25,11 +25,23 @@ export function addFsck(program: Command): void {
 }
 
 async function fsck(run: Run, options: FsckOptions): Promise<number> {
-  const report = await checkStore(run, options.quick !== true).catch((error: unknown): CheckReport => {
+  const report = await checkStore(run, options.quick !== true);
+  const { findings } = report;
+  await run.answer({ ...report, ok: findings.length === 0 }, describe(report));
+  return findings.length === 0 ? exit.done : exit.findings;
+}
+
+/** Checks the store; one that is too damaged to be opened has that as its finding. */
+export async function checkStore(run: Run, content: boolean): Promise<CheckReport> {
+  return checkOpened(run, content).catch((error: unknown): CheckReport => {
     if (!isStoreError(error) || !damaged.has(error.code)) throw error;
     const findings = [{ area: 'open', text: failureOf(error).text }];
     return { accounts: 0, mailboxes: 0, entries: 0, messages: 0, parts: 0, findings };
   });
+}
+
+/** The findings, and a line that says how much was looked at. */
+export function describe(report: CheckReport): string {
   const { accounts, mailboxes, entries, messages, parts, findings } = report;
   const lines = findings.map(({ area, text }) => `${area}: ${text}\n`).join('');
   const seen = [
@@ -39,11 +51,10 @@ async function fsck(run: Run, options: FsckOptions): Promise<number> {
     `${counted(messages, 'distinct message')} and ${counted(parts, 'part')}`,
   ].join(', ');
   const verdict = findings.length === 0 ? 'nothing is wrong' : counted(findings.length, 'finding');
-  await run.answer({ ...report, ok: findings.length === 0 }, `${lines}${seen}: ${verdict}.\n`);
-  return findings.length === 0 ? exit.done : exit.findings;
+  return `${lines}${seen}: ${verdict}.\n`;
 }
 
-function checkStore(run: Run, content: boolean): Promise<CheckReport> {
+function checkOpened(run: Run, content: boolean): Promise<CheckReport> {
   return withReading(run, async (reading) => {
     const progress = run.progress('checking', 'items');
     try {

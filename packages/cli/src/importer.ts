@@ -17,7 +17,6 @@ import type { Incoming } from './source.ts';
 
 const batchMessages = 200;
 const batchBytes = 4_194_304;
-const appendsInFlight = 4;
 /** An IMAP atom (RFC 9051 §9). */
 const keyword = /^(?:(?![(){%*"\\\]])[\x21-\x7e])+$/;
 /** Refusals that a report lists. */
@@ -50,7 +49,7 @@ export class Importer {
   #batch: Waiting[] = [];
   #batchBytes = 0;
   #batchMailbox: string | undefined;
-  readonly #inFlight: Promise<void>[] = [];
+  #appending: Promise<void> = Promise.resolve();
   #imported = 0;
   #bytes = 0;
   #refused = 0;
@@ -99,13 +98,13 @@ export class Importer {
   /** Resolves when all that was added is durable. */
   async finish(): Promise<ImportReport> {
     await this.#flush();
-    while (this.#inFlight.length > 0) await this.#inFlight.shift();
+    await this.#appending;
     return this.report;
   }
 
   /** After a failure: waits for what is on its way, whatever becomes of it. */
   async abandon(): Promise<ImportReport> {
-    await Promise.allSettled(this.#inFlight);
+    await this.#appending.catch(() => undefined);
     return this.report;
   }
 
@@ -131,15 +130,16 @@ export class Importer {
     if (messages.length > 0) await this.#append(mailbox, id, messages);
   }
 
+  /** One at a time: of appends under way at once, a later one may come to lie first. */
   async #append(mailbox: string, id: MailboxId, messages: readonly AppendMessage[]): Promise<void> {
-    const appended = this.#store.writer.append(id, messages).then((placed) => {
+    await this.#appending;
+    this.#appending = this.#store.writer.append(id, messages).then((placed) => {
       this.#imported += placed.length;
       this.#bytes += placed.reduce((sum, one) => sum + one.size, 0);
       this.#counts.set(mailbox, (this.#counts.get(mailbox) ?? 0) + placed.length);
     });
-    appended.catch(() => undefined);
-    this.#inFlight.push(appended);
-    if (this.#inFlight.length >= appendsInFlight) await this.#inFlight.shift();
+    // Awaited before the next one, or at the end.
+    this.#appending.catch(() => undefined);
   }
 
   /** The mailbox, made and subscribed to when it is not there. @throws {StoreError} badName, limitExceeded */

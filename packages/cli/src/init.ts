@@ -15,11 +15,17 @@ export function addInit(program: Command): void {
 
 async function init(run: Run): Promise<number> {
   const { directory } = run;
+  await makeStore(run);
+  await run.answer({ directory, created: true }, `An empty store is in ${directory}. Next: mstore user add NAME\n`);
+  return exit.done;
+}
+
+/** An empty store with a configuration in which every key is a comment. @throws {StoreError} storeExists */
+export async function makeStore(run: Run): Promise<void> {
+  const { directory } = run;
   const { config } = await run.config();
   await createStore(directory, { segmentBytes: config.heap.segmentBytes });
   if (!(await exists(configPath(directory)))) await writeFile(configPath(directory), configTemplate, { flag: 'wx' });
-  await run.answer({ directory, created: true }, `An empty store is in ${directory}. Next: mstore user add NAME\n`);
-  return exit.done;
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -12,6 +12,7 @@ export class LfConverter {
   /** The octet before it, or before the next piece. */
   #before = -1;
 
+  /** Best in pieces of 64 KiB or so: the strings of larger ones live too long in the garbage collector's eyes. */
   push(piece: Buffer): Buffer {
     if (piece.length === 0) return nothing;
     const whole = this.#held ? Buffer.concat([Buffer.of(CR), piece]) : piece;

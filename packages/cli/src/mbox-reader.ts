@@ -37,6 +37,7 @@ const LF = 10;
 const CR = 13;
 const fromStart = Buffer.from('From ');
 const nextStart = Buffer.from('\nFrom ');
+const byteOrderMark = Buffer.of(0xef, 0xbb, 0xbf);
 const nothing = Buffer.alloc(0);
 
 const wholeBytes = 1_048_576;
@@ -86,8 +87,10 @@ export class MboxReader {
     }
   }
 
-  /** Skips empty lines at the start of the file. */
+  /** Skips a byte order mark and empty lines at the start of the file. */
   async #toFirst(): Promise<void> {
+    await this.#more();
+    if (this.#window.subarray(0, byteOrderMark.length).equals(byteOrderMark)) this.#at = byteOrderMark.length;
     for (;;) {
       const first = this.#window[this.#at];
       if (first === LF || first === CR) this.#at++;

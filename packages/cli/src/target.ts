@@ -24,12 +24,17 @@ export interface Sink {
 
 /** Octets of a message that is put together before any of it is written. */
 const wholeBytes = 1_048_576;
-const bufferBytes = 1_048_576;
+const bufferBytes = 262_144;
+const sliceBytes = 65_536;
 
-/** The message's octets; one that is small and cannot be read throws before the first of them. */
+/** The message's octets in small pieces; a message that is small and cannot be read throws before the first of them. */
 export async function* octetsOf(message: StoredMessage): AsyncGenerator<Buffer> {
-  if (message.size <= wholeBytes) yield await message.whole();
-  else yield* message.octets();
+  if (message.size <= wholeBytes) yield* slices(await message.whole());
+  else for await (const octets of message.octets()) yield* slices(octets);
+}
+
+function* slices(octets: Buffer): Generator<Buffer> {
+  for (let at = 0; at < octets.length; at += sliceBytes) yield octets.subarray(at, at + sliceBytes);
 }
 
 /** A new file. */
