@@ -38,7 +38,8 @@ export async function check(view: View, heap: Heap, options: CheckOptions = {}):
   const findings = new Findings();
   const catalog = new Catalog(view);
   // Beside a writer the catalog may know more of the log than this heap has looked at. No await stands behind the last look.
-  for (let look = 0; look < looksMax && (catalog.state()?.appliedLsn ?? 0) > heap.durableLsn; look++) await heap.refresh();
+  for (let look = 0; look < looksMax && (catalog.state()?.appliedLsn ?? 0) > heap.durableLsn; look++)
+    await heap.refresh();
   const snapshot = checkCatalog(view, heap, findings);
   if (options.content !== false) await checkHeap(catalog, heap, snapshot, findings, options.onProgress);
   const { accounts, mailboxes, entries, messages, parts } = snapshot;

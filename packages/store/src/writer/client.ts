@@ -4,7 +4,7 @@
  */
 import { connect, type Socket } from 'node:net';
 import type { UidSet } from '../codec/uid-set.ts';
-import { errnoOf, StoreError, type StoreErrorCode } from '../errors.ts';
+import { errnoOf, StoreError } from '../errors.ts';
 import { limits } from '../limits.ts';
 import type { AccountId, MailboxId, MailboxRole } from '../types.ts';
 import type { Change, Listener } from './feed.ts';
@@ -14,10 +14,26 @@ import type { FlagsAnswer, FlagsRequest } from './intents/flags.ts';
 import type { CreatedMailbox } from './intents/mailbox.ts';
 import type { DeliveryResult, DeliveryTarget, Placed } from './intents/place.ts';
 import type { AppendMessage, CopiedMessages, MailWriter, TakenMessage, TakeOptions } from './mail-writer.ts';
-import { bodyBytes, decodeValue, encodeFrame, encodeValue, type Frame, FrameReader, frameType, windowBytes } from './wire.ts';
+import type { Refusal } from './server.ts';
+import {
+  bodyBytes,
+  decodeValue,
+  encodeFrame,
+  encodeValue,
+  type Frame,
+  FrameReader,
+  frameType,
+  windowBytes,
+} from './wire.ts';
 
 /** Octets kept free in a frame for its head. */
 const frameSlackBytes = 64;
+
+/** How much more of a body may be sent. */
+interface Credit {
+  left: number;
+  wake: (() => void) | undefined;
+}
 
 interface Waiting {
   resolve(answer: unknown): void;
@@ -44,7 +60,7 @@ export class WriterClient implements MailWriter {
   readonly #socket: Socket;
   readonly #frames = new FrameReader(limits.answerBytes);
   readonly #waiting = new Map<number, Waiting>();
-  readonly #credit = new Map<number, { left: number; wake: (() => void) | undefined }>();
+  readonly #credit = new Map<number, Credit>();
   readonly #listeners = new Set<Listener>();
   #nextId = 1;
   #gone: StoreError | undefined;
@@ -78,7 +94,7 @@ export class WriterClient implements MailWriter {
   async take(octets: Buffer | AsyncIterable<Buffer>, options: TakeOptions = {}): Promise<TakenMessage> {
     const id = this.#nextId++;
     const size = this.#request<number>('take', id, options.finalLineEnd ?? false);
-    const credit = { left: windowBytes, wake: undefined as (() => void) | undefined };
+    const credit: Credit = { left: windowBytes, wake: undefined };
     this.#credit.set(id, credit);
     let refused: unknown;
     size.catch((error: unknown) => {
@@ -102,12 +118,7 @@ export class WriterClient implements MailWriter {
     return new RemoteMessage(id, await size);
   }
 
-  async #sendBody(
-    id: number,
-    octets: Buffer,
-    credit: { left: number; wake: (() => void) | undefined },
-    isRefused: () => boolean,
-  ): Promise<void> {
+  async #sendBody(id: number, octets: Buffer, credit: Credit, isRefused: () => boolean): Promise<void> {
     while (credit.left < octets.length && !isRefused() && this.#gone === undefined) {
       await new Promise<void>((resolve) => {
         credit.wake = resolve;
@@ -200,7 +211,9 @@ export class WriterClient implements MailWriter {
       }
       const payload = encodeValue([name, ...args]);
       if (payload.length > limits.frameBytes - frameSlackBytes) {
-        reject(new StoreError('limitExceeded', `a request of ${payload.length} octets, ${limits.frameBytes} are allowed`));
+        reject(
+          new StoreError('limitExceeded', `a request of ${payload.length} octets, ${limits.frameBytes} are allowed`),
+        );
         return;
       }
       const id = this.#nextId++;
@@ -244,8 +257,8 @@ export class WriterClient implements MailWriter {
     this.#waiting.delete(id);
     if (type === frameType.answer) waiting?.resolve(value);
     else {
-      const { code, message, details } = value as { code: StoreErrorCode; message: string; details: Record<string, string> };
-      waiting?.reject(new StoreError(code, message, details));
+      const refusal = value as Refusal;
+      waiting?.reject(new StoreError(refusal.code, refusal.message, refusal.details));
     }
   }
 

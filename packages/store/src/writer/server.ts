@@ -4,7 +4,7 @@
  */
 import { chmod, unlink } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
-import { errnoOf, errorText, isStoreError, StoreError } from '../errors.ts';
+import { errnoOf, errorText, isStoreError, StoreError, type StoreErrorCode } from '../errors.ts';
 import { limits } from '../limits.ts';
 import type { Change } from './feed.ts';
 import type { MailWriter, TakenMessage } from './mail-writer.ts';
@@ -180,7 +180,8 @@ class WriterConnection {
 
   #upload(id: number, finalLineEnd: boolean): Upload {
     if (this.#uploads.has(id)) throw new StoreError('badIntent', `a second message under ${id}`);
-    if (this.#uploads.size >= uploadsMax) throw new StoreError('badIntent', `more than ${uploadsMax} messages sent ahead`);
+    if (this.#uploads.size >= uploadsMax)
+      throw new StoreError('badIntent', `more than ${uploadsMax} messages sent ahead`);
     const upload = new Upload(this.#writer, finalLineEnd, (bytes) => {
       const credit = Buffer.allocUnsafe(4);
       credit.writeUInt32BE(bytes, 0);
@@ -224,7 +225,8 @@ class WriterConnection {
 
   /** Begins an upload; answered with its size when it is whole. */
   async #take([id, finalLineEnd]: readonly unknown[]): Promise<unknown> {
-    if (typeof id !== 'number' || typeof finalLineEnd !== 'boolean') throw new StoreError('badIntent', 'take: id, boolean');
+    if (typeof id !== 'number' || typeof finalLineEnd !== 'boolean')
+      throw new StoreError('badIntent', 'take: id, boolean');
     const message = await this.#upload(id, finalLineEnd).taken.finally(() => this.#uploads.delete(id));
     this.#taken.set(id, message);
     return message.size;
@@ -242,7 +244,14 @@ class WriterConnection {
   }
 }
 
-function describe(error: unknown): { code: string; message: string; details: object } {
+/** An error on its way over the socket. */
+export interface Refusal {
+  readonly code: StoreErrorCode;
+  readonly message: string;
+  readonly details: StoreError['details'];
+}
+
+function describe(error: unknown): Refusal {
   if (isStoreError(error)) return { code: error.code, message: error.message, details: error.details };
   return { code: 'ioError', message: errorText(error), details: {} };
 }
