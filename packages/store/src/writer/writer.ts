@@ -335,6 +335,7 @@ export class Writer implements MailWriter {
 
 /** Indexes of targets, so many at a time; an account's stay together, since they may lead to one mailbox. */
 function byAccount(targets: readonly DeliveryTarget[]): number[][] {
+  if (targets.length <= targetsPerIntent) return [targets.map((_target, index) => index)];
   const accounts = new Map<AccountId, number[]>();
   for (const [index, { account }] of targets.entries()) {
     const known = accounts.get(account);
