@@ -15,8 +15,8 @@ import {
 import { headBytes, headerDate } from './mail-date.ts';
 import type { Incoming } from './source.ts';
 
-const batchMessages = 200;
-const batchBytes = 4_194_304;
+const batchMessages = 500;
+const batchBytes = 16_777_216;
 /** An IMAP atom (RFC 9051 §9). */
 const keyword = /^(?:(?![(){%*"\\\]])[\x21-\x7e])+$/;
 /** Refusals that a report lists. */
