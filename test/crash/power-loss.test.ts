@@ -137,7 +137,7 @@ test('after power loss at any moment the store is whole, and all that was answer
   t.diagnostic(`MSTORE_TEST_SEED=${seed}`);
   const random = seededRandom(seed);
   Object.assign(seen, { states: 0, again: 0, onDisk: 0 });
-  const rounds = counts(2, 8);
+  const rounds = counts(2, 5);
   for (let round = 0; round < rounds; round++) {
     const scene = await newScene(random.fork());
     await film(scene, counts(2, 3), async (traffic) => {

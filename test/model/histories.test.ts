@@ -68,7 +68,7 @@ async function history(random: Random, temp: TempStore, steps: number): Promise<
 }
 
 test('any history of requests leaves what the model says', (t) =>
-  histories(t, counts(25, 200), async (random) => {
+  histories(t, counts(25, 80), async (random) => {
     const options: StoreOptions = { segmentBytes: random.pick([16_384, 65_536, 134_217_728]) };
     await using temp = await simStore(options, { seed: random.int(2 ** 31) });
     return await history(random, temp, counts(150, 300));
