@@ -127,7 +127,10 @@ class WriterConnection {
   }
 
   tell(changes: readonly Change[]): void {
-    if (this.#feed) this.#send(frameType.feed, 0, encodeValue(changes));
+    if (!this.#feed) return;
+    // Who does not read what changed cannot catch up by hearing more: it connects again and looks.
+    if (this.#socket.writableLength > limits.answerBytes) this.#socket.destroy();
+    else this.#send(frameType.feed, 0, encodeValue(changes));
   }
 
   /** Ends the connection once what it asked is answered; a message that is still on its way in is not waited for. */
@@ -180,8 +183,9 @@ class WriterConnection {
 
   #upload(id: number, finalLineEnd: boolean): Upload {
     if (this.#uploads.has(id)) throw new StoreError('badIntent', `a second message under ${id}`);
-    if (this.#uploads.size >= uploadsMax)
-      throw new StoreError('badIntent', `more than ${uploadsMax} messages sent ahead`);
+    if (this.#uploads.size + this.#taken.size >= uploadsMax) {
+      throw new StoreError('limitExceeded', `more than ${uploadsMax} messages sent ahead and not used`);
+    }
     const upload = new Upload(this.#writer, finalLineEnd, (bytes) => {
       const credit = Buffer.allocUnsafe(4);
       credit.writeUInt32BE(bytes, 0);
