@@ -60,7 +60,7 @@ export const meanings: Readonly<Record<StoreErrorCode, Meaning>> = {
   mailboxExists: { exit: exit.findings, text: '' },
   badName: { exit: exit.findings, text: '' },
   noMessage: { exit: exit.findings, text: '' },
-  overQuota: { exit: exit.findings, text: '`mstore user add` changes quotas' },
+  overQuota: { exit: exit.findings, text: '`mstore user import` changes quotas' },
   messageTooLarge: { exit: exit.badData, text: 'limits.messageBytes in mstore.toml is the bound' },
   limitExceeded: { exit: exit.findings, text: '' },
   badIntent: { exit: exit.internal, text: 'this is a bug in mstore' },
@@ -94,7 +94,9 @@ export function failureOf(error: unknown): Failure {
   if (isStoreError(error)) {
     const { exit: code, text } = meanings[error.code];
     const file = error.cause === undefined ? undefined : fileFailure(error.cause);
-    const why = file === undefined ? error.message : `${error.message}: ${file.text}`;
+    // Where the message tells the system's own words already, they are enough.
+    const isTold = file === undefined || error.message.includes(errnoOf(error.cause) ?? '');
+    const why = isTold ? error.message : `${error.message}: ${file.text}`;
     return { exit: code, text: oneLine(text === '' ? why : `${why} (${text})`) };
   }
   const file = fileFailure(error);

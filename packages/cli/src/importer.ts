@@ -15,8 +15,10 @@ import {
 import { headBytes, headerDate } from './mail-date.ts';
 import type { Incoming } from './source.ts';
 
-const batchMessages = 500;
-const batchBytes = 16_777_216;
+const batchMessages = 200;
+/** Well below what the writer takes in one go: of more than `partSpillBytes` it writes the parts first, one message at a time. */
+const batchBytes = 3_145_728;
+const appendsInFlight = 4;
 /** An IMAP atom (RFC 9051 §9). */
 const keyword = /^(?:(?![(){%*"\\\]])[\x21-\x7e])+$/;
 /** Refusals that a report lists. */
@@ -49,7 +51,7 @@ export class Importer {
   #batch: Waiting[] = [];
   #batchBytes = 0;
   #batchMailbox: string | undefined;
-  #appending: Promise<void> = Promise.resolve();
+  readonly #inFlight: Promise<void>[] = [];
   #imported = 0;
   #bytes = 0;
   #refused = 0;
@@ -76,6 +78,7 @@ export class Importer {
   async add(incoming: Incoming): Promise<void> {
     if (incoming.mailbox !== this.#batchMailbox) await this.#flush();
     this.#batchMailbox = incoming.mailbox;
+    if (Buffer.isBuffer(incoming.octets) && this.#batchBytes + incoming.octets.length > batchBytes) await this.#flush();
     const { octets, internalDate } = Buffer.isBuffer(incoming.octets)
       ? {
           octets: incoming.octets,
@@ -98,13 +101,13 @@ export class Importer {
   /** Resolves when all that was added is durable. */
   async finish(): Promise<ImportReport> {
     await this.#flush();
-    await this.#appending;
+    while (this.#inFlight.length > 0) await this.#inFlight.shift();
     return this.report;
   }
 
   /** After a failure: waits for what is on its way, whatever becomes of it. */
   async abandon(): Promise<ImportReport> {
-    await this.#appending.catch(() => undefined);
+    await Promise.allSettled(this.#inFlight);
     return this.report;
   }
 
@@ -130,16 +133,18 @@ export class Importer {
     if (messages.length > 0) await this.#append(mailbox, id, messages);
   }
 
-  /** One at a time: of appends under way at once, a later one may come to lie first. */
   async #append(mailbox: string, id: MailboxId, messages: readonly AppendMessage[]): Promise<void> {
-    await this.#appending;
-    this.#appending = this.#store.writer.append(id, messages).then((placed) => {
+    // Such an append could be overtaken by the next one.
+    const isSlow = messages.reduce((sum, { message }) => sum + message.size, 0) > limits.partSpillBytes;
+    const appended = this.#store.writer.append(id, messages).then((placed) => {
       this.#imported += placed.length;
       this.#bytes += placed.reduce((sum, one) => sum + one.size, 0);
       this.#counts.set(mailbox, (this.#counts.get(mailbox) ?? 0) + placed.length);
     });
-    // Awaited before the next one, or at the end.
-    this.#appending.catch(() => undefined);
+    // Awaited in its turn, or at the end.
+    appended.catch(() => undefined);
+    this.#inFlight.push(appended);
+    while (this.#inFlight.length >= (isSlow ? 1 : appendsInFlight)) await this.#inFlight.shift();
   }
 
   /** The mailbox, made and subscribed to when it is not there. @throws {StoreError} badName, limitExceeded */

@@ -1,5 +1,5 @@
 /** `mstore rebuild` */
-import { rebuild } from '@mstore/store';
+import { isStore, machinePorts, rebuild, StoreError } from '@mstore/store';
 import type { Command } from 'commander';
 import { type Run, works } from './command.ts';
 import { exit } from './errors.ts';
@@ -19,6 +19,7 @@ export function addRebuild(program: Command): void {
 async function rebuildStore(run: Run): Promise<number> {
   const { directory } = run;
   const { config } = await run.config();
+  if (!(await isStore(machinePorts.fs, directory))) throw new StoreError('noStore', `no store in ${directory}`);
   const progress = run.progress('rebuilding', 'octets');
   const onProgress = (done: number, total: number): void => progress.at(done, total);
   const report = await rebuild(directory, { segmentBytes: config.heap.segmentBytes, onProgress }).finally(

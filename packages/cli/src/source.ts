@@ -29,7 +29,7 @@ export interface Source {
 
 /** Octets of a file that is read whole. */
 const wholeBytes = 1_048_576;
-const chunkBytes = 1_048_576;
+const chunkBytes = 262_144;
 const aheadFiles = 16;
 
 /** A message file: whole when it is small. */

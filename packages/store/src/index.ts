@@ -40,4 +40,4 @@ export { readFrom, type WorkingStore, type WorkOptions, workOn } from './work.ts
 export type { Change, ChangeKind, Listener } from './writer/feed.ts';
 export type { DeliveryResult, DeliveryTarget, Placed } from './writer/intents/place.ts';
 export type { AppendMessage, MailWriter, TakenMessage, TakeOptions } from './writer/mail-writer.ts';
-export { machinePorts, type StoreOptions, type StorePorts } from './writer/store-directory.ts';
+export { isStore, machinePorts, type StoreOptions, type StorePorts } from './writer/store-directory.ts';
