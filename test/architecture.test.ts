@@ -78,7 +78,7 @@ const exceptions: Exceptions = {
   // What the writer of the same release sends over its own socket.
   'packages/store/src/writer/client.ts': [
     'resolve: (answer) => resolve(answer as Answer)',
-    'this.#tell(decodeValue(frame.payload) as readonly Change[])',
+    'this.#tell(decodeValue(payload) as readonly Change[])',
     'const refusal = value as Refusal;',
   ],
   // Dropping undefined members is what the type says.

@@ -1,7 +1,7 @@
 /** Regressions: each was once found by the crash or the fault test, and is kept here in its smallest form. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createStore, Store } from '@mstore/store';
+import { createStore, inbox, isStoreError, Store } from '@mstore/store';
 import { dumpStore } from '../support/dump-store.ts';
 import { SimMachine, simDirectory } from '../support/sim-machine.ts';
 import { assertClean, simStore } from '../support/temp-store.ts';
@@ -57,4 +57,28 @@ test('an intent that comes while the idle COMMIT is being synced is done all the
   clearInterval(alive);
   await temp.store.setQuota(account, 1, 0);
   assert.equal(temp.store.catalog().account(account)?.quotaBytes, 1);
+});
+
+test('numbers that the catalog cannot hold are refused, not logged', async () => {
+  await using temp = await simStore();
+  const { account } = await temp.store.createAccount('a@example.org');
+  const mailbox = temp.store.catalog().mailboxNamed(account, inbox)?.id;
+  assert.ok(mailbox !== undefined);
+  const append = async (internalDate: number, flags = 0): Promise<unknown> => {
+    const good = await temp.store.take(Buffer.from('Subject: good\r\n\r\n'));
+    const bad = await temp.store.take(Buffer.from('Subject: bad\r\n\r\n'));
+    return temp.store.append(mailbox, [
+      { message: good, flags: 0, keywords: [], internalDate: 0 },
+      { message: bad, flags, keywords: [], internalDate },
+    ]);
+  };
+  for (const date of [1.5, Number.NaN, -(2 ** 41), 2 ** 52, Number.POSITIVE_INFINITY]) {
+    await assert.rejects(append(date), (error) => isStoreError(error, 'badIntent'));
+  }
+  await assert.rejects(append(0, 32), (error) => isStoreError(error, 'badIntent'));
+  for (const id of [0, -1, 2 ** 32, 1.5]) {
+    await assert.rejects(temp.store.createAccount('b@example.org', id), (error) => isStoreError(error, 'badIntent'));
+  }
+  await append(-(2 ** 37));
+  await temp.reopen();
 });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { isStoreError, type Store } from '@mstore/store';
+import { isStoreError, limits, type Store } from '@mstore/store';
 import { WriterClient } from '@mstore/store/internal/writer/client';
 import { WriterServer } from '@mstore/store/internal/writer/server';
 import { encodeFrame, encodeValue, type Frame, FrameReader, frameType } from '@mstore/store/internal/writer/wire';
@@ -24,7 +24,7 @@ async function withServer(use: (path: string, store: Store) => Promise<void>): P
 test('a connection outlives any number of refused messages, whose last frames come late', async () => {
   await withServer(async (path) => {
     const socket = connect(path);
-    const frames = new FrameReader();
+    const frames = new FrameReader(limits.answerBytes);
     const answers: Frame[] = [];
     let wake = (): void => undefined;
     socket.on('data', (octets) => {

@@ -10,7 +10,8 @@ import { testSeed } from '../support/seed.ts';
 import { StoreModel } from '../support/store-model.ts';
 import { assertClean, simStore, type TempStore, tempStore } from '../support/temp-store.ts';
 import { Traffic } from '../support/traffic.ts';
-import { compareAll, ModelRun } from './model-run.ts';
+import { compareAll } from './compare.ts';
+import { ModelRun } from './model-run.ts';
 
 /** Runs histories, each with a seed of its own that a failure names. */
 async function histories(t: TestContext, count: number, one: (random: Random) => Promise<number>): Promise<void> {
@@ -67,7 +68,7 @@ async function history(random: Random, temp: TempStore, steps: number): Promise<
 }
 
 test('any history of requests leaves what the model says', (t) =>
-  histories(t, counts(25, 400), async (random) => {
+  histories(t, counts(25, 80), async (random) => {
     const options: StoreOptions = { segmentBytes: random.pick([16_384, 65_536, 134_217_728]) };
     await using temp = await simStore(options, { seed: random.int(2 ** 31) });
     return await history(random, temp, counts(150, 300));

@@ -4,21 +4,15 @@ import {
   type AccountId,
   type AppendMessage,
   brandNumber,
-  type DeliveryResult,
-  isStoreError,
   type MailboxId,
-  type Placed,
+  type MailWriter,
   type Store,
   UidSet,
 } from '@mstore/store';
-import { kind, kindU32Key, prefixEnd, readU64, u32Key } from '@mstore/store/internal/catalog/keys';
-import { expungedTable, metadataTable } from '@mstore/store/internal/catalog/schema';
-import { uidlOf } from '../support/dump-store.ts';
 import type { MessageSource } from '../support/messages.ts';
 import type { Random } from '../support/random.ts';
-import type { ModelEntry, ModelMailbox, ModelPlaced, StoreModel } from '../support/store-model.ts';
-
-type Outcome<Answer> = { readonly answer: Answer } | { readonly refused: string };
+import type { ModelMailbox, StoreModel } from '../support/store-model.ts';
+import { code, delivered, type Memory, newMemory, outcome, placed } from './answers.ts';
 
 const words: readonly [string, ...string[]] = ['$Forwarded', '$Junk', 'red', 'Red', 'todo'];
 const names: readonly [string, ...string[]] = [
@@ -37,33 +31,35 @@ const names: readonly [string, ...string[]] = [
 const accountId = (id: number): AccountId => brandNumber<AccountId>(id);
 const mailboxId = (id: number): MailboxId => brandNumber<MailboxId>(id);
 
-/** What clients may have seen of UIDVALIDITY. */
-interface Memory {
-  /** Every one given so far. */
-  readonly validities: Set<number>;
-  /** The highest one by `account name`. */
-  readonly seen: Map<string, number>;
-}
-
-function newMemory(): Memory {
-  return { validities: new Set(), seen: new Map() };
-}
-
 export class ModelRun {
   readonly store: Store;
   readonly model: StoreModel;
+  readonly #writer: MailWriter;
   readonly #random: Random;
   readonly #source: MessageSource;
   readonly #memory: Memory;
   /** Requests made. */
   requests = 0;
 
-  constructor(store: Store, model: StoreModel, random: Random, source: MessageSource, memory: Memory = newMemory()) {
+  constructor(
+    store: Store,
+    model: StoreModel,
+    random: Random,
+    source: MessageSource,
+    memory: Memory = newMemory(),
+    writer: MailWriter = store,
+  ) {
     this.store = store;
     this.model = model;
+    this.#writer = writer;
     this.#random = random;
     this.#source = source;
     this.#memory = memory;
+  }
+
+  /** The same with requests that go another way. */
+  through(writer: MailWriter): ModelRun {
+    return new ModelRun(this.store, this.model, this.#random, this.#source, this.#memory, writer);
   }
 
   /** The same for a store opened again. */
@@ -123,7 +119,7 @@ export class ModelRun {
     return () =>
       this.#ask(
         `createAccount ${name}`,
-        () => this.store.createAccount(name),
+        () => this.#writer.createAccount(name),
         () => this.model.createAccount(name),
         (got, wanted) => {
           assert.deepEqual({ account: got.account, sequence: got.sequence }, wanted);
@@ -138,7 +134,7 @@ export class ModelRun {
     return () =>
       this.#ask(
         `createMailbox ${name} of ${account}`,
-        () => this.store.createMailbox(accountId(account), name),
+        () => this.#writer.createMailbox(accountId(account), name),
         () => this.model.createMailbox(account, name),
         (got, wanted) => {
           assert.deepEqual({ mailbox: got.mailbox, sequence: got.sequence }, wanted);
@@ -156,12 +152,12 @@ export class ModelRun {
       trace,
       ...(this.#random.chance(0.4) ? { mailbox: this.#random.pick(['a', 'Archive', 'none']) } : {}),
     }));
-    const message = await this.store.take(octets);
+    const message = await this.#writer.take(octets);
     const branded = targets.map((target) => ({ ...target, account: accountId(target.account) }));
     return () =>
       this.#ask(
         `deliver to ${JSON.stringify(targets)}`,
-        () => this.store.deliver(message, branded),
+        () => this.#writer.deliver(message, branded),
         () => this.model.deliver(octets, targets),
         (got, wanted) => assert.deepEqual(got.map(delivered), wanted),
       );
@@ -177,11 +173,11 @@ export class ModelRun {
       uidl: this.#random.pick(['', 'one', 'ONE', 'two', '0123456789abcdef', 'with space']),
     }));
     const taken: AppendMessage[] = [];
-    for (const { octets, ...rest } of items) taken.push({ message: await this.store.take(octets), ...rest });
+    for (const { octets, ...rest } of items) taken.push({ message: await this.#writer.take(octets), ...rest });
     return () =>
       this.#ask(
         `append ${items.length} to ${id}`,
-        () => this.store.append(mailboxId(id), taken),
+        () => this.#writer.append(mailboxId(id), taken),
         () => this.model.append(id, items),
         (got, wanted) => assert.deepEqual(got.map(placed), wanted),
       );
@@ -201,7 +197,7 @@ export class ModelRun {
     return () =>
       this.#ask(
         `setFlags ${JSON.stringify(change)}`,
-        () => this.store.setFlags(request),
+        () => this.#writer.setFlags(request),
         () => this.model.setFlags(mailbox.id, present, change),
         (got, wanted) => {
           const { changed, modified, sequence } = got;
@@ -218,7 +214,7 @@ export class ModelRun {
     return () =>
       this.#ask(
         'expunge',
-        () => this.store.expunge(mailboxId(mailbox.id), some, onlyDeleted),
+        () => this.#writer.expunge(mailboxId(mailbox.id), some, onlyDeleted),
         () => this.model.expunge(mailbox.id, present, onlyDeleted),
         (got, wanted) => assert.deepEqual({ expunged: [...got.expunged], sequence: got.sequence }, wanted),
       );
@@ -230,7 +226,7 @@ export class ModelRun {
     return () =>
       this.#ask(
         `purge ${id}`,
-        () => this.store.purge(mailboxId(id), some),
+        () => this.#writer.purge(mailboxId(id), some),
         () => this.model.purge(id, some),
         (got, wanted) => assert.equal(got, wanted),
       );
@@ -241,7 +237,8 @@ export class ModelRun {
     const account = this.#anAccount();
     const { id } = this.#aMailbox();
     const name = this.#random.pick(names);
-    const { store, model } = this;
+    const store = this.#writer;
+    const { model } = this;
     const on = this.#random.chance(0.5);
     const where = on ? id : 0;
     const key = this.#random.pick(['/private/comment', '/shared/comment']);
@@ -287,7 +284,7 @@ export class ModelRun {
     const [source, target] = [mailboxId(from.id), mailboxId(to.id)];
     await this.#ask(
       `${move ? 'move' : 'copy'} ${some.toString()} from ${from.id} to ${to.id}`,
-      () => (move ? this.store.move(source, some, target) : this.store.copy(source, some, target)),
+      () => (move ? this.#writer.move(source, some, target) : this.#writer.copy(source, some, target)),
       () => this.model.copy(from, this.#present(from, some), to, move),
       (got, wanted) => {
         assert.deepEqual({ pairs: got.pairs, sequence: got.sequence }, wanted);
@@ -302,7 +299,7 @@ export class ModelRun {
     const before = new Map(this.model.liveMailboxes().map((mailbox) => [mailbox.id, this.#bearers(mailbox)]));
     await this.#ask(
       `rename ${id} to ${name}`,
-      () => this.store.renameMailbox(mailboxId(id), name),
+      () => this.#writer.renameMailbox(mailboxId(id), name),
       () => this.model.renameMailbox(id, name),
       (_got, renamed) => {
         for (const mailbox of this.model.liveMailboxes()) {
@@ -319,7 +316,7 @@ export class ModelRun {
     const name = `user${this.#random.int(9)}@example.org`;
     await this.#ask(
       `renameAccount ${account} ${name}`,
-      () => this.store.renameAccount(accountId(account), name),
+      () => this.#writer.renameAccount(accountId(account), name),
       () => this.model.renameAccount(account, name),
     );
   }
@@ -330,13 +327,13 @@ export class ModelRun {
     if (this.#random.chance(0.7)) {
       await this.#ask(
         `deleteMailbox ${id}`,
-        () => this.store.deleteMailbox(mailboxId(id)),
+        () => this.#writer.deleteMailbox(mailboxId(id)),
         () => this.model.deleteMailbox(id),
       );
     } else if (this.model.liveAccounts().length > 3) {
       await this.#ask(
         `deleteAccount ${account}`,
-        () => this.store.deleteAccount(accountId(account)),
+        () => this.#writer.deleteAccount(accountId(account)),
         () => this.model.deleteAccount(account),
       );
     }
@@ -400,119 +397,4 @@ export class ModelRun {
   #words(): string[] {
     return words.filter(() => this.#random.chance(0.25));
   }
-}
-
-async function outcome<Answer>(ask: () => Promise<Answer>, isModel = false): Promise<Outcome<Answer>> {
-  try {
-    return { answer: await ask() };
-  } catch (error) {
-    if (!isStoreError(error)) throw new Error(isModel ? 'the model failed' : 'the store failed', { cause: error });
-    return { refused: error.code };
-  }
-}
-
-function code(one: Outcome<unknown>): string {
-  return 'refused' in one ? one.refused : 'answered';
-}
-
-function placed({ mailbox, uid, size, sequence }: Placed): ModelPlaced {
-  return { mailbox, uid, size, sequence };
-}
-
-function delivered(result: DeliveryResult): ModelPlaced | string {
-  return result.ok ? placed(result.placed) : result.code;
-}
-
-/** Everything both know, compared, email ids and dates too; `octets` compares every message's too. */
-export async function compareAll(store: Store, model: StoreModel, octets: boolean): Promise<void> {
-  await store.settle();
-  const catalog = store.catalog();
-  assert.equal(catalog.state()?.sequence, model.sequence);
-  assert.deepEqual(storeLines(store), modelLines(model));
-  const emails = new Map<object | undefined, number>();
-  for (const mailbox of model.mailboxes.values()) {
-    for (const entry of catalog.entries(mailboxId(mailbox.id))) {
-      const wanted = mailbox.entries.get(entry.uid);
-      assert.equal(entry.internalDate, wanted?.internalDate ?? entry.internalDate, 'internal date');
-      const email = emails.get(wanted?.origin) ?? entry.email;
-      assert.equal(entry.email, email, 'copies within an account share their email id');
-      emails.set(wanted?.origin, email);
-      if (!octets) continue;
-      const got = await (await store.open(entry)).whole();
-      assert.ok(wanted?.octets.equals(got), `octets of UID ${entry.uid} in mailbox ${mailbox.id}`);
-    }
-  }
-  assert.equal(new Set(emails.values()).size, emails.size, 'two messages share an email id');
-}
-
-function modelLines(model: StoreModel): string[] {
-  const lines: string[] = [];
-  for (const account of model.accounts.values()) {
-    const { bytes, messages } = model.usage(account.id);
-    const { name, deleted, quotaBytes, quotaMessages } = account;
-    lines.push(`account ${account.id} ${name} ${deleted} ${quotaBytes} ${quotaMessages} ${bytes} ${messages}`);
-    lines.push(...[...account.subscriptions].map((one) => `account ${account.id} subscribed ${one}`));
-    for (const [key, value] of account.metadata) lines.push(`metadata ${account.id} ${key} ${value.toString('hex')}`);
-  }
-  for (const mailbox of model.mailboxes.values()) {
-    const { id, account, name, role, deleted, uidValidity, uidNext, highestModSeq } = mailbox;
-    const entries = [...mailbox.entries.values()];
-    const counts = [
-      entries.length,
-      entries.filter((entry) => (entry.flags & 1) === 0).length,
-      entries.filter((entry) => (entry.flags & 8) !== 0).length,
-      entries.reduce((sum, entry) => sum + entry.octets.length, 0),
-      mailbox.retained.size,
-    ];
-    lines.push(
-      `mailbox ${id} ${account} ${name} ${role} ${deleted} ${uidValidity} ${uidNext} ${highestModSeq} ${counts}`,
-    );
-    lines.push(`words ${id} ${[...mailbox.words].sort().join(' ')}`);
-    for (const [modSeq, uids] of mailbox.expunged) lines.push(`expunged ${id} ${modSeq} ${uids}`);
-    for (const entry of entries) lines.push(`entry ${id} ${modelEntry(mailbox, entry)}`);
-    for (const entry of mailbox.retained.values()) lines.push(`retained ${id} ${modelEntry(mailbox, entry)}`);
-  }
-  return lines.sort();
-}
-
-function modelEntry(mailbox: ModelMailbox, entry: ModelEntry): string {
-  const { uid, flags, keywords, modSeq, octets } = entry;
-  const uidl = uidlOf({ uidValidity: brandNumber(mailbox.uidValidity) }, { uid: brandNumber(uid), uidl: entry.uidl });
-  return `${uid} ${flags} (${keywords.join(' ')}) ${modSeq} ${octets.length} ${uidl}`;
-}
-
-function storeLines(store: Store): string[] {
-  const catalog = store.catalog();
-  const lines: string[] = [];
-  for (const { id, row } of catalog.accounts()) {
-    lines.push(
-      `account ${id} ${row.name} ${row.deleted} ${row.quotaBytes} ${row.quotaMessages} ${row.bytes} ${row.messages}`,
-    );
-    lines.push(...catalog.subscriptions(id).map((name) => `account ${id} subscribed ${name}`));
-    const prefix = kindU32Key(kind.metadata, id);
-    for (const [key, value] of catalog.view.range(metadataTable, { from: prefix, to: prefixEnd(prefix) })) {
-      lines.push(`metadata ${id} ${key.readUInt32BE(5)} ${key.toString('utf8', 9)} ${value.toString('hex')}`);
-    }
-  }
-  for (const { id, row } of catalog.allMailboxes()) {
-    const { account, name, role, deleted, uidValidity, uidNext, highestModSeq } = row;
-    const counts = [row.messages, row.unseen, row.flaggedDeleted, row.bytes, row.retainedMessages];
-    lines.push(
-      `mailbox ${id} ${account} ${name} ${role} ${deleted} ${uidValidity} ${uidNext} ${highestModSeq} ${counts}`,
-    );
-    lines.push(`words ${id} ${[...catalog.keywords(id)].sort().join(' ')}`);
-    const range = { from: u32Key(id), to: prefixEnd(u32Key(id)) };
-    for (const [key, uids] of catalog.view.range(expungedTable, range)) {
-      lines.push(`expunged ${id} ${readU64(key, 4)} ${[...uids].join(' ')}`);
-    }
-    const entryLine = (entry: (typeof entries)[number]): string => {
-      const keywords = entry.keywords.map((number) => catalog.keywords(id)[number] ?? '').sort();
-      const { uid, flags, modSeq, size } = entry;
-      return `${uid} ${flags} (${keywords.join(' ')}) ${modSeq} ${size} ${uidlOf(row, entry)}`;
-    };
-    const entries = [...catalog.entries(id)];
-    lines.push(...entries.map((entry) => `entry ${id} ${entryLine(entry)}`));
-    lines.push(...[...catalog.retained(id)].map(({ entry }) => `retained ${id} ${entryLine(entry)}`));
-  }
-  return lines.sort();
 }

@@ -87,9 +87,11 @@ export const limits = {
   /** octets of a metadata value (RFC 5464). */
   metadataBytes: 65_536, // 64 * KiB
 
-  /** octets of one frame on the writer's socket. */
-  frameBytes: 2_097_152, // 2 * MiB
-  /** intents of one socket connection waiting for their answers. */
+  /** octets of one frame to the writer: a delivery to 10,000 recipients, with the trace line of each. */
+  frameBytes: 8_388_608, // 8 * MiB
+  /** octets of one frame from the writer: the UIDs of a COPY of a million messages. */
+  answerBytes: 67_108_864, // 64 * MiB
+  /** intents of one socket connection under way; while there are as many, no more is read from it. */
   intentsInFlight: 1_024,
   /** ms for a command to wait for the writer's lock when no socket answers. */
   lockWaitMs: 30_000,

@@ -37,6 +37,9 @@ export interface NamedMailbox {
 
 const maxUid = 0xffff_ffff;
 
+/** Chunks that are looked up one by one rather than by walking the table. */
+const chunksReadSingly = 8;
+
 /** Reads through one view; a snapshot is the view's. */
 export class Catalog {
   readonly view: View;
@@ -122,6 +125,10 @@ export class Catalog {
   /** Entries in UID order; those in `uids` when given. */
   *entries(mailbox: MailboxId, uids?: UidSet): Generator<Entry> {
     for (const { first, last } of uids?.ranges ?? [{ first: 1, last: maxUid }]) {
+      if (Math.floor(last / chunkSlots) - Math.floor(first / chunkSlots) < chunksReadSingly) {
+        yield* this.#fewEntries(mailbox, first, last);
+        continue;
+      }
       const from = u32PairKey(mailbox, Math.floor(first / chunkSlots));
       const to = Buffer.concat([u32PairKey(mailbox, Math.floor(last / chunkSlots)), Buffer.of(0)]);
       for (const [key, chunk] of this.view.range(indexTable, { from, to })) {
@@ -129,6 +136,14 @@ export class Catalog {
           if (entry.uid >= first && entry.uid <= last) yield entry;
         }
       }
+    }
+  }
+
+  *#fewEntries(mailbox: MailboxId, first: number, last: number): Generator<Entry> {
+    for (let number = Math.floor(first / chunkSlots); number <= Math.floor(last / chunkSlots); number++) {
+      const chunk = this.view.read(indexTable, mailbox, number);
+      if (chunk === undefined) continue;
+      for (const entry of chunk.entries(number)) if (entry.uid >= first && entry.uid <= last) yield entry;
     }
   }
 

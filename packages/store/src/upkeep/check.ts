@@ -30,11 +30,18 @@ export interface CheckReport {
   readonly findings: readonly Finding[];
 }
 
+/** Looks at the log beside a busy writer, until one is as far as the catalog. */
+const looksMax = 100;
+
 /** Checks a store as the view shows it. Changes nothing. */
 export async function check(view: View, heap: Heap, options: CheckOptions = {}): Promise<CheckReport> {
   const findings = new Findings();
+  const catalog = new Catalog(view);
+  // Beside a writer the catalog may know more of the log than this heap has looked at. No await stands behind the last look.
+  for (let look = 0; look < looksMax && (catalog.state()?.appliedLsn ?? 0) > heap.durableLsn; look++)
+    await heap.refresh();
   const snapshot = checkCatalog(view, heap, findings);
-  if (options.content !== false) await checkHeap(new Catalog(view), heap, snapshot, findings, options.onProgress);
+  if (options.content !== false) await checkHeap(catalog, heap, snapshot, findings, options.onProgress);
   const { accounts, mailboxes, entries, messages, parts } = snapshot;
   return {
     accounts,

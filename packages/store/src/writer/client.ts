@@ -4,7 +4,8 @@
  */
 import { connect, type Socket } from 'node:net';
 import type { UidSet } from '../codec/uid-set.ts';
-import { errnoOf, isStoreError, StoreError } from '../errors.ts';
+import { errnoOf, StoreError } from '../errors.ts';
+import { limits } from '../limits.ts';
 import type { AccountId, MailboxId, MailboxRole } from '../types.ts';
 import type { Change, Listener } from './feed.ts';
 import type { CreatedAccount } from './intents/account.ts';
@@ -24,6 +25,9 @@ import {
   frameType,
   windowBytes,
 } from './wire.ts';
+
+/** Octets kept free in a frame for its head. */
+const frameSlackBytes = 64;
 
 /** How much more of a body may be sent. */
 interface Credit {
@@ -54,7 +58,7 @@ function idOf(message: TakenMessage): number {
 
 export class WriterClient implements MailWriter {
   readonly #socket: Socket;
-  readonly #frames = new FrameReader();
+  readonly #frames = new FrameReader(limits.answerBytes);
   readonly #waiting = new Map<number, Waiting>();
   readonly #credit = new Map<number, Credit>();
   readonly #listeners = new Set<Listener>();
@@ -205,9 +209,16 @@ export class WriterClient implements MailWriter {
         reject(this.#gone);
         return;
       }
+      const payload = encodeValue([name, ...args]);
+      if (payload.length > limits.frameBytes - frameSlackBytes) {
+        reject(
+          new StoreError('limitExceeded', `a request of ${payload.length} octets, ${limits.frameBytes} are allowed`),
+        );
+        return;
+      }
       const id = this.#nextId++;
       this.#waiting.set(id, { resolve: (answer) => resolve(answer as Answer), reject });
-      this.#send(frameType.request, id, encodeValue([name, ...args]));
+      this.#send(frameType.request, id, payload);
     });
   }
 
@@ -219,16 +230,15 @@ export class WriterClient implements MailWriter {
     try {
       for (const frame of this.#frames.push(octets)) this.#frame(frame);
     } catch (error) {
-      if (!isStoreError(error, 'badIntent')) throw error;
-      // Not a writer's octets: as good as no writer. What waits is told when the socket has closed.
-      this.#socket.destroy();
+      // Not a writer's frames: whatever was asked is answered with `noWriter`.
+      this.#socket.destroy(error instanceof Error ? error : undefined);
     }
   }
 
-  #frame(frame: Frame): void {
-    if (frame.type === frameType.feed) this.#tell(decodeValue(frame.payload) as readonly Change[]);
-    else if (frame.type === frameType.credit) this.#confirm(frame.id, frame.payload.readUInt32BE(0));
-    else this.#answer(frame.type, frame.id, decodeValue(frame.payload));
+  #frame({ type, id, payload }: Frame): void {
+    if (type === frameType.feed) this.#tell(decodeValue(payload) as readonly Change[]);
+    else if (type === frameType.credit) this.#confirm(id, payload.readUInt32BE(0));
+    else this.#answer(type, id, decodeValue(payload));
   }
 
   #tell(changes: readonly Change[]): void {

@@ -14,6 +14,9 @@ import { decodeValue, encodeFrame, encodeValue, type Frame, FrameReader, frameTy
 /** Messages sent ahead and not yet used, of one connection. */
 const uploadsMax = 4_096;
 
+/** ms that an ending writer waits for a peer to read its last answers. */
+const lingerMs = 1_000;
+
 export class WriterServer {
   readonly #server: Server;
   readonly #writer: MailWriter;
@@ -106,7 +109,7 @@ class Upload {
 class WriterConnection {
   readonly #socket: Socket;
   readonly #writer: MailWriter;
-  readonly #frames = new FrameReader();
+  readonly #frames = new FrameReader(limits.frameBytes);
   readonly #uploads = new Map<number, Upload>();
   #running = 0;
   #finished: (() => void) | undefined;
@@ -124,17 +127,28 @@ class WriterConnection {
   }
 
   tell(changes: readonly Change[]): void {
-    if (this.#feed) this.#send(frameType.feed, 0, encodeValue(changes));
+    if (!this.#feed) return;
+    // Who does not read what changed cannot catch up by hearing more: it connects again and looks.
+    if (this.#socket.writableLength > limits.answerBytes) this.#socket.destroy();
+    else this.#send(frameType.feed, 0, encodeValue(changes));
   }
 
-  /** Ends the connection once what it asked is answered. */
+  /** Ends the connection once what it asked is answered; a message that is still on its way in is not waited for. */
   async finish(): Promise<void> {
+    for (const upload of this.#uploads.values()) upload.end('broken');
     if (this.#running > 0) {
       await new Promise<void>((resolve) => {
         this.#finished = resolve;
       });
     }
-    await new Promise<void>((resolve) => this.#socket.end(resolve));
+    await new Promise<void>((resolve) => {
+      // A peer that reads nothing does not keep the writer from ending.
+      const timer = setTimeout(resolve, lingerMs);
+      this.#socket.end(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
     this.#socket.destroy();
   }
 
@@ -148,7 +162,7 @@ class WriterConnection {
 
   #frame(frame: Frame): void {
     switch (frame.type) {
-      // A body whose message was refused meanwhile has no upload any more: its last frames are passed over.
+      // The rest of a body that was refused is passed over.
       case frameType.body:
         this.#uploads.get(frame.id)?.push(frame.payload);
         break;
@@ -158,7 +172,6 @@ class WriterConnection {
       case frameType.discard:
         this.#uploads.get(frame.id)?.end('broken');
         this.#uploads.delete(frame.id);
-        this.#taken.delete(frame.id);
         break;
       case frameType.request:
         this.#request(frame);
@@ -169,9 +182,10 @@ class WriterConnection {
   }
 
   #upload(id: number, finalLineEnd: boolean): Upload {
-    if (this.#uploads.has(id) || this.#taken.has(id)) throw new StoreError('badIntent', `message ${id} is under way`);
-    if (this.#uploads.size >= uploadsMax)
-      throw new StoreError('badIntent', `more than ${uploadsMax} messages sent ahead`);
+    if (this.#uploads.has(id)) throw new StoreError('badIntent', `a second message under ${id}`);
+    if (this.#uploads.size + this.#taken.size >= uploadsMax) {
+      throw new StoreError('limitExceeded', `more than ${uploadsMax} messages sent ahead and not used`);
+    }
     const upload = new Upload(this.#writer, finalLineEnd, (bytes) => {
       const credit = Buffer.allocUnsafe(4);
       credit.writeUInt32BE(bytes, 0);
@@ -182,9 +196,10 @@ class WriterConnection {
   }
 
   #request(frame: Frame): void {
-    if (this.#running >= limits.intentsInFlight) throw new StoreError('badIntent', 'too many requests under way');
     const request = decodeValue(frame.payload);
     this.#running++;
+    // Bodies arrive behind what is not read: those who wait for one do not count.
+    if (this.#running - this.#uploads.size >= limits.intentsInFlight) this.#socket.pause();
     this.#run(request)
       .then(
         (answer) => this.#send(frameType.answer, frame.id, encodeValue(answer ?? null)),
@@ -192,6 +207,7 @@ class WriterConnection {
       )
       .finally(() => {
         this.#running--;
+        if (this.#running - this.#uploads.size < limits.intentsInFlight) this.#socket.resume();
         if (this.#running === 0) this.#finished?.();
       });
   }

@@ -1,13 +1,12 @@
 /**
  * The writer's socket, octet by octet: frames, and values in them (docs/locking.md, "The writer's socket").
  *
- * A frame is a u32 (big-endian) length of what follows, a type octet, a u32 id and a payload of up to `frameBytes`. Requests and
+ * A frame is a u32 (big-endian) length of what follows, a type octet, a u32 id and a payload of up to `frameBytes` towards the writer, `answerBytes` from it. Requests and
  * answers are JSON in which octets stand as `{"$octets": base64}` and UID sets as `{"$uids": "1:3,7"}`. A message is sent
  * ahead in body frames under an id of its own; at most `windowBytes` of it are under way unconfirmed.
  */
 import { UidSet } from '../codec/uid-set.ts';
 import { StoreError } from '../errors.ts';
-import { limits } from '../limits.ts';
 
 export const frameType = {
   request: 1,
@@ -44,16 +43,30 @@ export function encodeFrame(type: number, id: number, payload: Buffer): Buffer {
 
 /** Cuts what a socket brings into frames. */
 export class FrameReader {
-  #held: Buffer = Buffer.alloc(0);
+  readonly #bytesMax: number;
+  #held: Buffer[] = [];
+  #heldBytes = 0;
+  /** Octets to wait for before looking again, so that a long frame is put together once. */
+  #wantedBytes = headBytes;
+
+  /** `bytesMax`: of the longest frame taken. */
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
 
   /** The frames that are whole now; their payloads are the caller's. @throws {StoreError} badIntent: a frame too long */
   *push(octets: Buffer): Generator<Frame> {
-    let rest = this.#held.length === 0 ? octets : Buffer.concat([this.#held, octets]);
+    this.#held.push(octets);
+    this.#heldBytes += octets.length;
+    if (this.#heldBytes < this.#wantedBytes) return;
+    let rest = this.#held.length === 1 ? octets : Buffer.concat(this.#held);
+    this.#wantedBytes = headBytes;
     while (rest.length >= headBytes) {
       const length = rest.readUInt32BE(0);
-      if (length > limits.frameBytes || length < headBytes - 4) {
+      if (length > this.#bytesMax || length < headBytes - 4) {
         throw new StoreError('badIntent', `a frame of ${length} octets`);
       }
+      this.#wantedBytes = 4 + length;
       if (rest.length < 4 + length) break;
       yield {
         type: rest.readUInt8(4),
@@ -61,8 +74,10 @@ export class FrameReader {
         payload: Buffer.from(rest.subarray(headBytes, 4 + length)),
       };
       rest = rest.subarray(4 + length);
+      this.#wantedBytes = headBytes;
     }
-    this.#held = Buffer.from(rest);
+    this.#held = [Buffer.from(rest)];
+    this.#heldBytes = rest.length;
   }
 }
 

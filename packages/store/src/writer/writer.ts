@@ -225,13 +225,18 @@ export class Writer implements MailWriter {
   }
 
   async #copySlice(source: MailboxId, uids: UidSet, target: MailboxId, move: boolean): Promise<CopyAnswer> {
-    const traces = new Map<Lsn, Buffer>();
-    const entries = [...this.#catalog().entries(source, uids)];
-    for (const entry of entries) traces.set(entry.lsn, await readTrace(this.#heap, entry));
+    const traces = await this.#traces(source, uids);
     const answer = await this.#submit('catalog', (turn) => decideCopy(turn, { source, target, uids, move, traces }));
     if (answer.again.size === 0) return answer;
     const rest = await this.#copySlice(source, answer.again, target, move);
     return { ...rest, pairs: [...answer.pairs, ...rest.pairs] };
+  }
+
+  async #traces(mailbox: MailboxId, uids: UidSet): Promise<Map<Lsn, Buffer>> {
+    const traces = new Map<Lsn, Buffer>();
+    const entries = [...this.#catalog().entries(mailbox, uids)];
+    for (const entry of entries) traces.set(entry.lsn, await readTrace(this.#heap, entry));
+    return traces;
   }
 
   async purge(mailbox: MailboxId, uids: UidSet): Promise<number> {
@@ -248,8 +253,14 @@ export class Writer implements MailWriter {
       await this.#submit('catalog', (turn) => decideRenameMailbox(turn, mailbox, name));
       return;
     }
-    const created = await this.createMailbox(row.account, name);
-    await this.move(mailbox, UidSet.range(1, row.uidNext - 1), created.mailbox);
+    const [first = UidSet.empty, ...rest] = this.#slices(mailbox, UidSet.range(1, row.uidNext - 1));
+    const traces = await this.#traces(mailbox, first);
+    const { target, again } = await this.#submit('catalog', (turn) => {
+      const created = decideCreateMailbox(turn, row.account, name, '').mailbox;
+      const moved = decideCopy(turn, { source: mailbox, target: created, uids: first, move: true, traces });
+      return { target: created, again: moved.again };
+    });
+    for (const uids of [again, ...rest]) await this.move(mailbox, uids, target);
   }
 
   async deleteMailbox(mailbox: MailboxId): Promise<void> {
@@ -335,6 +346,7 @@ export class Writer implements MailWriter {
 
 /** Indexes of targets, so many at a time; an account's stay together, since they may lead to one mailbox. */
 function byAccount(targets: readonly DeliveryTarget[]): number[][] {
+  if (targets.length <= targetsPerIntent) return [targets.map((_target, index) => index)];
   const accounts = new Map<AccountId, number[]>();
   for (const [index, { account }] of targets.entries()) {
     const known = accounts.get(account);

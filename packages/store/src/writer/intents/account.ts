@@ -18,6 +18,9 @@ export function decideCreateAccount(turn: Turn, given: string, id?: number): Cre
   const name = accountName(given);
   const catalog = new Catalog(turn.view);
   const account = brandNumber<AccountId>(id ?? turn.state.account + 1);
+  if (!Number.isInteger(account) || account < 1 || account > 0xffff_ffff) {
+    throw new StoreError('badIntent', 'an account id is a number from 1 to 2^32 − 1');
+  }
   if (catalog.accountNamed(name) !== undefined || catalog.account(account) !== undefined) {
     throw new StoreError('accountExists', `account ${name} exists`);
   }

@@ -10,6 +10,7 @@ import { inbox, mailboxName } from '../../mail/mailbox-name.ts';
 import type { PreparedMessage, PreparedPart } from '../../mail/prepared.ts';
 import {
   type AccountId,
+  allFlags,
   brandNumber,
   type MailboxId,
   type MessageId,
@@ -115,7 +116,10 @@ export interface AppendItem {
 export function decideAppend(turn: Turn, id: MailboxId, items: readonly AppendItem[]): Placed[] {
   const mailbox = liveMailbox(turn, id);
   checkUids(mailbox, items.length);
-  for (const { internalDate } of items) checkDate(internalDate ?? turn.time);
+  for (const { internalDate, flags } of items) {
+    checkDate(internalDate ?? turn.time);
+    if ((flags & allFlags) !== flags) throw new StoreError('badIntent', 'flags that no system flag has');
+  }
   const bytes = items.reduce((sum, item) => sum + item.prepared.size, 0);
   checkRecords(turn, items);
   checkQuota(turn, mailbox.row.account, bytes, items.length);
