@@ -49,6 +49,9 @@ import type { Turn } from './turn.ts';
 /** Targets decided in one turn. */
 const targetsPerIntent = 48;
 
+/** Octets of an append whose parts go ahead of it: with them it might not fit one intent. */
+const aheadBytes: number = limits.intentBytes / 2;
+
 /** A taken message of this writer. */
 class LocalMessage implements TakenMessage {
   readonly prepared: PreparedMessage;
@@ -156,7 +159,7 @@ export class Writer implements MailWriter {
   async append(mailbox: MailboxId, messages: readonly AppendMessage[]): Promise<Placed[]> {
     const items = messages.map(({ message, ...rest }) => ({ prepared: preparedOf(message), ...rest }));
     const bytes = items.reduce((sum, { prepared }) => sum + prepared.size, 0);
-    if (bytes > limits.partSpillBytes) {
+    if (bytes > aheadBytes) {
       for (const { prepared } of items) await this.#sendPartsAhead(prepared);
     }
     return this.#submit('catalog', (turn) => decideAppend(turn, mailbox, items));
