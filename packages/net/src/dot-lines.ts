@@ -19,6 +19,9 @@ const lastDot = Buffer.from('.\r\n', 'latin1');
 /** Octets a piece must have on average to be worth a view of its own. */
 const viewBytesMin = 256;
 
+/** Octets from which a native copy is quicker than a loop. */
+const callBytesMin = 32;
+
 /** Content pieces of one push: views of `octets` between the cuts, or one copy where the cuts are many. */
 class Pieces {
   readonly #octets: Buffer;
@@ -36,14 +39,17 @@ class Pieces {
   }
 
   appendTo(output: Buffer[]): void {
-    const count = this.#ends.length / 2;
-    const copying = count > 2 && this.#bytes < count * viewBytesMin;
-    const copy = copying ? Buffer.allocUnsafe(this.#bytes) : undefined;
-    let at = 0;
-    for (let index = 0; index < this.#ends.length; index += 2) {
-      const [start, end] = [this.#ends[index] ?? 0, this.#ends[index + 1] ?? 0];
+    const ends = this.#ends;
+    const count = ends.length / 2;
+    const copy = count > 2 && this.#bytes < count * viewBytesMin ? Buffer.allocUnsafe(this.#bytes) : undefined;
+    let to = 0;
+    for (let index = 0; index < ends.length; index += 2) {
+      const start = ends[index] ?? 0;
+      const end = ends[index + 1] ?? 0;
       if (copy === undefined) output.push(this.#octets.subarray(start, end));
-      else at += this.#octets.copy(copy, at, start, end);
+      // For a few octets a call costs more than they do.
+      else if (end - start > callBytesMin) to += this.#octets.copy(copy, to, start, end);
+      else for (let at = start; at < end; at += 1) copy[to++] = this.#octets[at] ?? 0;
     }
     if (copy !== undefined) output.push(copy);
   }
