@@ -60,7 +60,7 @@ export interface LogOptions {
   readonly bufferBytes?: number;
 }
 
-/** Fields that never appear, on the event itself and one level down. */
+/** Fields that never appear, of an event and of its error; nothing else has fields of its own. */
 const secrets = ['password', 'secret', 'authorization', 'content', 'initialResponse'];
 
 /** The log of a process. */
@@ -78,7 +78,7 @@ export function openLog(options: LogOptions): Log {
         timestamp: stdTimeFunctions.isoTime,
         formatters: { level: (label) => ({ level: label }) },
         serializers: { error: stdSerializers.errWithCause },
-        redact: { paths: secrets.flatMap((name) => [name, `*.${name}`]), remove: true },
+        redact: { paths: secrets.flatMap((name) => [name, `error.${name}`]), remove: true },
       },
       to,
     ),
