@@ -65,6 +65,8 @@ const importRules: ImportRules = {
   owned: {
     lmdb: ['packages/store/src/catalog/lmdb-kv'],
     'fs-ext': ['packages/store/src/sys/'],
+    pino: ['packages/net/src/log'],
+    'prom-client': ['packages/net/src/metrics'],
   },
 };
 

@@ -1,0 +1,48 @@
+/** How octets come in and go out: listeners, connections, lines, logins' frames, and what every daemon's process needs. */
+export {
+  addressKey,
+  boundAddress,
+  formatListenAddress,
+  isLocalAddress,
+  isLoopback,
+  type ListenAddress,
+  type OpenOptions,
+  parseListenAddress,
+} from './address.ts';
+export {
+  Connection,
+  type ConnectionOptions,
+  type ConnectionTimeouts,
+  type Farewell,
+  type ReadStage,
+} from './connection.ts';
+export { Deadline, DeadlineWheel } from './deadline.ts';
+export { type DotDecoded, DotDecoder, DotEncoder } from './dot-lines.ts';
+export { isPeerError, PeerError, type PeerErrorCode } from './errors.ts';
+export { HeldSocket } from './held-socket.ts';
+export { limits as netLimits } from './limits.ts';
+export { LineReader, type LineReaderOptions } from './line-reader.ts';
+export { ConnectionCounter, Listener, type ListenerOptions, type Refusal } from './listener.ts';
+export { Log, type LogFields, type LogLevel, type LogOptions, openLog, sessionId } from './log.ts';
+export { type LoginAttempt, type LoginGuard, type LoginGuardOptions, MemoryLoginGuard } from './login-guard.ts';
+export {
+  type Labels,
+  type MetricCounter,
+  type MetricHistogram,
+  Metrics,
+  MetricsServer,
+  serveMetrics,
+} from './metrics.ts';
+export { type ProcessOptions, type ReadyNotice, type Running, runProcess } from './process.ts';
+export {
+  findMechanism,
+  SaslDialogue,
+  type SaslExchange,
+  type SaslMechanism,
+  type SaslPassword,
+  type SaslStep,
+  type SaslTurn,
+} from './sasl.ts';
+export { saslLogin } from './sasl-login.ts';
+export { saslPlain } from './sasl-plain.ts';
+export { type Clock, systemClock } from './sys/clock.ts';

@@ -1,0 +1,218 @@
+/**
+ * Takes connections and hands each to a session, within limits: in all, of this listener, and from one address. Who comes
+ * beyond a limit gets the protocol's line and is disconnected. The listening socket is opened here, or was opened by a
+ * supervisor that keeps it across restarts.
+ *
+ * Invariant: a connection is counted from its acceptance until its socket is closed, whatever its session does.
+ */
+import { createServer, type Server, type Socket } from 'node:net';
+import {
+  addressKey,
+  boundAddress,
+  formatListenAddress,
+  isLoopback,
+  type ListenAddress,
+  type OpenOptions,
+  openServer,
+} from './address.ts';
+import { Connection, type ConnectionTimeouts } from './connection.ts';
+import type { DeadlineWheel } from './deadline.ts';
+import { invariant, PeerError } from './errors.ts';
+import { limits } from './limits.ts';
+
+/** Why a connection is not served. */
+export type Refusal = 'tooMany' | 'tooManyFromAddress' | 'stopping';
+
+/** Counts connections over all listeners of a process. */
+export class ConnectionCounter {
+  readonly #max: number;
+  readonly #addressMax: number;
+  readonly #byAddress = new Map<string, number>();
+  #open = 0;
+
+  constructor(max: number = limits.connections, addressMax: number = limits.addressConnections) {
+    this.#max = max;
+    this.#addressMax = addressMax;
+  }
+
+  get open(): number {
+    return this.#open;
+  }
+
+  /** Counts a connection in, unless that passes a limit; loopback and Unix sockets (no address) share no household. */
+  enter(address: string): Refusal | undefined {
+    if (this.#open >= this.#max) return 'tooMany';
+    if (address !== '' && !isLoopback(address)) {
+      const key = addressKey(address);
+      const open = this.#byAddress.get(key) ?? 0;
+      if (open >= this.#addressMax) return 'tooManyFromAddress';
+      this.#byAddress.set(key, open + 1);
+    }
+    this.#open += 1;
+    return undefined;
+  }
+
+  leave(address: string): void {
+    this.#open -= 1;
+    const key = addressKey(address);
+    const open = this.#byAddress.get(key);
+    if (open === undefined) return;
+    if (open > 1) this.#byAddress.set(key, open - 1);
+    else this.#byAddress.delete(key);
+  }
+}
+
+export interface ListenerOptions extends ConnectionTimeouts {
+  readonly wheel: DeadlineWheel;
+  readonly counter: ConnectionCounter;
+  /** Connections of this listener. */
+  readonly connectionsMax?: number;
+  /** Runs a session; when it returns, the connection is ended, when it throws, broken off. */
+  readonly serve: (connection: Connection) => Promise<void>;
+  /** What a session threw: a PeerError is the peer's doing, everything else ours. */
+  readonly failed: (error: unknown, connection: Connection) => void;
+  /** What a refused peer is told, line end included. */
+  readonly refusal: (why: Refusal) => string;
+  /** Told of each refusal, for log and metrics. */
+  readonly refused?: (why: Refusal, remoteAddress: string) => void;
+}
+
+export class Listener {
+  readonly #options: ListenerOptions;
+  readonly #connections = new Set<Connection>();
+  #server: Server | undefined;
+  #address: string;
+  #stopping = false;
+
+  private constructor(options: ListenerOptions, address: string) {
+    this.#options = options;
+    this.#address = address;
+  }
+
+  /** Opens an address and takes connections there. */
+  static async listen(address: ListenAddress, options: ListenerOptions & OpenOptions): Promise<Listener> {
+    const listener = new Listener(options, '');
+    const server = listener.#makeServer();
+    listener.#address = formatListenAddress(await openServer(server, address, options));
+    return listener;
+  }
+
+  /**
+   * Takes connections from a socket that somebody else opened: the descriptor of an inherited one, or a server that came over
+   * an IPC channel. A Unix socket has no name here: `address` gives it.
+   */
+  static async listenOn(from: Server | number, options: ListenerOptions, address?: string): Promise<Listener> {
+    const listener = new Listener(options, address ?? '');
+    const server = typeof from === 'number' ? listener.#makeServer() : from;
+    if (typeof from === 'number') {
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject);
+        server.listen({ fd: from, backlog: limits.backlog }, resolve);
+      });
+    } else listener.#attach(server);
+    listener.#address = address ?? formatListenAddress(boundAddress(server));
+    return listener;
+  }
+
+  /** Takes only connections that `adopt` is given. */
+  static unbound(options: ListenerOptions, address: string): Listener {
+    return new Listener(options, address);
+  }
+
+  /** Where it listens, with the port it got: `127.0.0.1:2424`, `unix:PATH`. */
+  get address(): string {
+    return this.#address;
+  }
+
+  /** The connections that are open now. */
+  get connections(): ReadonlySet<Connection> {
+    return this.#connections;
+  }
+
+  /** Serves a connection that another process accepted. */
+  adopt(socket: Socket): void {
+    const remoteAddress = socket.remoteAddress ?? '';
+    const refusal = this.#refusalFor(remoteAddress);
+    if (refusal !== undefined) {
+      this.#options.refused?.(refusal, remoteAddress);
+      refuse(socket, this.#options.refusal(refusal));
+      return;
+    }
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, 60_000);
+    const connection = new Connection(socket, {
+      ...timeoutsOf(this.#options),
+      wheel: this.#options.wheel,
+      remoteAddress,
+      remotePort: socket.remotePort ?? 0,
+      localAddress: this.#address,
+    });
+    this.#connections.add(connection);
+    void connection.closed.then(() => {
+      this.#connections.delete(connection);
+      this.#options.counter.leave(remoteAddress);
+    });
+    void this.#run(connection);
+  }
+
+  /** Accepts no more, asks the sessions to end, and after `deadlineMs` breaks off what is left. Resolves when all is closed. */
+  async drain(deadlineMs: number = limits.drainMs): Promise<void> {
+    this.#stopping = true;
+    const closed = new Promise<void>((resolve) => {
+      if (this.#server === undefined || !this.#server.listening) resolve();
+      else this.#server.close(() => resolve());
+    });
+    for (const connection of this.#connections) connection.finish();
+    const timer = setTimeout(() => {
+      const reason = new PeerError('gone', 'the session did not end in time: we are stopping');
+      for (const connection of this.#connections) connection.destroy(reason);
+    }, deadlineMs);
+    await Promise.all([...this.#connections].map((connection) => connection.closed));
+    await closed;
+    clearTimeout(timer);
+  }
+
+  #makeServer(): Server {
+    // A peer may end its side and still wait for our answers.
+    const server = createServer({ allowHalfOpen: true, noDelay: true });
+    this.#attach(server);
+    return server;
+  }
+
+  #attach(server: Server): void {
+    invariant(this.#server === undefined, 'a listener has one server');
+    this.#server = server;
+    server.on('connection', (socket: Socket) => this.adopt(socket));
+  }
+
+  #refusalFor(remoteAddress: string): Refusal | undefined {
+    if (this.#stopping) return 'stopping';
+    if (this.#connections.size >= (this.#options.connectionsMax ?? limits.listenerConnections)) return 'tooMany';
+    return this.#options.counter.enter(remoteAddress);
+  }
+
+  async #run(connection: Connection): Promise<void> {
+    try {
+      await this.#options.serve(connection);
+      await connection.end();
+    } catch (error) {
+      connection.destroy(error instanceof Error ? error : undefined);
+      this.#options.failed(error, connection);
+    }
+  }
+}
+
+function timeoutsOf(options: ConnectionTimeouts): ConnectionTimeouts {
+  const { idleTimeoutMs, lineTimeoutMs, stallTimeoutMs } = options;
+  return {
+    ...(idleTimeoutMs !== undefined && { idleTimeoutMs }),
+    ...(lineTimeoutMs !== undefined && { lineTimeoutMs }),
+    ...(stallTimeoutMs !== undefined && { stallTimeoutMs }),
+  };
+}
+
+/** One line, which fits the kernel's buffer, and the end. */
+function refuse(socket: Socket, line: string): void {
+  socket.on('error', () => socket.destroy());
+  socket.end(line, () => socket.destroy());
+}

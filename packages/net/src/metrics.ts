@@ -1,0 +1,112 @@
+/** Counters, gauges and histograms, and the HTTP page that Prometheus reads them from. */
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { formatListenAddress, type ListenAddress, type OpenOptions, openServer } from './address.ts';
+import { errorText } from './errors.ts';
+import { limits } from './limits.ts';
+
+/** Values of a metric's labels; few and fixed, never a login or an address. */
+export type Labels = Readonly<Record<string, string>>;
+
+/** Counts up. */
+export interface MetricCounter {
+  add(amount?: number, labels?: Labels): void;
+}
+
+/** Observes durations or sizes. */
+export interface MetricHistogram {
+  observe(value: number, labels?: Labels): void;
+}
+
+/** The metrics of a process; names begin with `mstore_` and end with their unit. */
+export class Metrics {
+  readonly #registry = new Registry();
+
+  /** @param processMetrics memory, event loop and descriptors of the process as well */
+  constructor(processMetrics: boolean = true) {
+    if (processMetrics) collectDefaultMetrics({ register: this.#registry });
+  }
+
+  counter(name: string, help: string, labelNames: readonly string[] = []): MetricCounter {
+    const counter = new Counter({ name, help, labelNames: [...labelNames], registers: [this.#registry] });
+    return { add: (amount = 1, labels = {}) => counter.inc({ ...labels }, amount) };
+  }
+
+  /** @param buckets upper bounds, rising, in the metric's unit */
+  histogram(
+    name: string,
+    help: string,
+    buckets: readonly number[],
+    labelNames: readonly string[] = [],
+  ): MetricHistogram {
+    const histogram = new Histogram({
+      name,
+      help,
+      buckets: [...buckets],
+      labelNames: [...labelNames],
+      registers: [this.#registry],
+    });
+    return { observe: (value, labels = {}) => histogram.observe({ ...labels }, value) };
+  }
+
+  /** A value that is asked for when the page is read. */
+  gauge(name: string, help: string, read: () => number): void {
+    const gauge: Gauge = new Gauge({ name, help, registers: [this.#registry], collect: () => gauge.set(read()) });
+  }
+
+  /** The page, in Prometheus' text format. */
+  page(): Promise<string> {
+    return this.#registry.metrics();
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+}
+
+/** Serves `GET /metrics`; made by `serveMetrics`. */
+export class MetricsServer {
+  readonly #server: Server;
+  /** Where it listens. */
+  readonly address: string;
+
+  constructor(server: Server, address: string) {
+    this.#server = server;
+    this.address = address;
+  }
+
+  async close(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#server.close(() => resolve());
+      this.#server.closeAllConnections();
+    });
+  }
+}
+
+/** Opens the metrics page at an address. */
+export async function serveMetrics(
+  metrics: Metrics,
+  address: ListenAddress,
+  options: OpenOptions = {},
+): Promise<MetricsServer> {
+  const server = createServer({ maxHeaderSize: limits.metricsRequestBytes, requestTimeout: 10_000 });
+  server.maxConnections = 16;
+  server.on('request', (request, response) => {
+    const [path] = (request.url ?? '').split('?');
+    if (request.method !== 'GET' && request.method !== 'HEAD') answer(response, 405, 'text/plain', 'GET only\n');
+    else if (path !== '/metrics') answer(response, 404, 'text/plain', 'see /metrics\n');
+    else {
+      metrics.page().then(
+        (page) => answer(response, 200, metrics.contentType, page),
+        (error: unknown) => answer(response, 500, 'text/plain', `${errorText(error)}\n`),
+      );
+    }
+  });
+  const bound = await openServer(server, address, options);
+  return new MetricsServer(server, formatListenAddress(bound));
+}
+
+function answer(response: ServerResponse, status: number, type: string, body: string): void {
+  response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(body) });
+  response.end(response.req.method === 'HEAD' ? undefined : body);
+}

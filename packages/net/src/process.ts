@@ -1,0 +1,131 @@
+/**
+ * What every daemon's process does alike: it starts, says that it is ready, reloads on SIGHUP, drains on SIGTERM, SIGINT
+ * or the end of its parent, and ends. A second SIGTERM ends it at once. What nobody caught ends it too, with one line in
+ * the log and exit code 70 (EX_SOFTWARE): a process whose state is unknown must not answer clients.
+ */
+import { execFile } from 'node:child_process';
+import { errorText } from './errors.ts';
+import { limits } from './limits.ts';
+import type { Log } from './log.ts';
+
+/** A daemon that runs. */
+export interface Running {
+  /** Accepts no more, lets sessions end, closes everything; resolves when that is done. */
+  drain(deadlineMs: number): Promise<void>;
+  /** Reads configuration and keys again; keeps the old ones and throws where the new ones are wrong. */
+  reload?(): Promise<void>;
+  /** What the parent is told with the ready notice: where it listens. */
+  readonly ready?: Readonly<Record<string, readonly string[]>>;
+}
+
+export interface ProcessOptions {
+  readonly log: Log;
+  readonly drainMs?: number;
+  /** End when the parent process does; for children of the supervisor. */
+  readonly endWithParent?: boolean;
+}
+
+/** The ready notice on the IPC channel to a supervisor of ours. */
+export interface ReadyNotice {
+  readonly type: 'ready';
+  readonly pid: number;
+  readonly listening: Readonly<Record<string, readonly string[]>>;
+}
+
+const exitCode = { stopped: 0, failedStart: 69, bug: 70 } as const;
+
+/** Runs a daemon until it is told to end; ends the process. `start` failing is logged and exits 69 (EX_UNAVAILABLE). */
+export async function runProcess(options: ProcessOptions, start: () => Promise<Running>): Promise<void> {
+  const { log } = options;
+  diesOfBugs(log);
+  let stop: (why: string) => void = () => undefined;
+  const stopped = new Promise<string>((resolve) => {
+    stop = resolve;
+  });
+  const signal = (name: NodeJS.Signals): void => {
+    process.once(name, () => {
+      stop(name);
+      process.once(name, () => process.exit(exitCode.stopped));
+    });
+  };
+  signal('SIGTERM');
+  signal('SIGINT');
+  if (options.endWithParent === true) watchParent(stop);
+
+  // A reload asked for while starting is part of the start.
+  let reload = async (): Promise<void> => undefined;
+  process.on('SIGHUP', () => void reload());
+  const running = await start().catch((error: unknown): never => {
+    log.fatal('not started', {}, error);
+    process.exit(exitCode.failedStart);
+  });
+  reload = () => reloadOnce(log, running);
+  notifyReady(log, running);
+  const why = await stopped;
+  log.info('draining', { why });
+  notifySystemd(log, ['--stopping']);
+  await drain(running, log, options.drainMs ?? limits.drainMs);
+  process.exit(exitCode.stopped);
+}
+
+async function reloadOnce(log: Log, running: Running): Promise<void> {
+  if (running.reload === undefined) return;
+  try {
+    await running.reload();
+    log.info('reloaded');
+  } catch (error) {
+    log.error('not reloaded: the old configuration stays', {}, error);
+  }
+}
+
+/** Sessions have `drainMs`; what closes behind them has as long again, and then the process ends all the same. */
+async function drain(running: Running, log: Log, drainMs: number): Promise<void> {
+  const timer = setTimeout(
+    () => {
+      log.error('not drained in time');
+      process.exit(exitCode.bug);
+    },
+    drainMs * 2 + 1_000,
+  );
+  await running.drain(drainMs);
+  clearTimeout(timer);
+  log.info('stopped');
+}
+
+function diesOfBugs(log: Log): void {
+  const die = (error: unknown): void => {
+    log.fatal('a bug: nobody caught this', {}, error);
+    process.exit(exitCode.bug);
+  };
+  process.on('uncaughtException', die);
+  process.on('unhandledRejection', die);
+}
+
+/** The channel closes with the parent; without one, the parent's id changes. */
+function watchParent(stop: (why: string) => void): void {
+  if (process.connected) process.once('disconnect', () => stop('the parent closed its channel'));
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid !== parent) stop('the parent ended');
+  }, limits.parentCheckMs);
+  timer.unref();
+}
+
+function notifyReady(log: Log, running: Running): void {
+  const notice: ReadyNotice = { type: 'ready', pid: process.pid, listening: running.ready ?? {} };
+  if (process.send !== undefined) process.send(notice, (error: Error | null) => void error);
+  log.info('ready', { listening: Object.values(notice.listening).flat() });
+  notifySystemd(log, ['--ready']);
+}
+
+/**
+ * Tells systemd, where it asks to be told. Node has no datagram sockets of the Unix kind, so that systemd's own command
+ * sends the notice; as that is another process, the unit needs `NotifyAccess=all` beside `Type=notify`. Where the command is
+ * absent, a unit of `Type=exec` is the way.
+ */
+function notifySystemd(log: Log, args: readonly string[]): void {
+  if (process.env.NOTIFY_SOCKET === undefined) return;
+  execFile('systemd-notify', [...args, `--pid=${process.pid}`], { timeout: 5_000 }, (error) => {
+    if (error !== null) log.warn('systemd was not told', { why: errorText(error) });
+  });
+}
