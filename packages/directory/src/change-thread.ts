@@ -60,7 +60,11 @@ export class ChangeThread {
   }
 
   #start(): Worker {
-    const worker = new Worker(new URL('./sqlite-worker.js', import.meta.url), { workerData: this.#settings });
+    const worker = new Worker(new URL('./sqlite-worker.js', import.meta.url), {
+      workerData: this.#settings,
+      // Options for the process's own program would not fit the thread's.
+      execArgv: [],
+    });
     worker.on('message', ({ id, value, refusal }: ChangeAnswer) => {
       const waiting = this.#waiting.get(id);
       this.#waiting.delete(id);

@@ -74,8 +74,8 @@ export const limits = {
 
   /** rows of one page of a list. */
   pageRows: 1_000,
-  /** lines of an import that go into one transaction. */
-  importSlice: 1_000,
+  /** lines of an import that are read, and changed in one transaction, before the event loop gets a turn: about 10 ms. */
+  importSlice: 500,
   /** UTF-16 units of a line of an import. */
   importLineLength: 4_096,
   /** faulty lines of an import that are reported one by one; all are counted. */

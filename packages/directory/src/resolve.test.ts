@@ -69,6 +69,11 @@ test('an alias that names itself keeps a copy for the user of that name', async 
   assert.equal(await brief(some, 'ann@d'), '1 2');
   assert.equal(await brief(some, 'ann+x@d'), '1+x 2+x');
   assert.equal(await brief(some, 'list@d'), '1 2');
+  const mutual = tables(['ann@d', 'bob@d'], { 'ann@d': ['ann@d', 'bob@d'], 'bob@d': ['ann@d', 'bob@d'] });
+  assert.equal(await brief(mutual, 'ann@d'), '1 2');
+  assert.equal(await brief(mutual, 'bob@d'), '1 2');
+  const forwards = tables(['ann@d', 'bob@d'], { 'ann@d': ['bob@d'], 'bob@d': ['ann@d'] });
+  assert.equal(await brief(forwards, 'ann@d'), 'loop ann@d');
 });
 
 test('loops are told apart from diamonds', async () => {

@@ -4,7 +4,8 @@
  *
  * For `name+detail@domain`, the first of these wins: an alias with the whole address, a user with it, an alias without the
  * detail, a user without it, the catch-all of the domain. A detail is passed on to targets that have none of their own. An
- * alias that names its own address means the user of that address ("keep a copy"); any other way back is a loop.
+ * alias that names its own address means the user of that address ("keep a copy"), so two users may have each other's mail;
+ * any other way back is a loop.
  * A target that nobody bears any more is passed over as long as another is left.
  */
 import { type Address, addressOf, addressText, splitDetail } from './address.ts';
@@ -78,9 +79,9 @@ class Expansion {
   /** The alias with just this address, else the user. */
   *#try(address: Address, detail: string | undefined): Generator<void, Failure | undefined | 'nobody', void> {
     const whole = addressText(address);
-    const namesItself = this.#path.at(-1) === whole;
-    if (namesItself && this.#addUser(address, detail)) return undefined;
     const targets = this.#tables.aliasTargets(address);
+    const namesItself = this.#path.at(-1) === whole || (this.#path.includes(whole) && targets.includes(whole));
+    if (namesItself && this.#addUser(address, detail)) return undefined;
     if (targets.length > 0) return yield* this.follow(whole, targets, detail);
     return this.#addUser(address, detail) ? undefined : 'nobody';
   }

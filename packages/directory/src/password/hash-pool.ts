@@ -32,7 +32,7 @@ interface Answer {
 }
 
 class Thread {
-  readonly worker = new Worker(new URL('./hash-worker.js', import.meta.url));
+  readonly worker = new Worker(new URL('./hash-worker.js', import.meta.url), { execArgv: [] });
   job: Job | undefined;
 }
 
