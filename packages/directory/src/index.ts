@@ -1,0 +1,29 @@
+/** The directory's face for daemons and commands. */
+export { formatAddress, normalDomain } from './address.ts';
+export {
+  type AdministrationOptions,
+  DirectoryAdministration,
+  type ImportProblem,
+  type ImportReport,
+  type NewUser,
+  type Quota,
+} from './administration.ts';
+export { CachedDirectory, type CacheOptions } from './cache.ts';
+export type {
+  Authentication,
+  ChangeListener,
+  Directory,
+  DirectoryChange,
+  DirectoryChanges,
+  LoginAttempt,
+  Resolution,
+  ScramVerifier,
+  Target,
+} from './directory.ts';
+export { DirectoryError, type DirectoryErrorCode, isDirectoryError } from './errors.ts';
+export { parseQuota } from './import-line.ts';
+export { limits } from './limits.ts';
+export type { PasswordOptions } from './password.ts';
+export { SqliteDirectory, type SqliteDirectoryOptions } from './sqlite.ts';
+export type { Alias, Page } from './sqlite-changes.ts';
+export type { User, UserId } from './types.ts';
