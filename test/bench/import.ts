@@ -10,14 +10,16 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, mkdtempSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { repositoryRoot } from '../support/repository.ts';
 import { seededRandom } from '../support/random.ts';
+import { repositoryRoot } from '../support/repository.ts';
 
 const megabytes = Number(process.argv[2] ?? 300);
 const folder = mkdtempSync(join(process.argv[3] ?? tmpdir(), 'mstore-bench-'));
 const data = join(folder, 'store');
 const random = seededRandom(1);
-const words = 'the quick brown fox jumps over a lazy dog while seven wizards box with five dozen liquor jugs'.split(' ');
+const words = 'the quick brown fox jumps over a lazy dog while seven wizards box with five dozen liquor jugs'.split(
+  ' ',
+);
 const attachments = Array.from({ length: 60 }, () => randomBytes(20_000 + random.int(880_000)));
 
 function lines(count: number): string {
@@ -65,7 +67,9 @@ try {
   const text = join(folder, 'text.mbox');
   const count = makeMbox(text, megabytes * 1e6, true);
   const textSeconds = mstore('import', 'mbox', text, '--user', 'bob@example.org');
-  console.log(`import, text: ${(count / textSeconds).toFixed(0)} messages/s, ${(megabytes / textSeconds).toFixed(0)} MB/s`);
+  console.log(
+    `import, text: ${(count / textSeconds).toFixed(0)} messages/s, ${(megabytes / textSeconds).toFixed(0)} MB/s`,
+  );
   rmSync(join(data, 'catalog'), { recursive: true });
   const rebuilt = mstore('rebuild');
   console.log(`rebuild: ${(count / rebuilt).toFixed(0)} messages/s and more (the mixed ones not counted)`);

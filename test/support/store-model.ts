@@ -263,7 +263,7 @@ export class StoreModel {
     const entries = this.#entries(source, uids);
     const sameAccount = source.account === target.account;
     const bytes = sum(entries.map((entry) => entry.octets.length));
-    if (!(move && sameAccount)) this.#checkQuota(target.account, bytes, entries.length);
+    if (entries.length > 0 && !(move && sameAccount)) this.#checkQuota(target.account, bytes, entries.length);
     const pairs = entries.map((entry) => {
       const copy = { ...entry, uidl: '', origin: sameAccount ? entry.origin : {} };
       return [entry.uid, this.#place(target, copy).uid] as const;

@@ -3,7 +3,7 @@
  */
 import type { UidSet } from '../codec/uid-set.ts';
 import { type AccountId, brandNumber, type MailboxId, type MessageId } from '../types.ts';
-import { chunkSlots, type Entry } from './index-chunk.ts';
+import { chunkSlots, type Entry, type IndexChunk } from './index-chunk.ts';
 import { kind, kindU32Key, messageOfKey, prefixEnd, u32Key, u32PairKey } from './keys.ts';
 import type { AccountRow, MailboxRow, MessageRow, PartRow, RetainedRow, SegmentRow, StateRow } from './rows.ts';
 import {
@@ -124,9 +124,16 @@ export class Catalog {
 
   /** Entries in UID order; those in `uids` when given. */
   *entries(mailbox: MailboxId, uids?: UidSet): Generator<Entry> {
+    let lastNumber = -1;
+    let lastChunk: IndexChunk | undefined;
     for (const { first, last } of uids?.ranges ?? [{ first: 1, last: maxUid }]) {
       if (Math.floor(last / chunkSlots) - Math.floor(first / chunkSlots) < chunksReadSingly) {
-        yield* this.#fewEntries(mailbox, first, last);
+        for (let number = Math.floor(first / chunkSlots); number <= Math.floor(last / chunkSlots); number++) {
+          if (number !== lastNumber) lastChunk = this.view.read(indexTable, mailbox, number);
+          lastNumber = number;
+          for (const entry of lastChunk?.entries(number) ?? [])
+            if (entry.uid >= first && entry.uid <= last) yield entry;
+        }
         continue;
       }
       const from = u32PairKey(mailbox, Math.floor(first / chunkSlots));
@@ -139,14 +146,6 @@ export class Catalog {
     }
   }
 
-  *#fewEntries(mailbox: MailboxId, first: number, last: number): Generator<Entry> {
-    for (let number = Math.floor(first / chunkSlots); number <= Math.floor(last / chunkSlots); number++) {
-      const chunk = this.view.read(indexTable, mailbox, number);
-      if (chunk === undefined) continue;
-      for (const entry of chunk.entries(number)) if (entry.uid >= first && entry.uid <= last) yield entry;
-    }
-  }
-
   /** The mailbox's UID pages: number and page, rising. */
   *uidPages(mailbox: MailboxId): Generator<readonly [number, UidPage]> {
     const prefix = u32Key(mailbox);
@@ -155,10 +154,18 @@ export class Catalog {
     }
   }
 
-  /** Expunged entries still within retention, by UID. */
-  *retained(mailbox: MailboxId): Generator<RetainedRow> {
-    const prefix = u32Key(mailbox);
-    for (const [, row] of this.view.range(retainedTable, { from: prefix, to: prefixEnd(prefix) })) yield row;
+  /** Expunged entries still within retention, by UID; those in `uids` when given, up to `most` of them. */
+  *retained(mailbox: MailboxId, uids?: UidSet, most: number = Number.MAX_SAFE_INTEGER): Generator<RetainedRow> {
+    let left = most;
+    for (const { first, last } of uids?.ranges ?? [{ first: 1, last: maxUid }]) {
+      const from = u32PairKey(mailbox, first);
+      const to = Buffer.concat([u32PairKey(mailbox, last), Buffer.of(0)]);
+      for (const [, row] of this.view.range(retainedTable, { from, to, limit: left })) {
+        yield row;
+        left--;
+      }
+      if (left <= 0) return;
+    }
   }
 
   message(id: MessageId): MessageRow | undefined {

@@ -56,15 +56,12 @@ export interface HeapPorts {
 }
 
 export interface OpenOptions {
-  /** Told of damage in the newest segment, behind which the log is believed all the same: for rebuild and fsck. Without
-   *  it, damage found at open is thrown. */
+  /** Told of damage in the newest segment, behind which the log is believed all the same. Without it, it is thrown. */
   readonly onDamage?: OnDamage;
 }
 
-export interface HeapOptions extends OpenOptions {
-  /** Octets after which a segment takes no further batch. */
-  readonly segmentBytes: number;
-}
+/** `segmentBytes`: octets after which a segment takes no further batch. */
+export type HeapOptions = OpenOptions & { readonly segmentBytes: number };
 
 export interface CommitOptions {
   /** The last batch before `close`: writing may go on in this segment. */
@@ -181,8 +178,7 @@ export class Heap {
   }
 
   /**
-   * Opens beside a writer or without one; never writes. Complete batches are believed, also one that a writer has
-   * written and not yet synced.
+   * Opens beside a writer or without one; never writes. Believes complete batches, synced or not.
    * @throws {StoreError} noStore, newerFormat, corrupt, ioError
    */
   static async openForReading(ports: HeapPorts, directory: string, options: OpenOptions = {}): Promise<Heap> {
@@ -209,7 +205,7 @@ export class Heap {
     return this.#newest.endLsn;
   }
 
-  /** The last COMMIT of the believed log; undefined when there is none, or none that can be read. */
+  /** The last COMMIT of the believed log; undefined when none can be read. */
   get lastCommit(): Commit | undefined {
     return this.#lastCommit;
   }
@@ -248,7 +244,7 @@ export class Heap {
     this.#publish(appended);
   }
 
-  /** Forgets a batch that was begun. Nothing was written. */
+  /** Forgets a begun batch; nothing was written. */
   abandon(batch: BatchBuilder): void {
     this.#writing().abandon(batch);
   }
@@ -284,7 +280,12 @@ export class Heap {
     if (this.#writer === undefined) await this.#reload();
   }
 
-  /** A segment is garbage and that is logged: no further header lists it. It can be read until `drop`. */
+  /** What follows bears a higher epoch: acknowledged history may be missing behind it. */
+  raiseEpoch(): Promise<void> {
+    return this.#writing().raiseEpoch();
+  }
+
+  /** A logged-as-garbage segment: no further header lists it. It can be read until `drop`. */
   retire(number: number): void {
     invariant(number !== this.#newest.number, 'the newest segment is never retired');
     this.#retired.add(number);

@@ -95,6 +95,7 @@ export class SegmentWriter {
   #lastBatch: number;
   #lastNumber: number;
   #attemptedLsn: number;
+  #epoch: number;
   /** Device errors since the last success. */
   #failures = 0;
   #open: OpenBatch | undefined;
@@ -111,6 +112,7 @@ export class SegmentWriter {
     this.#lastBatch = start.lastBatch;
     this.#lastNumber = start.lastNumber;
     this.#attemptedLsn = start.attemptedLsn;
+    this.#epoch = start.epoch;
   }
 
   /** Makes the first segment of a heap; durable on return. */
@@ -173,6 +175,12 @@ export class SegmentWriter {
     }
   }
 
+  /** Later segments bear a higher epoch; the next batch begins one. */
+  async raiseEpoch(): Promise<void> {
+    await this.close();
+    this.#epoch++;
+  }
+
   async close(): Promise<void> {
     await closeQuietly(this.#file);
     this.#file = undefined;
@@ -192,7 +200,7 @@ export class SegmentWriter {
     const header: SegmentHeader = {
       storeId: this.#start.storeId,
       number: this.#lastNumber + 1,
-      epoch: this.#start.epoch,
+      epoch: this.#epoch,
       salt: this.#ports.random(4).readUInt32LE(0),
       baseLsn,
       predecessor: before?.number ?? 0,

@@ -11,6 +11,11 @@ import type { References } from './references.ts';
 export function applyEntry(refs: References, record: EntryRecord, location: Location): void {
   const { view, state } = refs;
   refs.count(location, 'live');
+  // In a log with gaps what they name may be gone; its number is not given again.
+  state.message = Math.max(state.message, record.message);
+  state.mailbox = Math.max(state.mailbox, record.mailbox);
+  state.account = Math.max(state.account, record.account);
+  state.thread = Math.max(state.thread, record.thread);
   const mailbox = view.edit(mailboxTable, record.mailbox);
   if (mailbox === undefined) {
     refs.recount(location, 'dead');
@@ -33,10 +38,9 @@ export function applyEntry(refs: References, record: EntryRecord, location: Loca
   };
   mailbox.uidNext = Math.max(mailbox.uidNext, record.uid + 1);
   raiseModSeq(mailbox, record.modSeq);
-  state.thread = Math.max(state.thread, record.thread);
   putEntry(view, record.mailbox, entry);
   if (record.uidl !== '') view.put(uidlTable, record.uid, record.mailbox, record.uidl);
-  countLive(refs, record.mailbox, mailbox, entry, 1);
+  countLive(refs, mailbox, entry, 1);
   refs.referenceMessage(entry, mailbox.account);
 }
 
@@ -72,7 +76,7 @@ export function takeEntry(view: View, id: MailboxId, uid: number): Entry | undef
 }
 
 /** Adds an entry to, or takes it from, what its live mailbox, account and store count. */
-export function countLive(refs: References, id: MailboxId, mailbox: MailboxRow, entry: Entry, sign: 1 | -1): void {
+export function countLive(refs: References, mailbox: MailboxRow, entry: Entry, sign: 1 | -1): void {
   mailbox.messages += sign;
   mailbox.bytes += sign * entry.size;
   if ((entry.flags & flag.seen) === 0) mailbox.unseen += sign;
@@ -85,7 +89,6 @@ export function countLive(refs: References, id: MailboxId, mailbox: MailboxRow, 
   }
   refs.state.totals.entries += sign;
   refs.state.totals.entryBytes += sign * entry.size;
-  refs.state.mailbox = Math.max(refs.state.mailbox, id);
 }
 
 /** The numbers of keywords in this mailbox, rising; a new word gets the next number. */

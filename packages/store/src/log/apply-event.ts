@@ -1,4 +1,6 @@
 /** What each kind of EVENT does to the catalog. */
+
+import { Catalog } from '../catalog/catalog.ts';
 import { chunkSlots, type Entry } from '../catalog/index-chunk.ts';
 import { kind, kindU32Key, prefixEnd, u32Key } from '../catalog/keys.ts';
 import { octetsCodec } from '../catalog/row-codecs.ts';
@@ -84,6 +86,9 @@ export function applyEvent(refs: References, record: EventRecord): void {
       break;
     case 'purged':
       purge(refs, body.mailbox, body.uids);
+      break;
+    case 'historyLost':
+      loseHistory(refs, body.epoch, modSeq);
       break;
     case 'expungeFloor':
       raiseFloor(view, body.mailbox, body.floor);
@@ -258,7 +263,7 @@ function expunge(refs: References, body: Body<'expunged'>, modSeq: ModSeq, time:
   for (const uid of body.uids) {
     const entry = takeEntry(view, body.mailbox, uid);
     if (entry === undefined) continue;
-    countLive(refs, body.mailbox, mailbox, entry, -1);
+    countLive(refs, mailbox, entry, -1);
     if (body.retained) {
       view.put(retainedTable, { entry, expungedAt: time }, body.mailbox, uid);
       countRetained(refs, mailbox, entry, 1);
@@ -281,7 +286,7 @@ function purge(refs: References, id: MailboxId, uids: UidSet): void {
     }
     const entry = mailbox.deleted ? takeEntry(view, id, uid) : undefined;
     if (entry === undefined) continue;
-    countLive(refs, id, mailbox, entry, -1);
+    countLive(refs, mailbox, entry, -1);
     state.totals.retained--;
     state.totals.retainedBytes -= entry.size;
     const account = view.edit(accountTable, mailbox.account);
@@ -317,4 +322,29 @@ function raiseFloor(view: View, id: MailboxId, floor: ModSeq): void {
   const first = Buffer.concat([u32Key(id), Buffer.alloc(8)]);
   const behind = expungedTable.key(mailboxIdOf(id), brandNumber<ModSeq>(floor + 1));
   view.removeRange('expunged', { from: first, to: behind }, expungedTable.codec);
+}
+
+/** How far each counter jumps when history may be missing: beyond what a lost log can have given. */
+const lostIds = 2 ** 20;
+const lostAccounts = 1_024;
+const uidEnd = 2 ** 32;
+
+/**
+ * UIDs, MODSEQs and ids go on above anything that the missing part can have given, and clients compare everything once: every
+ * mailbox's HIGHESTMODSEQ and expunge floor become this event's.
+ */
+function loseHistory(refs: References, epoch: number, modSeq: ModSeq): void {
+  const { view, state } = refs;
+  state.epoch = Math.max(state.epoch, epoch);
+  state.message += lostIds;
+  state.thread += lostIds;
+  state.mailbox += lostAccounts;
+  state.account += lostAccounts;
+  for (const { id } of [...new Catalog(view).allMailboxes()]) {
+    const mailbox = view.edit(mailboxTable, id);
+    if (mailbox === undefined) continue;
+    mailbox.uidNext = Math.min(mailbox.uidNext + lostIds, uidEnd);
+    raiseModSeq(mailbox, modSeq);
+    raiseFloor(view, id, modSeq);
+  }
 }

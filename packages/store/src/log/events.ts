@@ -55,7 +55,9 @@ export type EventBody =
   | { readonly kind: 'flagsSet'; readonly mailbox: MailboxId; readonly groups: readonly FlagGroup[] }
   | { readonly kind: 'expunged'; readonly mailbox: MailboxId; readonly uids: UidSet; readonly retained: boolean }
   | { readonly kind: 'purged'; readonly mailbox: MailboxId; readonly uids: UidSet }
-  | { readonly kind: 'expungeFloor'; readonly mailbox: MailboxId; readonly floor: ModSeq };
+  | { readonly kind: 'expungeFloor'; readonly mailbox: MailboxId; readonly floor: ModSeq }
+  /** Something acknowledged may be missing from the log: no number that it could have given is given again. */
+  | { readonly kind: 'historyLost'; readonly epoch: number };
 
 export type EventKind = EventBody['kind'];
 
@@ -90,6 +92,7 @@ export const eventNumbers: Readonly<Record<EventKind, number>> = {
   expunged: 14,
   purged: 15,
   expungeFloor: 16,
+  historyLost: 17,
 };
 
 export function writeEventBody(w: Writer, body: EventBody): void {
@@ -149,6 +152,9 @@ export function writeEventBody(w: Writer, body: EventBody): void {
       break;
     case 'expungeFloor':
       w.varint(body.mailbox).varint(body.floor);
+      break;
+    case 'historyLost':
+      w.varint(body.epoch);
       break;
   }
 }
@@ -218,6 +224,7 @@ const eventReaders: Readonly<Record<number, (r: Reader) => EventBody>> = {
   14: (r) => ({ kind: 'expunged', mailbox: mailboxIn(r), retained: r.u8() === 1, uids: UidSet.decode(r) }),
   15: (r) => ({ kind: 'purged', mailbox: mailboxIn(r), uids: UidSet.decode(r) }),
   16: (r) => ({ kind: 'expungeFloor', mailbox: mailboxIn(r), floor: brandNumber<ModSeq>(r.varint()) }),
+  17: (r) => ({ kind: 'historyLost', epoch: r.varint() }),
 };
 
 /** @throws DecodeError for an unknown number or octets that are not such an event's */

@@ -103,6 +103,7 @@ const bodies: { readonly [Kind in EventKind]: fc.Arbitrary<EventBody> } = {
   expunged: record({ kind: fc.constant('expunged'), mailbox, uids, retained: fc.boolean() }),
   purged: record({ kind: fc.constant('purged'), mailbox, uids }),
   expungeFloor: record({ kind: fc.constant('expungeFloor'), mailbox, floor: modSeq }),
+  historyLost: record({ kind: fc.constant('historyLost'), epoch: whole }),
 };
 
 const entries: fc.Arbitrary<EntryRecord> = record({
@@ -231,7 +232,7 @@ test('octets behind an entry or an event, unknown events and reserved types are 
   const event = encodeEvent(1, 0, { kind: 'accountDeleted', account: brandNumber<AccountId>(1) });
   assert.throws(() => decodeRecord(more(event)), DecodeError);
   const unknown = { ...event, payload: Buffer.from(event.payload) };
-  unknown.payload[0] = 17;
+  unknown.payload[0] = 200;
   assert.throws(() => decodeRecord(read(unknown)), DecodeError);
   const restate = { ...event, type: recordType.restate };
   assert.throws(() => decodeRecord(read(restate)), DecodeError);

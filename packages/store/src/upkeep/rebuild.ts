@@ -8,9 +8,9 @@ import { generationPath, nextGeneration, setCurrentGeneration } from '../catalog
 import type { Kv } from '../catalog/kv.ts';
 import { View, WriteSet } from '../catalog/write-set.ts';
 import { StoreError } from '../errors.ts';
-import { type Damage, Heap, type ScannedRecord } from '../heap/heap.ts';
+import { commitBytes, type Damage, Heap, type ScannedRecord } from '../heap/heap.ts';
 import { Applier } from '../log/apply.ts';
-import { decodeRecord, recordType } from '../log/records.ts';
+import { decodeRecord, encodeEvent, recordType } from '../log/records.ts';
 import type { SegmentOf } from '../log/references.ts';
 import { brandNumber, type Lsn } from '../types.ts';
 import {
@@ -41,6 +41,8 @@ export interface RebuildOptions extends StoreOptions {
 
 const start = brandNumber<Lsn>(0);
 const rowsPerWrite = 20_000;
+/** A lost log cannot have given more sequences than this in a second. */
+const sequencesPerSecond = 2 ** 20;
 
 /** @throws {StoreError} locked, noStore, newerFormat, ioError, diskFull */
 export function rebuild(directory: string, options: RebuildOptions = {}): Promise<RebuildReport> {
@@ -64,6 +66,7 @@ async function rebuildCatalog(directory: string, options: RebuildOptions): Promi
         await initializeCatalog(kv, heap);
         const replayer = new Rebuilder(heap, kv, options.onProgress);
         const records = await replayer.run(onDamage);
+        if (damage.length > 0) await replayer.loseHistory(ports.clock.now());
         await sealCatalog(kv);
         const totals = new Catalog(new View(kv)).state()?.totals;
         await kv.close();
@@ -84,7 +87,7 @@ async function rebuildCatalog(directory: string, options: RebuildOptions): Promi
 class Rebuilder {
   readonly #heap: Heap;
   readonly #kv: Kv;
-  readonly #segmentOf: SegmentOf;
+  #segmentOf: SegmentOf;
   readonly #onProgress: RebuildOptions['onProgress'];
   readonly #total: number;
   #set = new WriteSet();
@@ -110,8 +113,11 @@ class Rebuilder {
       if (isContent(scanned.type)) this.#apply(scanned, onDamage);
     }
     const wantRest = (type: number): boolean => !isContent(type);
-    // Damage was named by the first pass.
-    for await (const scanned of this.#heap.scan({ from: start, wantPayload: wantRest, onDamage: () => undefined })) {
+    // The first pass named all damage but that of payloads it did not want.
+    const onPayload = (found: Damage): void => {
+      if (found.kind === 'payload') onDamage(found);
+    };
+    for await (const scanned of this.#heap.scan({ from: start, wantPayload: wantRest, onDamage: onPayload })) {
       await this.#seen(scanned);
       if (scanned.commit !== undefined) {
         this.#applier.close(scanned.location, scanned.commit.number, scanned.commit.epoch);
@@ -121,6 +127,25 @@ class Rebuilder {
     this.#raiseCounters();
     await this.#settle();
     return this.#records;
+  }
+
+  /**
+   * Acknowledged history may be missing: the log says so in a new segment of a higher epoch, which is the newest from then on,
+   * so that a damaged one is not looked at when the store is opened.
+   */
+  async loseHistory(now: number): Promise<void> {
+    await this.#heap.raiseEpoch();
+    const { refs } = this.#applier;
+    const batch = this.#heap.begin(refs.state);
+    this.#segmentOf = (lsn) => (lsn >= batch.firstLsn ? batch.segment : this.#heap.segmentOf(lsn));
+    this.#applier = this.#begin();
+    const time = Math.floor(now / 1000);
+    const sequence = Math.max(refs.state.sequence + 1, time * sequencesPerSecond);
+    const body = { kind: 'historyLost', epoch: batch.epoch } as const;
+    this.#applier.apply({ type: 'event', sequence, time, body }, batch.add(encodeEvent(sequence, time, body)));
+    this.#applier.close({ lsn: batch.nextLsn(), bytes: commitBytes }, batch.number, batch.epoch);
+    await this.#heap.commit(batch, { cleanStop: true });
+    await this.#settle();
   }
 
   #apply(scanned: ScannedRecord, onDamage: (damage: Damage) => void): void {

@@ -228,7 +228,16 @@ export class Committer {
       const set = new WriteSet();
       const applier = this.#applier(builder, set);
       const turn = new Turn(applier, builder, Math.floor(this.#clock.now() / 1000));
-      const decided = this.#assemble(turn, builder, taken);
+      let decided: Waiting[];
+      try {
+        decided = this.#assemble(turn, builder, taken);
+      } catch (error) {
+        // Our bug: nobody knows what the batch holds. Nothing of it is written, and the writer ends.
+        this.#heap.abandon(builder);
+        this.#fail(error);
+        for (const waiting of taken) waiting.refuse(this.#failed);
+        return;
+      }
       if (builder.records === 0) {
         this.#heap.abandon(builder);
         this.#answerUnchanged(decided);
@@ -360,7 +369,7 @@ export class Committer {
   #fail(error: unknown): void {
     this.#failed ??= isStoreError(error)
       ? error
-      : new StoreError('ioError', `the catalog cannot be written: ${errorText(error)}`, {}, error);
+      : new StoreError('ioError', `the writer failed: ${errorText(error)}`, {}, error);
   }
 
   #refuseAll(error: StoreError): void {

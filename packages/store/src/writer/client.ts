@@ -128,6 +128,10 @@ export class WriterClient implements MailWriter {
     this.#send(frameType.body, id, octets);
   }
 
+  discard(message: TakenMessage): void {
+    this.#send(frameType.discard, idOf(message), Buffer.alloc(0));
+  }
+
   deliver(message: TakenMessage, targets: readonly DeliveryTarget[]): Promise<DeliveryResult[]> {
     return this.#request('deliver', idOf(message), targets);
   }

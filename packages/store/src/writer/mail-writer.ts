@@ -40,6 +40,8 @@ export interface MailWriter {
    *  the store's from then on; those of an iterable are the caller's again when the next is asked for.
    *  @throws {StoreError} messageTooLarge, diskFull, ioError, readOnly */
   take(octets: Buffer | AsyncIterable<Buffer>, options?: TakeOptions): Promise<TakenMessage>;
+  /** Gives up a taken message that will not be placed. */
+  discard(message: TakenMessage): void;
   /** One copy per account and mailbox; each target is answered by itself. Durable on return.
    *  @throws {StoreError} limitExceeded for too many targets; diskFull, ioError, readOnly */
   deliver(message: TakenMessage, targets: readonly DeliveryTarget[]): Promise<DeliveryResult[]>;

@@ -172,6 +172,7 @@ class WriterConnection {
       case frameType.discard:
         this.#uploads.get(frame.id)?.end('broken');
         this.#uploads.delete(frame.id);
+        this.#taken.delete(frame.id);
         break;
       case frameType.request:
         this.#request(frame);

@@ -46,6 +46,10 @@ import {
 import type { AppendMessage, CopiedMessages, MailWriter, TakenMessage, TakeOptions } from './mail-writer.ts';
 import type { Turn } from './turn.ts';
 
+/** Entries expunged, and copied, in one turn: a copy touches its message and its threads. */
+const expungeEntries = 400;
+const copyEntries = 100;
+
 /** Targets decided in one turn. */
 const targetsPerIntent = 48;
 
@@ -71,7 +75,6 @@ function preparedOf(message: TakenMessage): PreparedMessage {
 }
 
 export interface WriterOptions {
-  /** Octets of the largest message taken. */
   readonly messageBytes: number;
 }
 
@@ -140,6 +143,10 @@ export class Writer implements MailWriter {
     return Ingest.whole(this.#ports, whole);
   }
 
+  discard(message: TakenMessage): void {
+    preparedOf(message);
+  }
+
   async deliver(message: TakenMessage, targets: readonly DeliveryTarget[]): Promise<DeliveryResult[]> {
     if (targets.length > limits.recipients) {
       throw new StoreError('limitExceeded', `${targets.length} recipients, ${limits.recipients} are allowed`);
@@ -171,7 +178,7 @@ export class Writer implements MailWriter {
   }
 
   async setFlags(request: FlagsRequest): Promise<FlagsAnswer> {
-    const answers = await this.#sliced(request.mailbox, request.uids, (uids) =>
+    const answers = await this.#sliced(request.mailbox, request.uids, limits.sliceEntries, (uids) =>
       this.#submit('catalog', (turn) => decideFlags(turn, { ...request, uids })),
     );
     return {
@@ -182,7 +189,7 @@ export class Writer implements MailWriter {
   }
 
   async expunge(mailbox: MailboxId, uids: UidSet, onlyDeleted: boolean): Promise<ExpungeAnswer> {
-    const answers = await this.#sliced(mailbox, uids, (some) =>
+    const answers = await this.#sliced(mailbox, uids, expungeEntries, (some) =>
       this.#submit('catalog', (turn) => decideExpunge(turn, { mailbox, uids: some, onlyDeleted })),
     );
     return {
@@ -200,30 +207,42 @@ export class Writer implements MailWriter {
   }
 
   async #copy(source: MailboxId, uids: UidSet, target: MailboxId, move: boolean): Promise<CopiedMessages> {
-    this.#checkCopyQuota(source, uids, target, move);
-    const answers = await this.#sliced(source, uids, (some) => this.#copySlice(source, some, target, move));
+    this.#checkCopy(source, uids, target, move);
+    const answers = await this.#sliced(source, uids, copyEntries, (some) =>
+      this.#copySlice(source, some, target, move),
+    );
     const pairs: (readonly [Uid, Uid])[] = answers.flatMap((answer) => answer.pairs);
-    const [first] = answers;
-    if (first === undefined) throw new StoreError('noMailbox', `no mailbox ${source}`);
-    return { uidValidity: first.uidValidity, pairs, sequence: Math.max(...answers.map((answer) => answer.sequence)) };
+    return {
+      uidValidity: answers[0].uidValidity,
+      pairs,
+      sequence: Math.max(...answers.map((answer) => answer.sequence)),
+    };
   }
 
-  /** All slices or none: what is over quota is refused before the first one. @throws {StoreError} overQuota */
-  #checkCopyQuota(source: MailboxId, uids: UidSet, target: MailboxId, move: boolean): void {
+  /** All slices or none: what the target cannot take is refused before the first one.
+   *  @throws {StoreError} overQuota, limitExceeded */
+  #checkCopy(source: MailboxId, uids: UidSet, target: MailboxId, move: boolean): void {
     const catalog = this.#catalog();
-    const from = catalog.mailbox(source)?.account;
-    const to = catalog.mailbox(target)?.account;
-    const account = to === undefined ? undefined : catalog.account(to);
-    if (account === undefined || (move && from === to)) return;
-    if (account.quotaBytes === 0 && account.quotaMessages === 0) return;
+    const from = catalog.mailbox(source);
+    const to = catalog.mailbox(target);
+    const account = to === undefined ? undefined : catalog.account(to.account);
+    if (from === undefined || to === undefined || account === undefined || from.deleted || to.deleted) return;
+    const known = new Set(catalog.keywords(target).map((word) => word.toLowerCase()));
+    const words = catalog.keywords(source);
+    const hasQuota = account.quotaBytes + account.quotaMessages > 0 && !(move && from.account === to.account);
+    if (!hasQuota && known.size + words.length <= limits.keywords) return;
     let { bytes, messages } = account;
     for (const entry of catalog.entries(source, uids)) {
       bytes += entry.size;
       messages++;
+      for (const number of entry.keywords) known.add((words[number] ?? '').toLowerCase());
     }
+    if (messages === account.messages) return;
+    if (known.size > limits.keywords)
+      throw new StoreError('limitExceeded', `mailbox ${target} has no room for the keywords`);
     const isOver = (value: number, quota: number): boolean => quota > 0 && value > quota;
-    if (isOver(bytes, account.quotaBytes) || isOver(messages, account.quotaMessages)) {
-      throw new StoreError('overQuota', `account ${to} is over quota`);
+    if (hasQuota && (isOver(bytes, account.quotaBytes) || isOver(messages, account.quotaMessages))) {
+      throw new StoreError('overQuota', `account ${to.account} is over quota`);
     }
   }
 
@@ -243,7 +262,8 @@ export class Writer implements MailWriter {
   }
 
   async purge(mailbox: MailboxId, uids: UidSet): Promise<number> {
-    return this.#submit('catalog', (turn) => decidePurge(turn, mailbox, uids));
+    const { purged, more } = await this.#submit('catalog', (turn) => decidePurge(turn, mailbox, uids));
+    return more ? purged + (await this.purge(mailbox, uids)) : purged;
   }
 
   createMailbox(account: AccountId, name: string, role: MailboxRole = ''): Promise<CreatedMailbox> {
@@ -256,7 +276,7 @@ export class Writer implements MailWriter {
       await this.#submit('catalog', (turn) => decideRenameMailbox(turn, mailbox, name));
       return;
     }
-    const [first = UidSet.empty, ...rest] = this.#slices(mailbox, UidSet.range(1, row.uidNext - 1));
+    const [first = UidSet.empty, ...rest] = this.#slices(mailbox, UidSet.range(1, row.uidNext - 1), copyEntries);
     const traces = await this.#traces(mailbox, first);
     const { target, again } = await this.#submit('catalog', (turn) => {
       const created = decideCreateMailbox(turn, row.account, name, '').mailbox;
@@ -311,13 +331,14 @@ export class Writer implements MailWriter {
     return this.#committer.submit({ answerAfter, decide });
   }
 
-  /** Runs `work` over UIDs that exist, so many at a time; once over an empty set when none does. */
+  /** Runs `work` over UIDs that exist, `most` at a time; once over an empty set when none does. */
   async #sliced<Answer>(
     mailbox: MailboxId,
     uids: UidSet,
+    most: number,
     work: (uids: UidSet) => Promise<Answer>,
   ): Promise<[Answer, ...Answer[]]> {
-    const parts = this.#slices(mailbox, uids);
+    const parts = this.#slices(mailbox, uids, most);
     const answers: [Answer, ...Answer[]] = [await work(parts[0] ?? UidSet.empty)];
     for (const part of parts.slice(1)) {
       try {
@@ -330,14 +351,14 @@ export class Writer implements MailWriter {
     return answers;
   }
 
-  #slices(mailbox: MailboxId, uids: UidSet): UidSet[] {
+  #slices(mailbox: MailboxId, uids: UidSet, most: number): UidSet[] {
     const slices: UidSet[] = [];
     let slice: number[] = [];
     for (const [number, page] of this.#catalog().uidPages(mailbox)) {
       for (const uid of page.uids(number)) {
         if (!uids.has(uid)) continue;
         slice.push(uid);
-        if (slice.length < limits.sliceEntries) continue;
+        if (slice.length < most) continue;
         slices.push(UidSet.of(slice));
         slice = [];
       }
@@ -369,11 +390,10 @@ function byAccount(targets: readonly DeliveryTarget[]): number[][] {
 }
 
 function union(sets: readonly UidSet[]): UidSet {
-  return sets.length === 1 ? (sets[0] ?? UidSet.empty) : UidSet.ofRanges(sets.flatMap((set) => set.ranges));
+  return UidSet.ofRanges(sets.flatMap((set) => set.ranges));
 }
 
 async function* slices(octets: Buffer): AsyncGenerator<Buffer> {
-  for (let at = 0; at < octets.length; at += limits.ingestSliceBytes) {
-    yield octets.subarray(at, at + limits.ingestSliceBytes);
-  }
+  const bytes = limits.ingestSliceBytes;
+  for (let at = 0; at < octets.length; at += bytes) yield octets.subarray(at, at + bytes);
 }

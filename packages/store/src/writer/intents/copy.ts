@@ -40,7 +40,7 @@ export function decideCopy(turn: Turn, request: CopyRequest): CopyAnswer {
   }
   checkUids(target, entries.length);
   const sameAccount = source.row.account === target.row.account;
-  if (!(request.move && sameAccount)) {
+  if (entries.length > 0 && !(request.move && sameAccount)) {
     const bytes = entries.reduce((sum, entry) => sum + entry.size, 0);
     checkQuota(turn, target.row.account, bytes, entries.length);
   }

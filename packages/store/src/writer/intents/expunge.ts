@@ -1,7 +1,6 @@
 /** Expunge, and the end of retention. */
 import { Catalog } from '../../catalog/catalog.ts';
 import { UidSet } from '../../codec/uid-set.ts';
-import { limits } from '../../limits.ts';
 import { flag, type MailboxId } from '../../types.ts';
 import type { Turn } from '../turn.ts';
 import { liveMailbox } from './checks.ts';
@@ -31,20 +30,31 @@ export function decideExpunge(turn: Turn, request: ExpungeRequest): ExpungeAnswe
   return { expunged, sequence };
 }
 
-/** Ends the retention of the given UIDs: expunged ones, or any of a deleted mailbox. Answers how many were retained. */
-export function decidePurge(turn: Turn, mailbox: MailboxId, uids: UidSet): number {
+export interface PurgeAnswer {
+  readonly purged: number;
+  /** True: ask again, there are more. */
+  readonly more: boolean;
+}
+
+/** Entries purged in one turn: each releases a message and its parts. */
+const purgeEntries = 250;
+
+/** Ends the retention of the first of the given UIDs: expunged ones, or any of a deleted mailbox. */
+export function decidePurge(turn: Turn, mailbox: MailboxId, uids: UidSet): PurgeAnswer {
   const catalog = new Catalog(turn.view);
   const row = catalog.mailbox(mailbox);
-  if (row === undefined) return 0;
-  const found = new Set<number>();
-  for (const { entry } of catalog.retained(mailbox)) if (uids.has(entry.uid)) found.add(entry.uid);
-  if (row.deleted) for (const entry of catalog.entries(mailbox, uids)) found.add(entry.uid);
-  const gone = [...found];
-  for (let at = 0; at < gone.length; at += limits.eventEntries) {
-    turn.event({ kind: 'purged', mailbox, uids: UidSet.of(gone.slice(at, at + limits.eventEntries)) });
+  if (row === undefined) return { purged: 0, more: false };
+  const gone = new Set<number>();
+  for (const { entry } of catalog.retained(mailbox, uids, purgeEntries)) gone.add(entry.uid);
+  if (row.deleted) {
+    for (const entry of catalog.entries(mailbox, uids)) {
+      if (gone.size >= purgeEntries) break;
+      gone.add(entry.uid);
+    }
   }
+  if (gone.size > 0) turn.event({ kind: 'purged', mailbox, uids: UidSet.of(gone) });
   const after = catalog.mailbox(mailbox);
   const isEmpty = after?.deleted === true && after.messages === 0 && after.retainedMessages === 0;
   if (isEmpty) turn.event({ kind: 'mailboxPurged', mailbox });
-  return found.size;
+  return { purged: gone.size, more: !isEmpty && gone.size >= purgeEntries };
 }
