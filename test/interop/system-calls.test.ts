@@ -4,15 +4,15 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Store } from '@mstore/store';
 import { requireProgram } from '../support/interop.ts';
-import { repositoryRoot } from '../support/repository.ts';
 import { tempDirectory } from '../support/temp.ts';
 import { assertClean } from '../support/temp-store.ts';
 
 const run = promisify(execFile);
-const program = join(repositoryRoot, 'test/dist/support/delivering.js');
+const program = fileURLToPath(new URL('../support/delivering.js', import.meta.url));
 
 /** Calls that make, open or take away names; those an architecture lacks are passed over (`?`). */
 const nameCalls = [
