@@ -1,29 +1,15 @@
 /** Splits every message of the shared corpus, cut and skipped at random, and reads what IMAP would show of it. */
 
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { describe, it } from 'node:test';
-import type { Entity } from './entity.ts';
-import { envelope } from './envelope.ts';
-import { headerFields, listedFields, messageIds } from './header.ts';
-import { Splitter } from './splitter.ts';
-import { body, bodyStructure, section } from './structure.ts';
-import { parseWireList, Recorder, splitSkipping, type WireValue } from './support.test.ts';
-
-function repositoryRoot(): string | undefined {
-  for (let at = import.meta.dirname; ; at = dirname(at)) {
-    const manifest = join(at, 'package.json');
-    if (existsSync(manifest) && readFileSync(manifest, 'utf8').includes('"workspaces"')) return at;
-    if (dirname(at) === at) return undefined;
-  }
-}
-
-function corpusFiles(directory: string): string[] {
-  return readdirSync(directory, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && !entry.name.startsWith('README') && !entry.parentPath.includes('licences'))
-    .map((entry) => join(entry.parentPath, entry.name));
-}
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import type { Entity } from '@mstore/store/internal/mime/entity';
+import { envelope } from '@mstore/store/internal/mime/envelope';
+import { headerFields, listedFields, messageIds } from '@mstore/store/internal/mime/header';
+import { Splitter } from '@mstore/store/internal/mime/splitter';
+import { body, bodyStructure, section } from '@mstore/store/internal/mime/structure';
+import { parseWireList, Recorder, splitSkipping, type WireValue } from '@mstore/store/internal/mime/support.test';
+import { skipWithoutCorpus } from '../support/corpus.ts';
 
 /** As ingest does: every bare LF becomes CRLF. */
 function canonical(octets: Buffer): Buffer {
@@ -159,20 +145,14 @@ function checkMessage(octets: Buffer, seed: number): void {
   checkStructure(parseWireList(body(root)), root, [], false);
 }
 
-const root = repositoryRoot();
-const corpus = root === undefined ? undefined : join(root, '..', 'shared', 'corpus');
-const skip = corpus !== undefined && existsSync(corpus) ? false : 'no corpus beside the repository';
-
-describe('the corpus', () => {
-  it('splits exactly however it is cut or skipped, and shows well-formed lists', { skip }, () => {
-    let seed = 1;
-    for (const file of corpusFiles(corpus ?? '')) {
-      try {
-        checkMessage(canonical(readFileSync(file)), seed++);
-      } catch (error) {
-        throw new Error(`${file} (seed ${seed - 1})`, { cause: error });
-      }
+test('every file of the corpus splits exactly however it is cut or skipped, and shows well-formed lists', (t) => {
+  const files = skipWithoutCorpus(t);
+  if (files === undefined) return;
+  for (const [seed, { name, path }] of files.entries()) {
+    try {
+      checkMessage(canonical(readFileSync(path)), seed + 1);
+    } catch (error) {
+      throw new Error(`${name} (seed ${seed + 1})`, { cause: error });
     }
-    assert.ok(seed > 1);
-  });
+  }
 });
