@@ -23,7 +23,7 @@ Each line of FILE ("-" is standard input) is
 with blanks or tabs between; the quota is octets, or a number with K, M, G or T. Lines that are empty or begin with # are
 skipped. Accounts that exist get the line's quota; without one they keep theirs. Nothing is done when a line cannot be read.
 
-There is no user directory yet: passwords are checked for their form only, AND ARE NOT STORED.`;
+The directory (packages/directory) is not connected yet: passwords are checked for their form only, AND ARE NOT STORED.`;
 
 interface AddOptions {
   readonly quota?: number;
@@ -119,7 +119,7 @@ async function importAccounts(run: Run): Promise<number> {
       const work = lines.slice(at, at + 100).map((line) => setAccount(writer, catalog, line));
       for (const isNew of await Promise.all(work)) isNew ? added++ : updated++;
     }
-    if (lines.length > 0) run.note('passwords were not stored: there is no user directory yet');
+    if (lines.length > 0) run.note('passwords were not stored: the directory (packages/directory) is not connected yet');
     const text = `${counted(added, 'account')} added, ${humanCount(updated)} updated.\n`;
     await run.answer({ added, updated, passwordsStored: false }, text);
     return exit.done;
