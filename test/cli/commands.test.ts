@@ -189,3 +189,43 @@ test('the demo makes its store once, and runs again on it', async () => {
   const second = await mstore(['demo', '--json'], options);
   assert.match(second.stdout.toString(), /"isNew":false,"compared":360,"ok":true/);
 });
+
+test('an account answers to its domain in its own letters and as xn--', async () => {
+  await using store = await CliStore.make('ada@bücher.example', 'grace@xn--bcher-kva.example');
+  await store.refused(1, ['user', 'add', 'ada@xn--bcher-kva.example']);
+  await store.refused(1, ['user', 'add', 'Grace@BÜCHER.example']);
+  const to = ['-d', 'ada@xn--bcher-kva.example', '-d', 'grace+Sent@bücher.example'];
+  await store.done(['deliver', ...to], { input: 'Subject: a\n\nb\n' });
+  for (const domain of ['bücher.example', 'xn--bcher-kva.example']) {
+    assert.equal((await store.octets(`ada@${domain}`)).length, 1);
+    assert.equal((await store.octets(`grace@${domain}`, 'Sent')).length, 1);
+    await store.done(['import', 'eml', join(store.folder, 'one.eml'), '--user', `ada@${domain}`, '--mailbox', 'Old'], {
+      input: await writeFile(join(store.folder, 'one.eml'), 'Subject: c\n\nd\n').then(() => ''),
+    });
+    assert.match(await store.done(['dump', 'account', `ada@${domain}`]), /Old/);
+  }
+  const file = join(store.folder, 'users');
+  await writeFile(file, 'ada@bücher.example pw 1M\nada@xn--bcher-kva.example pw\n');
+  assert.match(await store.refused(65, ['user', 'import', file]), /address of line 1 again/);
+  await writeFile(file, 'ada@bücher.example pw 1M\nnew@bücher.example pw\n');
+  assert.match(await store.done(['user', 'import', file]), /1 account added, 1 updated/);
+  await store.done(['user', 'remove', 'new@xn--bcher-kva.example']);
+});
+
+test('an mbox import tells of lines that look like message starts but follow no empty line', async () => {
+  await using store = await CliStore.make('ada');
+  const line = 'From a@b Sat Jan  3 01:05:34 2015';
+  const file = join(store.folder, 'box');
+  await writeFile(file, `${line}\nA: b\n\nc\n${line}\nd\n>${line}\nFrom here\n\n${line}\nA: b\n\ne\n${line}\n`);
+  const { stderr, stdout } = await store.run(['import', 'mbox', file, '--user', 'ada', '--json']);
+  assert.match(stderr, /^mstore: 2 lines look like message starts but follow no empty line; they were kept as text$/m);
+  const report: unknown = JSON.parse(stdout.toString());
+  assert.ok(typeof report === 'object' && report !== null && 'imported' in report && 'fromLinesKept' in report);
+  assert.deepEqual([report.imported, report.fromLinesKept], [2, 2]);
+});
+
+test('--version tells the release', async () => {
+  const { code, stdout } = await mstore(['--version']);
+  assert.equal(code, 0);
+  assert.match(stdout.toString(), /^mstore \d+\.\d+\.\d+\n$/);
+});

@@ -28,14 +28,27 @@ test('a delivery puts trace lines on top, drops a From_ line, and keeps the rest
   }
 });
 
-test('no sender, <> and MAILER-DAEMON are the null reverse-path; a line end in a sender begins no field', async () => {
+test('no sender, <> and MAILER-DAEMON are the null reverse-path; a sender that is no address is refused: 75', async () => {
   await using store = await CliStore.make('ada');
-  for (const args of [[], ['-f', ''], ['-f', '<>'], ['-f', 'mailer-daemon'], ['-f', 'a@b\r\nX-Evil: 1']]) {
+  for (const args of [[], ['-f', ''], ['-f', '<>'], ['-f', 'mailer-daemon'], ['-f', '<"a <b>"@c>']]) {
     await store.done(['deliver', '-d', 'ada', ...args], { input: 'Subject: a\n\nb\n' });
   }
   const all = (await store.octets('ada')).map((octets) => octets.toString());
   for (const text of all.slice(0, 4)) assert.match(text, trace('', 'ada'));
-  assert.match(all[4] ?? '', /^Return-Path: <a@bX-Evil: 1>\r\n/);
+  assert.match(all[4] ?? '', /^Return-Path: <"a <b>"@c>\r\n/);
+  for (const sender of [
+    'a@b\r\nX-Evil: 1',
+    'a b@c',
+    'a@b> <c@d',
+    '<<a@b>>',
+    '"a"b c@d',
+    '"a\n"@b',
+    'a@b\x7f',
+    '"a b',
+  ]) {
+    assert.match(await store.refused(75, ['deliver', '-d', 'ada', '-f', sender], { input: 'x\n' }), /sender/);
+  }
+  assert.equal((await store.octets('ada')).length, 5);
 });
 
 test('a detail leads to its mailbox where there is one, else to INBOX; the configuration may have it made', async () => {
@@ -74,4 +87,18 @@ test('an unknown user is 67, a message too large 65, anything else 75, and nothi
   await store.refused(75, ['deliver', '-d', 'ada'], { input: 'x\n' });
   await writeFile(join(store.directory, 'mstore.toml'), '');
   assert.deepEqual(await store.octets('ada'), []);
+});
+
+test('one account several times needs room for all of its mailboxes, and once for a mailbox', async () => {
+  await using store = await CliStore.make('ada@x', 'grace@x');
+  await store.done(['user', 'add', 'few@x', '--quota-messages', '1']);
+  await store.done(['user', 'add', 'small@x', '--quota', '900']);
+  const input = `Subject: a\n\n${'b'.repeat(300)}\n`;
+  for (const user of ['few', 'small']) {
+    const to = ['-d', 'grace@x', '-d', `${user}@x`, '-d', `${user}+Sent@x`];
+    assert.match(await store.refused(75, ['deliver', ...to], { input }), /over quota/);
+    await store.done(['deliver', '-d', `${user}@x`, '-d', `${user}+none@x`, '-d', `${user}+a//b@x`], { input });
+    assert.equal((await store.octets(`${user}@x`)).length, 1);
+  }
+  assert.deepEqual(await store.octets('grace@x'), []);
 });

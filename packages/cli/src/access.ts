@@ -15,6 +15,7 @@ import {
   type WorkingStore,
   workOn,
 } from '@mstore/store';
+import { normalAccountName } from './account-name.ts';
 import type { Run } from './command.ts';
 import { CommandError, exit } from './errors.ts';
 
@@ -57,9 +58,14 @@ async function openForReading(directory: string, options: StoreOptions): Promise
   return StoreReader.open(directory, options);
 }
 
+/** The account of that name; one that was not made by a command may also bear it as it was given. */
+export function findAccount(catalog: Catalog, name: string): NamedAccount | undefined {
+  return catalog.accountNamed(normalAccountName(name)) ?? catalog.accountNamed(name.normalize('NFC'));
+}
+
 /** @throws {StoreError} noAccount */
 export function accountOf(catalog: Catalog, name: string): NamedAccount {
-  const account = catalog.accountNamed(name.normalize('NFC'));
+  const account = findAccount(catalog, name);
   if (account === undefined) throw new StoreError('noAccount', `no account ${name}`);
   return account;
 }

@@ -1,4 +1,5 @@
 /** What every command has: its arguments, the store's directory, the configuration, and a way to answer. */
+import { readFileSync } from 'node:fs';
 import { type LoadedConfig, loadConfig } from '@mstore/store';
 import { Command } from 'commander';
 import { CommandError, exit } from './errors.ts';
@@ -79,10 +80,19 @@ export function works<Options extends object>(
   });
 }
 
+/** This package's. */
+function version(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+  return typeof manifest === 'object' && manifest !== null && 'version' in manifest
+    ? String(manifest.version)
+    : 'unknown';
+}
+
 /** The program, with what all commands share. */
 export function newProgram(): Command {
   return new Command('mstore')
     .description('A mail message store.')
+    .version(`mstore ${version()}`, '--version', 'print the version')
     .option('--data <dir>', 'the directory of the store (or set MSTORE_DATA)')
     .option('--json', 'print one JSON object')
     .configureHelp({ showGlobalOptions: true })

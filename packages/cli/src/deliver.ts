@@ -2,10 +2,13 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import {
+  type AccountId,
   type Catalog,
   type DeliveryResult,
   type DeliveryTarget,
+  inbox,
   isStoreError,
+  type MailboxId,
   machinePorts,
   mailboxName,
   type NamedAccount,
@@ -13,18 +16,19 @@ import {
   type WorkingStore,
 } from '@mstore/store';
 import { type Command, CommanderError } from 'commander';
-import { withWriter } from './access.ts';
+import { findAccount, withWriter } from './access.ts';
 import { type Run, works } from './command.ts';
 import { CommandError, exit, failureOf } from './errors.ts';
 import { dropFromLine } from './from-line.ts';
 import { counted } from './text.ts';
-import { newDelivery, traceLines } from './trace.ts';
+import { newDelivery, reversePathOf, traceLines } from './trace.ts';
 
 const manual = `
 Delivers one message, from FILE or standard input, to each --user. It gets Return-Path, Delivered-To and Received on top; a
 leading mbox "From " line is dropped; line ends become CRLF, and a missing last one is added. NAME+DETAIL is delivered to
 the mailbox DETAIL of account NAME if there is one, else to INBOX (delivery.detail in mstore.toml may say "create").
-Several users: all are looked up first, and nothing is stored unless all can be delivered to.
+Several users: all are looked up, and their quotas, before anything is stored. What changes in between can still leave some
+served and some not: the exit code is then 75, and the mail server tries again for all.
 
 Exit codes are made for mail servers: 0 the message is on disk, 67 an unknown user, 65 too large, and 75, try again later,
 for everything else, wrong options included.`;
@@ -70,6 +74,7 @@ interface Recipient {
 async function deliver(run: Run, options: DeliverOptions): Promise<number> {
   const users = options.user ?? [];
   if (users.length === 0) throw new CommandError(exit.tryAgain, 'nobody to deliver to: give --user NAME');
+  const reversePath = reversePathOf(options.sender);
   const [file] = run.args;
   if (file !== undefined && (await stat(file)).isDirectory())
     throw new CommandError(exit.tryAgain, `${file}: is a directory`);
@@ -79,7 +84,7 @@ async function deliver(run: Run, options: DeliverOptions): Promise<number> {
     if (config.delivery.detail === 'create') await createDetails(store, recipients);
     const octets = file === undefined ? process.stdin : createReadStream(file, { highWaterMark: 262_144 });
     const message = await store.writer.take(dropFromLine(octets), { finalLineEnd: true });
-    const delivery = newDelivery(options.sender, machinePorts.clock.now());
+    const delivery = newDelivery(reversePath, machinePorts.clock.now());
     const targets = recipients.map(({ given, account, detail }): DeliveryTarget => {
       const trace = traceLines(delivery, given);
       return detail === undefined ? { account: account.id, trace } : { account: account.id, mailbox: detail, trace };
@@ -92,10 +97,10 @@ async function deliver(run: Run, options: DeliverOptions): Promise<number> {
 
 /** `name`, or `name+detail`. @throws {StoreError} noAccount */
 function recipientOf(catalog: Catalog, given: string): Recipient {
-  const whole = catalog.accountNamed(given.normalize('NFC'));
+  const whole = findAccount(catalog, given);
   if (whole !== undefined) return { given, account: whole, detail: undefined };
   const match = /^([^+@]+)\+([^@]*)(@.*)?$/s.exec(given);
-  const account = match === null ? undefined : catalog.accountNamed(`${match[1]}${match[3] ?? ''}`.normalize('NFC'));
+  const account = match === null ? undefined : findAccount(catalog, `${match[1]}${match[3] ?? ''}`);
   if (account === undefined) throw new StoreError('noAccount', `no account ${given}`);
   return { given, account, detail: match?.[2] === '' ? undefined : match?.[2] };
 }
@@ -115,13 +120,34 @@ async function createDetails({ writer, reading }: WorkingStore, recipients: read
 
 /** Refuses before anything is stored; the writer decides again. @throws {StoreError} overQuota */
 function checkQuotas(catalog: Catalog, targets: readonly DeliveryTarget[], bytes: number): void {
-  for (const { account, trace } of targets) {
+  const needs = new Map<AccountId, { bytes: number; messages: number }>();
+  const mailboxes = new Set<MailboxId>();
+  for (const { account, mailbox, trace } of targets) {
+    const id = mailboxFor(catalog, account, mailbox);
+    // A mailbox gets one copy, however many recipients lead to it.
+    if (id === undefined || mailboxes.has(id)) continue;
+    mailboxes.add(id);
+    const need = needs.get(account) ?? { bytes: 0, messages: 0 };
+    needs.set(account, { bytes: need.bytes + bytes + trace.length, messages: need.messages + 1 });
+  }
+  for (const [account, need] of needs) {
     const row = catalog.account(account);
     if (row === undefined) continue;
-    const tooLarge = row.quotaBytes > 0 && row.bytes + bytes + trace.length > row.quotaBytes;
-    const tooMany = row.quotaMessages > 0 && row.messages + 1 > row.quotaMessages;
+    const tooLarge = row.quotaBytes > 0 && row.bytes + need.bytes > row.quotaBytes;
+    const tooMany = row.quotaMessages > 0 && row.messages + need.messages > row.quotaMessages;
     if (tooLarge || tooMany) throw new StoreError('overQuota', `account ${row.name} is over quota`);
   }
+}
+
+/** Where the writer will put it: the detail's mailbox if there is one, else INBOX. */
+function mailboxFor(catalog: Catalog, account: AccountId, detail: string | undefined): MailboxId | undefined {
+  try {
+    const named = detail === undefined ? undefined : catalog.mailboxNamed(account, mailboxName(detail));
+    if (named !== undefined) return named.id;
+  } catch (error) {
+    if (!isStoreError(error, 'badName')) throw error;
+  }
+  return catalog.mailboxNamed(account, inbox)?.id;
 }
 
 async function report(

@@ -19,7 +19,8 @@ const mboxManual = `
 PATH is a file, which goes to INBOX, or a folder of *.mbox as "mstore export mbox" writes it, each to the mailbox of its name.
 A message begins with a line "From SENDER DATE" at the start of the file or after an empty line; the date is the internal
 date, as UTC. Quoting is that of mboxrd: a line of ">From ", with any number of ">", loses one. LF and CRLF are understood,
-Content-Length is not looked at.`;
+Content-Length is not looked at. Lines that look like a message's first but follow no empty line stay text, and are counted at
+the end (fromLinesKept with --json).`;
 
 const maildirManual = `
 PATH is a Maildir. It goes to INBOX, and its Maildir++ folders, as .Sub.Name, to mailboxes, as Sub/Name. Flags come from file
@@ -65,7 +66,7 @@ function importFrom(run: Run, options: ImportOptions, open: Open): Promise<numbe
       throw new CommandError(failure.exit, `${failure.text}; ${counted(imported, 'message')} imported before that`);
     });
     for (const note of source.notes()) run.note(note);
-    return answer(run, importer.report, signal);
+    return answer(run, { ...importer.report, ...source.counts?.() }, signal);
   });
 }
 

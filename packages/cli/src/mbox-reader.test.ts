@@ -99,3 +99,23 @@ test('what the quoter wrote is read back, however it is cut', async () => {
     assert.deepEqual(await read(`${line}\n${quoted}\n\n`, bytes), [`${text}\n`]);
   }
 });
+
+test('From_ lines that follow no empty line are counted once, however the mbox is cut', async () => {
+  const text = `${line}\nA: b\n\n${`c\r\n${line}\r\nFrom x\n`.repeat(50)}\n${line}\n${line}\n`;
+  for (const filler of ['', `${'x'.repeat(997)}\n\n`.repeat(1_200)]) {
+    const octets = Buffer.from(text + filler + text);
+    for (const bytes of [7, 100, 4_096, octets.length]) {
+      if (filler !== '' && bytes < 4_096) continue;
+      let at = 0;
+      const reader = new MboxReader(async () => {
+        const chunk = octets.subarray(at, at + bytes);
+        at += bytes;
+        return chunk.length === 0 ? undefined : chunk;
+      });
+      for await (const { octets: got } of reader.messages()) {
+        if (!Buffer.isBuffer(got)) for await (const _ of got);
+      }
+      assert.equal(reader.fromLinesKept, filler === '' ? 101 : 100, `pieces of ${bytes}`);
+    }
+  }
+});

@@ -64,6 +64,7 @@ export class MboxReader {
   #flowing = false;
   /** The line before `#at`, as far as it goes, holds nothing but `>`. */
   #onlyQuotes = true;
+  #fromLinesKept = 0;
 
   constructor(source: ChunkSource) {
     this.#source = source;
@@ -72,6 +73,11 @@ export class MboxReader {
   /** Octets of the file gone through. */
   get position(): number {
     return this.#offset + this.#at;
+  }
+
+  /** Lines so far that look like From_ lines with a date, but follow no empty line: kept as text. */
+  get fromLinesKept(): number {
+    return this.#fromLinesKept;
   }
 
   /** @throws NotAnMbox */
@@ -180,14 +186,15 @@ export class MboxReader {
         return this.#ended ? { end: this.#lastEnd(), next: window.length } : undefined;
       }
       this.#searched = lf;
+      const found = window.indexOf(LF, lf + 1);
+      if (found === -1 && !this.#ended && window.length - lf <= fromLineBytesMax) return undefined;
+      const lineEnd = found === -1 ? window.length : found;
+      const line = lineEnd - lf > fromLineBytesMax ? undefined : window.toString('latin1', lf + 1, lineEnd);
+      const fromLine = line === undefined ? undefined : parseFromLine(line);
       const blank = this.#blankLineAt(lf);
-      if (blank !== undefined) {
-        const found = window.indexOf(LF, lf + 1);
-        if (found === -1 && !this.#ended && window.length - lf <= fromLineBytesMax) return undefined;
-        const lineEnd = found === -1 ? window.length : found;
-        const line = lineEnd - lf > fromLineBytesMax ? undefined : window.toString('latin1', lf + 1, lineEnd);
-        if (line !== undefined && parseFromLine(line) !== undefined) return { end: blank, next: lf + 1 };
-      }
+      if (fromLine !== undefined && blank !== undefined) return { end: blank, next: lf + 1 };
+      // Right behind the message's own From_ line nothing can be lost but an empty message.
+      if (fromLine?.date !== undefined && lf >= this.#at) this.#fromLinesKept++;
       this.#searched = lf + 1;
     }
   }

@@ -6,6 +6,7 @@ import { filesBelow } from './file-tree.ts';
 import { MboxReader, NotAnMbox } from './mbox-reader.ts';
 import { mailboxFromPath } from './path-name.ts';
 import { fileChunks, type Incoming, openChunks, type Source } from './source.ts';
+import { humanCount } from './text.ts';
 
 export async function mboxSource(path: string, mailbox: string | undefined): Promise<Source> {
   const files: { path: string; mailbox: string }[] = [];
@@ -23,6 +24,7 @@ export async function mboxSource(path: string, mailbox: string | undefined): Pro
     if (files.length === 0) throw new CommandError(exit.noInput, `${path}: no *.mbox files`);
   }
   let before = 0;
+  let fromLinesBefore = 0;
   let reader: MboxReader | undefined;
   async function* messages(): AsyncGenerator<Incoming> {
     for (const { path: name, mailbox: into } of files) {
@@ -41,14 +43,26 @@ export async function mboxSource(path: string, mailbox: string | undefined): Pro
       } finally {
         await file.close();
       }
+      fromLinesBefore += reader.fromLinesKept;
       reader = undefined;
       before += size;
     }
   }
+  const fromLinesKept = (): number => fromLinesBefore + (reader?.fromLinesKept ?? 0);
   return {
     messages: messages(),
     unit: 'octets',
     progress: () => ({ done: before + (reader?.position ?? 0), total }),
-    notes: () => [],
+    notes: () => fromLinesNotes(fromLinesKept()),
+    counts: () => ({ fromLinesKept: fromLinesKept() }),
   };
+}
+
+function fromLinesNotes(count: number): readonly string[] {
+  if (count === 0) return [];
+  const what =
+    count === 1
+      ? '1 line looks like a message start but follows'
+      : `${humanCount(count)} lines look like message starts but follow`;
+  return [`${what} no empty line; ${count === 1 ? 'it was' : 'they were'} kept as text`];
 }

@@ -25,6 +25,8 @@ export interface Source {
   readonly unit: 'octets' | 'messages';
   /** What was passed over, to tell. */
   notes(): readonly string[];
+  /** Counts of this form only, for the report. */
+  counts?(): Readonly<Record<string, number>>;
 }
 
 /** Octets of a file that is read whole. */

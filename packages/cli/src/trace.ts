@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
+import { CommandError, exit } from './errors.ts';
 
 const days = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
@@ -35,20 +36,27 @@ export interface Delivery {
   readonly time: number;
 }
 
-export function newDelivery(sender: string | undefined, time: number): Delivery {
+export function newDelivery(reversePath: string, time: number): Delivery {
   return {
     id: randomBytes(8).toString('hex'),
     host: hostname() || 'localhost',
-    reversePath: reversePathOf(sender),
+    reversePath,
     time,
   };
 }
 
-/** An absent sender, `<>` and MAILER-DAEMON mean null. */
+/** An address that can stand between angle brackets: blanks, `<` and `>` in a quoted local part only, controls nowhere. */
+const pathPattern = /^(?:"(?:[^"\\\p{Cc}\u2028\u2029]|\\[^\p{Cc}\u2028\u2029])*"(?=@))?[^<>\s\p{Cc}]*$/u;
+
+/** An absent sender, `<>` and MAILER-DAEMON mean null. @throws CommandError tryAgain, where it is no address */
 export function reversePathOf(sender: string | undefined): string {
-  const path = oneLine(sender ?? '')
-    .replace(/^<(.*)>$/, '$1')
-    .trim();
+  const path = (sender ?? '').replace(/^<(.*)>$/s, '$1').replace(/^ +| +$/g, '');
+  if (!pathPattern.test(path)) {
+    throw new CommandError(
+      exit.tryAgain,
+      'the sender is no address: blanks, < and > belong in quotes, controls nowhere',
+    );
+  }
   return /^mailer-daemon$/i.test(path) ? '' : path;
 }
 

@@ -1,5 +1,6 @@
 /** The list that `mstore user import` reads: `address password-or-{SCHEME}hash [quota]`. Never tells a password. */
 import { parseBytes } from '@mstore/store';
+import { normalAccountName } from './account-name.ts';
 
 export interface UserLine {
   readonly line: number;
@@ -24,12 +25,13 @@ export function parseUserFile(text: string): UserFile {
     if (address === '' || address.startsWith('#')) continue;
     const line = at + 1;
     const quota = quotaText === undefined ? undefined : parseBytes(quotaText);
-    const before = seen.get(address.toLowerCase());
+    const key = normalAccountName(address).toLowerCase();
+    const before = seen.get(key);
     const problem =
       problemOf(fields, quota) ?? (before === undefined ? undefined : `the address of line ${before} again`);
     if (problem !== undefined) problems.push({ line, problem });
     else lines.push({ line, address, password, quota });
-    seen.set(address.toLowerCase(), line);
+    seen.set(key, line);
   }
   return { lines, problems };
 }

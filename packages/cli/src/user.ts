@@ -2,7 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { type Catalog, type MailWriter, parseBytes, StoreError } from '@mstore/store';
 import { type Command, InvalidArgumentError } from 'commander';
-import { accountOf, withReading, withWriter } from './access.ts';
+import { accountOf, findAccount, withReading, withWriter } from './access.ts';
+import { normalAccountName } from './account-name.ts';
 import { type Run, works } from './command.ts';
 import { CommandError, exit } from './errors.ts';
 import { counted, humanBytes, humanCount, safeText, table } from './text.ts';
@@ -10,7 +11,7 @@ import { parseUserFile, type UserLine } from './user-file.ts';
 
 const addManual = `
 Makes an account with INBOX, Drafts, Sent, Junk, Trash and Archive. NAME is the address mail is delivered to; letter case
-does not matter. Without a quota, or with 0, it is unlimited.`;
+does not matter, and a domain is the same in its own letters and as xn--. Without a quota, or with 0, it is unlimited.`;
 
 const removeManual = `
 Removes the account at once: its mail counts as expunged, and its name is free for another account.`;
@@ -23,7 +24,7 @@ Each line of FILE ("-" is standard input) is
 with blanks or tabs between; the quota is octets, or a number with K, M, G or T. Lines that are empty or begin with # are
 skipped. Accounts that exist get the line's quota; without one they keep theirs. Nothing is done when a line cannot be read.
 
-There is no user directory yet: passwords are checked for their form only, AND ARE NOT STORED.`;
+The directory (packages/directory) is not connected yet: passwords are checked for their form only, AND ARE NOT STORED.`;
 
 interface AddOptions {
   readonly quota?: number;
@@ -63,7 +64,7 @@ function countOption(text: string): number {
 
 function addAccount(run: Run, options: AddOptions): Promise<number> {
   return withWriter(run, async ({ writer }) => {
-    const name = run.arg(0);
+    const name = normalAccountName(run.arg(0));
     const { quota = 0, quotaMessages = 0 } = options;
     const { account } = await writer.createAccount(name);
     if (quota > 0 || quotaMessages > 0) await writer.setQuota(account, quota, quotaMessages);
@@ -119,7 +120,8 @@ async function importAccounts(run: Run): Promise<number> {
       const work = lines.slice(at, at + 100).map((line) => setAccount(writer, catalog, line));
       for (const isNew of await Promise.all(work)) isNew ? added++ : updated++;
     }
-    if (lines.length > 0) run.note('passwords were not stored: there is no user directory yet');
+    if (lines.length > 0)
+      run.note('passwords were not stored: the directory (packages/directory) is not connected yet');
     const text = `${counted(added, 'account')} added, ${humanCount(updated)} updated.\n`;
     await run.answer({ added, updated, passwordsStored: false }, text);
     return exit.done;
@@ -135,8 +137,9 @@ async function textOf(file: string): Promise<string> {
 
 /** True when the account is new. */
 async function setAccount(writer: MailWriter, catalog: Catalog, line: UserLine): Promise<boolean> {
-  const known = catalog.accountNamed(line.address.normalize('NFC'));
-  const id = known?.id ?? (await writer.createAccount(line.address).catch(nameProblem(line))).account;
+  const known = findAccount(catalog, line.address);
+  const id =
+    known?.id ?? (await writer.createAccount(normalAccountName(line.address)).catch(nameProblem(line))).account;
   if (line.quota !== undefined && line.quota !== (known?.row.quotaBytes ?? 0)) {
     await writer.setQuota(id, line.quota, known?.row.quotaMessages ?? 0);
   }

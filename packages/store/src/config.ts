@@ -78,7 +78,7 @@ export const configTemplate = `# mstore's configuration. Keys that are not set h
 # segmentBytes = "128M"     # octets after which a segment of the heap takes no further batch
 
 [retention]
-# expunged = 7              # days that an expunged message can be brought back
+# expunged = 7              # days that an expunged message can be brought back; not used yet: nothing is purged
 
 [delivery]
 # detail = "inbox"          # mail for user+detail where no mailbox "detail" exists: into INBOX, or "create" the mailbox

@@ -122,15 +122,16 @@ export function encodeSegmentHeader(header: SegmentHeader, live: readonly Listed
 export function decodeSegmentHeader(octets: Buffer): FixedHeader {
   const reader = new Reader(octets.subarray(0, segmentFixedBytes));
   if (!reader.bytes(8).equals(segmentMagic)) throw new DecodeError('no segment magic');
+  if (octets.length < segmentFixedBytes) throw new DecodeError('segment header cut short');
+  if (octets.readUInt32LE(segmentFixedBytes - 4) !== crc32(octets.subarray(0, segmentFixedBytes - 4))) {
+    throw new DecodeError('segment header crc');
+  }
+  // Only now: a flipped bit in the version is damage and not a later release.
   const version = reader.u16();
   if (version > formatVersion) {
     throw new StoreError('newerFormat', `segment format ${version}; this release reads up to ${formatVersion}`, {
       version,
     });
-  }
-  if (octets.length < segmentFixedBytes) throw new DecodeError('segment header cut short');
-  if (octets.readUInt32LE(segmentFixedBytes - 4) !== crc32(octets.subarray(0, segmentFixedBytes - 4))) {
-    throw new DecodeError('segment header crc');
   }
   reader.u16();
   const headerBytes = reader.u32();

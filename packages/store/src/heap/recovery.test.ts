@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { crc32 } from 'node:zlib';
 import { isStoreError } from '../errors.ts';
 import { brandNumber, type Lsn } from '../types.ts';
 import { type Damage, Heap } from './heap.ts';
@@ -341,9 +342,13 @@ test('a void batch does not come back when the segment that voided it is retired
   );
 });
 
-test('a newer format is refused', async () => {
-  const { fs } = await newHeap();
-  fs.file(pathOf(1)).octets[8] = 2;
+test('a newer format is refused, and one that only a flipped bit makes newer is damage', async () => {
+  const { fs, heap } = await newHeap();
+  await append(heap, 'one');
+  const { octets } = fs.file(pathOf(1));
+  octets[8] = 2;
+  await assert.rejects(openToWrite(fs), (error) => isStoreError(error, 'corrupt'));
+  octets.writeUInt32LE(crc32(octets.subarray(0, 148)), 148);
   await assert.rejects(openToWrite(fs), (error) => isStoreError(error, 'newerFormat'));
 });
 
