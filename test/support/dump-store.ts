@@ -42,7 +42,10 @@ export function dumpView(view: View): string[] {
     ...messageLines(catalog),
     ...threadLines(view),
     ...partLines(catalog),
-    ...[...catalog.segments()].map(([number, row]) => `segment ${number} ${pairs(row)}`),
+    // One that holds nothing but the COMMIT of a clean stop comes and goes with closing.
+    ...[...catalog.segments()]
+      .filter(([, row]) => row.live + row.dead + row.lastSequence > 0)
+      .map(([number, row]) => `segment ${number} ${pairs(row)}`),
   ];
 }
 
