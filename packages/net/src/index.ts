@@ -20,6 +20,15 @@ export { Deadline, DeadlineWheel } from './deadline.ts';
 export { type DotDecoded, DotDecoder, DotEncoder } from './dot-lines.ts';
 export { isPeerError, PeerError, type PeerErrorCode } from './errors.ts';
 export { HeldSocket } from './held-socket.ts';
+export {
+  type Answer,
+  firstInheritedFd,
+  type InheritedSocket,
+  isAnswer,
+  parseSocketArgument,
+  type Question,
+  socketArgument,
+} from './inherited.ts';
 export { limits as netLimits } from './limits.ts';
 export { LineReader, type LineReaderOptions } from './line-reader.ts';
 export { ConnectionCounter, Listener, type ListenerOptions, type Refusal } from './listener.ts';
@@ -45,4 +54,5 @@ export {
 } from './sasl.ts';
 export { saslLogin } from './sasl-login.ts';
 export { saslPlain } from './sasl-plain.ts';
+export { type Session, type SessionChoice, type SessionRow, SessionTable } from './sessions.ts';
 export { type Clock, systemClock } from './sys/clock.ts';

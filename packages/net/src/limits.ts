@@ -67,6 +67,8 @@ export const limits = {
   /** failed answers held back at a time; beyond, they go out at once: the wait must not hold connections by the thousand. */
   loginDelaysPending: 1_000,
 
+  /** ms that a session which is told to end has for it. */
+  kickMs: 2_000,
   /** ms that a drain gives the sessions; default. */
   drainMs: 20_000,
   /** ms between looks whether the parent process still lives. */

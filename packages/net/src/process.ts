@@ -5,6 +5,7 @@
  */
 import { execFile } from 'node:child_process';
 import { errorText } from './errors.ts';
+import { type Answer, isQuestion } from './inherited.ts';
 import { limits } from './limits.ts';
 import type { Log } from './log.ts';
 
@@ -14,6 +15,8 @@ export interface Running {
   drain(deadlineMs: number): Promise<void>;
   /** Reads configuration and keys again; keeps the old ones and throws where the new ones are wrong. */
   reload?(): Promise<void>;
+  /** Answers the supervisor's question `about` something. */
+  answer?(about: string, args: readonly string[]): Promise<unknown>;
   /** What the parent is told with the ready notice: where it listens. */
   readonly ready?: Readonly<Record<string, readonly string[]>>;
 }
@@ -60,12 +63,28 @@ export async function runProcess(options: ProcessOptions, start: () => Promise<R
     process.exit(exitCode.failedStart);
   });
   reload = () => reloadOnce(log, running);
+  answerQuestions(running);
   notifyReady(log, running);
   const why = await stopped;
   log.info('draining', { why });
   notifySystemd(log, ['--stopping']);
   await drain(running, log, options.drainMs ?? limits.drainMs);
   process.exit(exitCode.stopped);
+}
+
+function answerQuestions(running: Running): void {
+  process.on('message', (message: unknown) => {
+    if (!isQuestion(message)) return;
+    const { id, about, args } = message;
+    const tell = (answer: Omit<Answer, 'type' | 'id'>): void => {
+      // A supervisor that is gone needs no answer.
+      process.send?.({ type: 'answer', id, ...answer } satisfies Answer, (error: Error | null) => void error);
+    };
+    Promise.resolve(running.answer?.(about, args)).then(
+      (value) => tell({ value }),
+      (error: unknown) => tell({ problem: errorText(error) }),
+    );
+  });
 }
 
 async function reloadOnce(log: Log, running: Running): Promise<void> {

@@ -35,13 +35,75 @@ function octets(min: number, max: number, fallback: number): z.ZodDefault<z.ZodT
 const daysMax = 3_650;
 const days = `must be a whole number of days, 0 to ${daysMax}`;
 
+function whole(min: number, max: number, unit: string, fallback: number): z.ZodDefault<z.ZodType<number>> {
+  const error = `must be a whole number of ${unit}, ${min} to ${max}`;
+  return z.int({ error }).min(min, { error }).max(max, { error }).default(fallback);
+}
+
+function oneOf<const Choice extends string>(
+  choices: readonly Choice[],
+  fallback: NoInfer<Choice>,
+): z.ZodDefault<z.ZodType<Choice>> {
+  const error = `must be ${choices.map((choice) => `"${choice}"`).join(' or ')}`;
+  const choice: z.ZodType<Choice> = z.custom<Choice>((value) => choices.some((known) => known === value), { error });
+  return choice.default(() => fallback);
+}
+
+function text(fallback: string): z.ZodDefault<z.ZodType<string>> {
+  return z.string({ error: 'must be text' }).default(fallback);
+}
+
+function yes(fallback: boolean): z.ZodDefault<z.ZodType<boolean>> {
+  return z.boolean({ error: 'must be true or false' }).default(fallback);
+}
+
+/** Addresses to listen on; what they mean is checked where they are opened. */
+function addresses(...fallback: readonly string[]): z.ZodDefault<z.ZodType<readonly string[], unknown>> {
+  const error = 'must be an address, or a list of them, as "127.0.0.1:24", "[::1]:24" or "unix:PATH"';
+  const asList = (value: unknown): unknown => (typeof value === 'string' ? [value] : value);
+  return z.preprocess(asList, z.array(z.string({ error }), { error })).default(() => [...fallback]);
+}
+
 /** Every key, with its value. */
 export interface Config {
+  readonly server: {
+    /** Our name in greetings and Received lines; empty for the machine's. */
+    readonly name: string;
+    /** Of the routes that the directory gives, the one that leads here. */
+    readonly route: string;
+    /** Seconds that sessions have when we stop. */
+    readonly drain: number;
+    readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
+  };
+  /** Addresses; a relative Unix path is below the store's directory. */
+  readonly listen: {
+    readonly lmtp: readonly string[];
+    readonly pop3: readonly string[];
+    readonly metrics: readonly string[];
+  };
+  readonly login: {
+    /** The domain of logins without one; empty: there are none. */
+    readonly defaultDomain: string;
+  };
+  readonly quota: { readonly overQuota: 'temporary' | 'permanent' };
+  readonly lmtp: { readonly connections: number };
+  readonly pop3: {
+    readonly connections: number;
+    /** Seconds. */
+    readonly loginDelay: number;
+    /** Passwords may cross networks in the clear. */
+    readonly plaintextAnywhere: boolean;
+    readonly nul: 'as-is' | 'replace';
+  };
   readonly limits: { readonly messageBytes: number };
   readonly heap: { readonly segmentBytes: number };
   /** Days. */
   readonly retention: { readonly expunged: number };
-  readonly delivery: { readonly detail: 'inbox' | 'create' };
+  readonly delivery: {
+    readonly detail: 'inbox' | 'create';
+    /** What parts a name from its detail; empty for none. */
+    readonly detailSeparator: string;
+  };
 }
 
 const schema: z.ZodType<Config> = z.strictObject({
@@ -50,8 +112,32 @@ const schema: z.ZodType<Config> = z.strictObject({
   retention: z
     .strictObject({ expunged: z.int({ error: days }).min(0, { error: days }).max(daysMax, { error: days }).default(7) })
     .prefault({}),
-  delivery: z
-    .strictObject({ detail: z.enum(['inbox', 'create'], { error: 'must be "inbox" or "create"' }).default('inbox') })
+  delivery: z.strictObject({ detail: oneOf(['inbox', 'create'], 'inbox'), detailSeparator: text('+') }).prefault({}),
+  server: z
+    .strictObject({
+      name: text(''),
+      route: text('local'),
+      drain: whole(0, 3_600, 'seconds', 20),
+      logLevel: oneOf(['debug', 'info', 'warn', 'error'], 'info'),
+    })
+    .prefault({}),
+  listen: z
+    .strictObject({
+      lmtp: addresses('127.0.0.1:2424', 'unix:run/lmtp.sock'),
+      pop3: addresses('127.0.0.1:2110'),
+      metrics: addresses(),
+    })
+    .prefault({}),
+  login: z.strictObject({ defaultDomain: text('') }).prefault({}),
+  quota: z.strictObject({ overQuota: oneOf(['temporary', 'permanent'], 'temporary') }).prefault({}),
+  lmtp: z.strictObject({ connections: whole(1, 100_000, 'connections', 1_000) }).prefault({}),
+  pop3: z
+    .strictObject({
+      connections: whole(1, 100_000, 'connections', 10_000),
+      loginDelay: whole(0, 86_400, 'seconds', 0),
+      plaintextAnywhere: yes(false),
+      nul: oneOf(['as-is', 'replace'], 'as-is'),
+    })
     .prefault({}),
 });
 
@@ -82,6 +168,33 @@ export const configTemplate = `# mstore's configuration. Keys that are not set h
 
 [delivery]
 # detail = "inbox"          # mail for user+detail where no mailbox "detail" exists: into INBOX, or "create" the mailbox
+# detailSeparator = "+"     # what parts a name from its detail; "" for no details
+
+[quota]
+# overQuota = "temporary"   # mail for a full account: the sender's server tries again, or "permanent": it bounces
+
+[server]
+# name = ""                 # our name in greetings and Received lines; "" for the machine's
+# route = "local"           # of the routes that the directory gives, the one that leads here
+# drain = 20                # seconds that sessions have when the service stops
+# logLevel = "info"         # "debug", "info", "warn" or "error"
+
+[listen]                    # 127.0.0.1:PORT, [::1]:PORT or unix:PATH; a relative path is below this directory
+# lmtp = ["127.0.0.1:2424", "unix:run/lmtp.sock"]
+# pop3 = ["127.0.0.1:2110"]
+# metrics = []              # a page for Prometheus
+
+[login]
+# defaultDomain = ""        # the domain of logins without one
+
+[lmtp]
+# connections = 1000        # at a time
+
+[pop3]
+# connections = 10000       # at a time
+# loginDelay = 0            # seconds between two logins of a user
+# plaintextAnywhere = false # true: listens beyond loopback without TLS, so that passwords cross the network in the clear
+# nul = "as-is"             # NUL in mail is sent as it is, or "replace"d by octet 0x80 for clients that stop there
 `;
 
 export function configPath(directory: string): string {
@@ -98,7 +211,7 @@ export async function loadConfig(directory: string): Promise<LoadedConfig> {
   const settings = settingsOf(parsed.data).map(([key, value]): Setting => {
     return {
       key,
-      value: typeof value === 'number' ? value : String(value),
+      value: typeof value === 'number' ? value : Array.isArray(value) ? value.join(' ') : String(value),
       origin: inFile.has(key) ? 'file' : 'default',
     };
   });

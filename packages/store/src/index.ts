@@ -36,8 +36,10 @@ export {
 export { type CheckOptions, type CheckReport, check } from './upkeep/check.ts';
 export type { Finding } from './upkeep/findings.ts';
 export { type RebuildOptions, type RebuildReport, rebuild } from './upkeep/rebuild.ts';
-export { readFrom, type WorkingStore, type WorkOptions, workOn } from './work.ts';
+export { readFrom, socketPath, type WorkingStore, type WorkOptions, workOn } from './work.ts';
+export { WriterClient } from './writer/client.ts';
 export type { Change, ChangeKind, Listener } from './writer/feed.ts';
+export type { WantedAccount } from './writer/intents/account.ts';
 export type { DeliveryResult, DeliveryTarget, Placed } from './writer/intents/place.ts';
-export type { AppendMessage, MailWriter, TakenMessage, TakeOptions } from './writer/mail-writer.ts';
+export type { AppendMessage, DeliverOptions, MailWriter, TakenMessage, TakeOptions } from './writer/mail-writer.ts';
 export { isStore, machinePorts, type StoreOptions, type StorePorts } from './writer/store-directory.ts';

@@ -53,6 +53,8 @@ export const limits = {
   sliceEntries: 2_000,
   /** recipients of one delivery. */
   recipients: 10_000,
+  /** recipients of one delivery of which all or none get the message: decided in one turn, about 10 ms. */
+  recipientsTogether: 100,
   /** batches between durable heap and catalog. */
   batchesAhead: 4,
   /** octets between durable heap and catalog. */

@@ -8,12 +8,19 @@ import { errnoOf, StoreError } from '../errors.ts';
 import { limits } from '../limits.ts';
 import type { AccountId, MailboxId, MailboxRole } from '../types.ts';
 import type { Change, Listener } from './feed.ts';
-import type { CreatedAccount } from './intents/account.ts';
+import type { CreatedAccount, WantedAccount } from './intents/account.ts';
 import type { ExpungeAnswer } from './intents/expunge.ts';
 import type { FlagsAnswer, FlagsRequest } from './intents/flags.ts';
 import type { CreatedMailbox } from './intents/mailbox.ts';
 import type { DeliveryResult, DeliveryTarget, Placed } from './intents/place.ts';
-import type { AppendMessage, CopiedMessages, MailWriter, TakenMessage, TakeOptions } from './mail-writer.ts';
+import type {
+  AppendMessage,
+  CopiedMessages,
+  DeliverOptions,
+  MailWriter,
+  TakenMessage,
+  TakeOptions,
+} from './mail-writer.ts';
 import type { Refusal } from './server.ts';
 import {
   bodyBytes,
@@ -132,8 +139,12 @@ export class WriterClient implements MailWriter {
     this.#send(frameType.discard, idOf(message), Buffer.alloc(0));
   }
 
-  deliver(message: TakenMessage, targets: readonly DeliveryTarget[]): Promise<DeliveryResult[]> {
-    return this.#request('deliver', idOf(message), targets);
+  deliver(
+    message: TakenMessage,
+    targets: readonly DeliveryTarget[],
+    options: DeliverOptions = {},
+  ): Promise<DeliveryResult[]> {
+    return this.#request('deliver', idOf(message), targets, options);
   }
 
   append(mailbox: MailboxId, messages: readonly AppendMessage[]): Promise<Placed[]> {
@@ -187,6 +198,10 @@ export class WriterClient implements MailWriter {
 
   createAccount(name: string, id?: number): Promise<CreatedAccount> {
     return this.#request('createAccount', name, id ?? null);
+  }
+
+  ensureAccount(wanted: WantedAccount): Promise<CreatedAccount> {
+    return this.#request('ensureAccount', wanted);
   }
 
   renameAccount(account: AccountId, name: string): Promise<void> {

@@ -5,7 +5,7 @@
 import type { UidSet } from '../codec/uid-set.ts';
 import type { AccountId, MailboxId, MailboxRole } from '../types.ts';
 import type { Listener } from './feed.ts';
-import type { CreatedAccount } from './intents/account.ts';
+import type { CreatedAccount, WantedAccount } from './intents/account.ts';
 import type { CopyAnswer } from './intents/copy.ts';
 import type { ExpungeAnswer } from './intents/expunge.ts';
 import type { FlagsAnswer, FlagsRequest } from './intents/flags.ts';
@@ -21,6 +21,11 @@ export interface TakenMessage {
 export interface TakeOptions {
   /** Adds a missing last line end: the pipe and import do. Default false. */
   readonly finalLineEnd?: boolean;
+}
+
+export interface DeliverOptions {
+  /** Nobody gets the message unless everybody can; for up to `limits.recipientsTogether` targets. Default false. */
+  readonly allOrNone?: boolean;
 }
 
 /** A message to append and what it is to bear. */
@@ -43,8 +48,13 @@ export interface MailWriter {
   /** Gives up a taken message that will not be placed. */
   discard(message: TakenMessage): void;
   /** One copy per account and mailbox; each target is answered by itself. Durable on return.
-   *  @throws {StoreError} limitExceeded for too many targets; diskFull, ioError, readOnly */
-  deliver(message: TakenMessage, targets: readonly DeliveryTarget[]): Promise<DeliveryResult[]>;
+   *  @throws {StoreError} limitExceeded for too many targets; diskFull, ioError, readOnly; with `allOrNone` what any
+   *  target was refused for */
+  deliver(
+    message: TakenMessage,
+    targets: readonly DeliveryTarget[],
+    options?: DeliverOptions,
+  ): Promise<DeliveryResult[]>;
   /** Appends all or none (RFC 3502). @throws {StoreError} noMailbox, overQuota, badName, limitExceeded */
   append(mailbox: MailboxId, messages: readonly AppendMessage[]): Promise<Placed[]>;
   /** Flags and keywords of the UIDs that exist. @throws {StoreError} noMailbox, badName, limitExceeded */
@@ -65,6 +75,9 @@ export interface MailWriter {
   setMetadata(account: AccountId, mailbox: MailboxId | 0, name: string, value: Buffer | undefined): Promise<void>;
   /** With INBOX and the role mailboxes, subscribed. @throws {StoreError} accountExists, badName */
   createAccount(name: string, id?: number): Promise<CreatedAccount>;
+  /** The account as the directory has it: made unless it is there, its quota set.
+   *  @throws {StoreError} accountExists when it is somebody else's; noAccount when it was deleted; badName */
+  ensureAccount(wanted: WantedAccount): Promise<CreatedAccount>;
   renameAccount(account: AccountId, name: string): Promise<void>;
   deleteAccount(account: AccountId): Promise<void>;
   /** 0: unlimited. */

@@ -69,8 +69,10 @@ const flagsRequest = z.object({
 });
 
 export const operations: Readonly<Record<string, Operation>> = {
-  deliver: operation(z.tuple([u32, z.array(target)]), (writer, [message, targets], take) =>
-    writer.deliver(take(message), targets.map(present)),
+  deliver: operation(
+    z.tuple([u32, z.array(target), z.object({ allOrNone: z.boolean().optional() })]),
+    (writer, [message, targets, options], take) =>
+      writer.deliver(take(message), targets.map(present), present(options)),
   ),
   append: operation(z.tuple([mailboxId, z.array(item)]), (writer, [mailbox, items], take) =>
     writer.append(
@@ -94,6 +96,10 @@ export const operations: Readonly<Record<string, Operation>> = {
   ),
   createAccount: operation(z.tuple([z.string(), z.union([u32, z.null()])]), (writer, [name, id]) =>
     writer.createAccount(name, id ?? undefined),
+  ),
+  ensureAccount: operation(
+    z.tuple([z.object({ id: accountId, name: z.string(), quotaBytes: whole, quotaMessages: whole })]),
+    (writer, [wanted]) => writer.ensureAccount(wanted),
   ),
   renameAccount: operation(z.tuple([accountId, z.string()]), (writer, args) => writer.renameAccount(...args)),
   deleteAccount: operation(z.tuple([accountId]), (writer, args) => writer.deleteAccount(...args)),

@@ -20,8 +20,10 @@ import {
   type CreatedAccount,
   decideCreateAccount,
   decideDeleteAccount,
+  decideEnsureAccount,
   decideRenameAccount,
   decideSetQuota,
+  type WantedAccount,
 } from './intents/account.ts';
 import { type CopyAnswer, decideCopy } from './intents/copy.ts';
 import { decideExpunge, decidePurge, type ExpungeAnswer } from './intents/expunge.ts';
@@ -40,18 +42,24 @@ import {
   type DeliveryTarget,
   decideAppend,
   decideDeliver,
+  decideDeliverTogether,
   decidePart,
   type Placed,
 } from './intents/place.ts';
-import type { AppendMessage, CopiedMessages, MailWriter, TakenMessage, TakeOptions } from './mail-writer.ts';
+import type {
+  AppendMessage,
+  CopiedMessages,
+  DeliverOptions,
+  MailWriter,
+  TakenMessage,
+  TakeOptions,
+} from './mail-writer.ts';
+import { byAccount, octetSlices, uidSlices } from './slices.ts';
 import type { Turn } from './turn.ts';
 
 /** Entries expunged, and copied, in one turn: a copy touches its message and its threads. */
 const expungeEntries = 400;
 const copyEntries = 100;
-
-/** Targets decided in one turn. */
-const targetsPerIntent = 48;
 
 /** Octets of an append whose parts go ahead of it: with them it might not fit one intent. */
 const aheadBytes: number = limits.intentBytes / 2;
@@ -109,7 +117,7 @@ export class Writer implements MailWriter {
     if (Buffer.isBuffer(octets) && octets.length <= limits.ingestSliceBytes) {
       return new LocalMessage(this.#takeWhole(octets, converter));
     }
-    return new LocalMessage(await this.#takeFlow(Buffer.isBuffer(octets) ? slices(octets) : octets, converter));
+    return new LocalMessage(await this.#takeFlow(Buffer.isBuffer(octets) ? octetSlices(octets) : octets, converter));
   }
 
   /** Holds the first slice: a message that ends within it is taken whole. */
@@ -147,11 +155,19 @@ export class Writer implements MailWriter {
     preparedOf(message);
   }
 
-  async deliver(message: TakenMessage, targets: readonly DeliveryTarget[]): Promise<DeliveryResult[]> {
-    if (targets.length > limits.recipients) {
-      throw new StoreError('limitExceeded', `${targets.length} recipients, ${limits.recipients} are allowed`);
+  async deliver(
+    message: TakenMessage,
+    targets: readonly DeliveryTarget[],
+    options: DeliverOptions = {},
+  ): Promise<DeliveryResult[]> {
+    const most = options.allOrNone === true ? limits.recipientsTogether : limits.recipients;
+    if (targets.length > most) {
+      throw new StoreError('limitExceeded', `${targets.length} recipients, ${most} are allowed`);
     }
     const prepared = preparedOf(message);
+    if (options.allOrNone === true) {
+      return this.#submit('heap', (turn) => decideDeliverTogether(turn, prepared, targets));
+    }
     const answers: DeliveryResult[] = [];
     await Promise.all(
       byAccount(targets).map(async (indexes) => {
@@ -276,7 +292,12 @@ export class Writer implements MailWriter {
       await this.#submit('catalog', (turn) => decideRenameMailbox(turn, mailbox, name));
       return;
     }
-    const [first = UidSet.empty, ...rest] = this.#slices(mailbox, UidSet.range(1, row.uidNext - 1), copyEntries);
+    const [first = UidSet.empty, ...rest] = uidSlices(
+      this.#catalog(),
+      mailbox,
+      UidSet.range(1, row.uidNext - 1),
+      copyEntries,
+    );
     const traces = await this.#traces(mailbox, first);
     const { target, again } = await this.#submit('catalog', (turn) => {
       const created = decideCreateMailbox(turn, row.account, name, '').mailbox;
@@ -311,6 +332,10 @@ export class Writer implements MailWriter {
     return this.#submit('catalog', (turn) => decideCreateAccount(turn, name, id));
   }
 
+  ensureAccount(wanted: WantedAccount): Promise<CreatedAccount> {
+    return this.#submit('catalog', (turn) => decideEnsureAccount(turn, wanted));
+  }
+
   async renameAccount(account: AccountId, name: string): Promise<void> {
     await this.#submit('catalog', (turn) => decideRenameAccount(turn, account, name));
   }
@@ -338,7 +363,7 @@ export class Writer implements MailWriter {
     most: number,
     work: (uids: UidSet) => Promise<Answer>,
   ): Promise<[Answer, ...Answer[]]> {
-    const parts = this.#slices(mailbox, uids, most);
+    const parts = uidSlices(this.#catalog(), mailbox, uids, most);
     const answers: [Answer, ...Answer[]] = [await work(parts[0] ?? UidSet.empty)];
     for (const part of parts.slice(1)) {
       try {
@@ -350,50 +375,8 @@ export class Writer implements MailWriter {
     }
     return answers;
   }
-
-  #slices(mailbox: MailboxId, uids: UidSet, most: number): UidSet[] {
-    const slices: UidSet[] = [];
-    let slice: number[] = [];
-    for (const [number, page] of this.#catalog().uidPages(mailbox)) {
-      for (const uid of page.uids(number)) {
-        if (!uids.has(uid)) continue;
-        slice.push(uid);
-        if (slice.length < most) continue;
-        slices.push(UidSet.of(slice));
-        slice = [];
-      }
-    }
-    if (slice.length > 0) slices.push(UidSet.of(slice));
-    return slices;
-  }
-}
-
-/** Indexes of targets, so many at a time; an account's stay together, since they may lead to one mailbox. */
-function byAccount(targets: readonly DeliveryTarget[]): number[][] {
-  if (targets.length <= targetsPerIntent) return [targets.map((_target, index) => index)];
-  const accounts = new Map<AccountId, number[]>();
-  for (const [index, { account }] of targets.entries()) {
-    const known = accounts.get(account);
-    if (known === undefined) accounts.set(account, [index]);
-    else known.push(index);
-  }
-  const groups: number[][] = [];
-  let group: number[] | undefined;
-  for (const indexes of accounts.values()) {
-    if (group === undefined || group.length + indexes.length > targetsPerIntent) {
-      group = [];
-      groups.push(group);
-    }
-    group.push(...indexes);
-  }
-  return groups;
 }
 
 function union(sets: readonly UidSet[]): UidSet {
   return UidSet.ofRanges(sets.flatMap((set) => set.ranges));
-}
-
-async function* slices(octets: Buffer): AsyncGenerator<Buffer> {
-  const bytes = limits.ingestSliceBytes;
-  for (let at = 0; at < octets.length; at += bytes) yield octets.subarray(at, at + bytes);
 }

@@ -13,6 +13,34 @@ export interface CreatedAccount {
   readonly sequence: number;
 }
 
+/** An account as the directory has it. */
+export interface WantedAccount {
+  /** The directory's user id. */
+  readonly id: AccountId;
+  readonly name: string;
+  /** 0: unlimited. */
+  readonly quotaBytes: number;
+  readonly quotaMessages: number;
+}
+
+/**
+ * Makes the account unless it is there, and gives it the quota. One of that id under another name is somebody else's mail:
+ * the directory was replaced, and nobody is let in.
+ */
+export function decideEnsureAccount(turn: Turn, wanted: WantedAccount): CreatedAccount {
+  const { id, quotaBytes, quotaMessages } = wanted;
+  const row = new Catalog(turn.view).account(id);
+  if (row === undefined) decideCreateAccount(turn, wanted.name, id);
+  else if (row.deleted) throw new StoreError('noAccount', `account ${id} was deleted`);
+  else if (row.name.toLowerCase() !== accountName(wanted.name).toLowerCase()) {
+    throw new StoreError('accountExists', `account ${id} is ${row.name}'s, not ${wanted.name}'s`);
+  }
+  if ((row?.quotaBytes ?? 0) !== quotaBytes || (row?.quotaMessages ?? 0) !== quotaMessages) {
+    decideSetQuota(turn, id, quotaBytes, quotaMessages);
+  }
+  return { account: id, sequence: turn.sequence };
+}
+
 /** `id`: the directory's user id; the next free one when absent. */
 export function decideCreateAccount(turn: Turn, given: string, id?: number): CreatedAccount {
   const name = accountName(given);

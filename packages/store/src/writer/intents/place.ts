@@ -64,14 +64,7 @@ export function decideDeliver(
       checkUids(mailbox, 1);
       const size = prepared.size + target.trace.length;
       checkQuota(turn, target.account, size, 1);
-      const placed = place(turn, mailbox, prepared, {
-        flags: 0,
-        keywords: [],
-        internalDate: turn.time,
-        uidl: '',
-        trace: target.trace,
-      });
-      const result: DeliveryResult = { ok: true, placed };
+      const result: DeliveryResult = { ok: true, placed: placeDelivered(turn, mailbox, prepared, target.trace) };
       done.set(mailbox.id, result);
       return result;
     } catch (error) {
@@ -79,6 +72,40 @@ export function decideDeliver(
       throw error;
     }
   });
+}
+
+/** One copy per account and mailbox, in all of them or in none. @throws {StoreError} what any target is refused for */
+export function decideDeliverTogether(
+  turn: Turn,
+  prepared: PreparedMessage,
+  targets: readonly DeliveryTarget[],
+): DeliveryResult[] {
+  const byMailbox = new Map<MailboxId, { mailbox: NamedMailbox; trace: Buffer }>();
+  const added = new Map<AccountId, { bytes: number; messages: number }>();
+  const wanted = targets.map(({ trace, ...target }) => {
+    const mailbox = deliveryMailbox(turn.view, { ...target, trace });
+    if (byMailbox.has(mailbox.id)) return mailbox.id;
+    checkTrace(trace);
+    checkUids(mailbox, 1);
+    const sum = added.get(target.account) ?? { bytes: 0, messages: 0 };
+    sum.bytes += prepared.size + trace.length;
+    sum.messages += 1;
+    checkQuota(turn, target.account, sum.bytes, sum.messages);
+    added.set(target.account, sum);
+    byMailbox.set(mailbox.id, { mailbox, trace });
+    return mailbox.id;
+  });
+  const placed = new Map<MailboxId, Placed>();
+  for (const [id, { mailbox, trace }] of byMailbox) placed.set(id, placeDelivered(turn, mailbox, prepared, trace));
+  return wanted.map((id) => {
+    const at = placed.get(id);
+    invariant(at !== undefined, 'every target has a place');
+    return { ok: true, placed: at };
+  });
+}
+
+function placeDelivered(turn: Turn, mailbox: NamedMailbox, prepared: PreparedMessage, trace: Buffer): Placed {
+  return place(turn, mailbox, prepared, { flags: 0, keywords: [], internalDate: turn.time, uidl: '', trace });
 }
 
 function deliveryMailbox(view: View, target: DeliveryTarget): NamedMailbox {
