@@ -59,8 +59,8 @@ export class Metrics {
     return this.#registry.metrics();
   }
 
-  /** What the page shows, for a supervisor that adds several processes up. */
-  json(): Promise<readonly object[]> {
+  /** The same as objects that can be sent to another process, and put together there. */
+  json(): Promise<object[]> {
     return this.#registry.getMetricsAsJSON();
   }
 
