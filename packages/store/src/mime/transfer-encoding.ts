@@ -46,7 +46,7 @@ const nothing = Buffer.alloc(0);
 
 /** Octets that an unwrapper waits for before it works, unless the source ends. */
 const waitBytes = 16 * 1024;
-/** Octets decoded at a time; the strings of larger batches would cost the garbage collector more than they save. */
+/** Octets decoded or encoded at a time; the strings of larger batches would cost the garbage collector more than they save. */
 const batchBytes = 64 * 1024;
 
 /** Most octets that were pushed and are neither covered nor refused yet. */
@@ -325,10 +325,21 @@ export function wrapBase64Window(
     content.length === window.to - window.from,
     `${content.length} octets for window ${window.from}–${window.to}`,
   );
-  const before = columnsBefore(recipe, contentBytes, from);
-  const count = columnsBefore(recipe, contentBytes, to) - before;
-  const skip = before % 4;
   const wrapped = Buffer.allocUnsafe(to - from);
+  for (let at = from; at < to; at += batchBytes) {
+    const end = Math.min(at + batchBytes, to);
+    const part = contentWindow(recipe, contentBytes, at, end);
+    const octets = content.subarray(part.from - window.from, part.to - window.from);
+    wrapBatch(recipe, contentBytes, octets, at, wrapped.subarray(at - from, end - from));
+  }
+  return wrapped;
+}
+
+/** Fills `wrapped` with the encoding from position `from` on. */
+function wrapBatch(recipe: Base64Recipe, contentBytes: number, content: Buffer, from: number, wrapped: Buffer): void {
+  const before = columnsBefore(recipe, contentBytes, from);
+  const count = columnsBefore(recipe, contentBytes, from + wrapped.length) - before;
+  const skip = before % 4;
   // The columns go to the end of the buffer first, from where each line then moves forward to its place.
   let source = wrapped.length - count;
   wrapped.write(content.toString('base64').slice(skip, skip + count), source, 'latin1');
@@ -345,5 +356,4 @@ export function wrapBase64Window(
       at += length;
     } else wrapped[at++] = column === lineLength ? CR : LF;
   }
-  return wrapped;
 }
