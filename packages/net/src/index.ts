@@ -35,14 +35,25 @@ export { ConnectionCounter, Listener, type ListenerOptions, type Refusal } from 
 export { Log, type LogFields, type LogLevel, type LogOptions, openLog, sessionId } from './log.ts';
 export { type LoginAttempt, type LoginGuard, type LoginGuardOptions, MemoryLoginGuard } from './login-guard.ts';
 export {
+  type CountedBy,
+  GatheredMetrics,
   type Labels,
   type MetricCounter,
   type MetricHistogram,
   Metrics,
+  type MetricsPage,
   MetricsServer,
   serveMetrics,
 } from './metrics.ts';
-export { type ProcessOptions, type ReadyNotice, type Running, runProcess } from './process.ts';
+export {
+  type FailedNotice,
+  isFailedNotice,
+  isReadyNotice,
+  type ProcessOptions,
+  type ReadyNotice,
+  type Running,
+  runProcess,
+} from './process.ts';
 export {
   findMechanism,
   SaslDialogue,
