@@ -65,5 +65,12 @@ export {
 } from './sasl.ts';
 export { saslLogin } from './sasl-login.ts';
 export { saslPlain } from './sasl-plain.ts';
-export { type Session, type SessionChoice, type SessionRow, SessionTable } from './sessions.ts';
+export {
+  type Answering,
+  answerQuestion,
+  type Session,
+  type SessionChoice,
+  type SessionRow,
+  SessionTable,
+} from './sessions.ts';
 export { type Clock, systemClock } from './sys/clock.ts';
