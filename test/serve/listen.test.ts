@@ -38,10 +38,8 @@ test('a wrong configuration and a directory without a store are refused with the
   assert.match(await store.refused(78, ['serve', '--config', file]), /own\.toml: listen\.pop3: everywhere: expected/);
   writeFileSync(file, '[listen]\nsmtp = "127.0.0.1:0"\n');
   assert.match(await store.refused(78, ['serve', '--config', file]), /own\.toml: unknown key listen\.smtp/);
-  assert.match(
-    await store.refused(66, ['serve', '--data', join(store.folder, 'none')]),
-    /no store in \S+none .*mstore init/,
-  );
+  const none = ['serve', '--data', join(store.folder, 'none')];
+  assert.match(refusal(66, none, await mstore(none)), /no store in \S+none .*mstore init/);
 });
 
 test('what the configuration lists is opened where nothing is given, and a taken port is replaced when any will do', async () => {

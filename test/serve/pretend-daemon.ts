@@ -6,7 +6,6 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import {
-  answerQuestion,
   type Connection,
   ConnectionCounter,
   DeadlineWheel,
@@ -55,6 +54,14 @@ async function echo(connection: Connection): Promise<void> {
   connection.write(`bye ${connection.farewell ?? 'quit'}\n`);
 }
 
+async function answer(about: string, [kind, which = '']: readonly string[]): Promise<unknown> {
+  if (fault() === 'mute') await new Promise(() => undefined);
+  if (about === 'who') return sessions.rows();
+  if (about === 'kick') return sessions.kick(kind === 'id' ? { id: which } : { login: which });
+  if (about === 'metrics') return metrics.json();
+  throw new Error(`no answer about ${about}`);
+}
+
 const today = fault();
 if (today === 'crash') process.exit(3);
 if (today === 'hang') process.on('SIGTERM', () => process.exit(0));
@@ -82,8 +89,7 @@ await runProcess(
       reload: async () => {
         await loadConfig(data, config);
       },
-      answer: (about, args) =>
-        fault() === 'mute' ? new Promise(() => undefined) : answerQuestion({ sessions, metrics }, about, args),
+      answer,
     };
   },
 );

@@ -1,5 +1,5 @@
 /** The directory's face for daemons and commands. */
-export { formatAddress, normalDomain } from './address.ts';
+export { detailOf, formatAddress, normalDomain } from './address.ts';
 export {
   type AdministrationOptions,
   DirectoryAdministration,

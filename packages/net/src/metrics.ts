@@ -67,13 +67,13 @@ export class Metrics {
     return this.#registry.metrics();
   }
 
-  get contentType(): string {
-    return this.#registry.contentType;
+  /** The same as objects that can be sent to another process, and put together there. */
+  json(): Promise<object[]> {
+    return this.#registry.getMetricsAsJSON();
   }
 
-  /** Everything as plain values, which another process can put on its page. */
-  json(): Promise<readonly object[]> {
-    return this.#registry.getMetricsAsJSON();
+  get contentType(): string {
+    return this.#registry.contentType;
   }
 }
 

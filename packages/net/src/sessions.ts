@@ -2,7 +2,6 @@
 import type { Connection } from './connection.ts';
 import { limits } from './limits.ts';
 import { sessionId } from './log.ts';
-import type { Metrics } from './metrics.ts';
 import { type Clock, systemClock } from './sys/clock.ts';
 
 /** A session as `who` shows it. */
@@ -32,26 +31,6 @@ interface OpenSession extends Session {
   readonly protocol: string;
   readonly since: number;
   readonly connection: Connection;
-}
-
-/** Where a daemon's answers to its supervisor come from. */
-export interface Answering {
-  readonly sessions: SessionTable;
-  readonly metrics: Metrics;
-}
-
-/** The answer to a supervisor's question: `who`, `kick` with logins or session ids, `metrics`. @throws Error for others */
-export async function answerQuestion(
-  { sessions, metrics }: Answering,
-  about: string,
-  args: readonly string[],
-): Promise<unknown> {
-  if (about === 'who') return sessions.rows();
-  if (about === 'kick') {
-    return args.reduce((kicked, name) => kicked + sessions.kick({ id: name }) + sessions.kick({ login: name }), 0);
-  }
-  if (about === 'metrics') return metrics.json();
-  throw new Error(`cannot answer about ${about}`);
 }
 
 export class SessionTable {

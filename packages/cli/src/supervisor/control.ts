@@ -17,7 +17,7 @@ export interface ControlRow {
 export interface Controlled {
   /** All sessions; `silent` are the processes that did not answer. */
   who(): Promise<{ readonly rows: readonly ControlRow[]; readonly silent: readonly string[] }>;
-  /** Ends the sessions of these logins, or with one of these ids; how many. */
+  /** Ends the sessions of these logins, and those with these ids; how many. */
   kick(names: readonly string[]): Promise<{ readonly kicked: number; readonly silent: readonly string[] }>;
 }
 

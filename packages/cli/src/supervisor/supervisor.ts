@@ -197,8 +197,14 @@ export class Supervisor implements Running {
   }
 
   async kick(names: readonly string[]): Promise<{ readonly kicked: number; readonly silent: readonly string[] }> {
-    const { answers, silent } = await this.#askAll('kick', names);
-    return { kicked: answers.reduce((sum, { value }) => sum + Number(value), 0), silent };
+    const choices = names.flatMap((name) => [
+      ['id', name],
+      ['login', name],
+    ]);
+    const asked = await Promise.all(choices.map((choice) => this.#askAll('kick', choice)));
+    const kicked = asked.flatMap(({ answers }) => answers.map(({ value }) => Number(value)));
+    const silent = new Set(asked.flatMap((all) => all.silent));
+    return { kicked: kicked.reduce((sum, count) => sum + count, 0), silent: [...silent] };
   }
 
   async #gather(): Promise<ReadonlyMap<string, readonly object[]>> {
