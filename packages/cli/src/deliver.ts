@@ -18,6 +18,7 @@ import {
 import { type Command, CommanderError } from 'commander';
 import { findAccount, withWriter } from './access.ts';
 import { type Run, works } from './command.ts';
+import { ensureAccount, withDirectory } from './directory.ts';
 import { CommandError, exit, failureOf } from './errors.ts';
 import { dropFromLine } from './from-line.ts';
 import { counted } from './text.ts';
@@ -80,7 +81,7 @@ async function deliver(run: Run, options: DeliverOptions): Promise<number> {
     throw new CommandError(exit.tryAgain, `${file}: is a directory`);
   const { config } = await run.config();
   return withWriter(run, async (store) => {
-    const recipients = users.map((name) => recipientOf(store.reading.catalog(), name));
+    const recipients = await recipientsOf(run, store, users);
     if (config.delivery.detail === 'create') await createDetails(store, recipients);
     const octets = file === undefined ? process.stdin : createReadStream(file, { highWaterMark: 262_144 });
     const message = await store.writer.take(dropFromLine(octets), { finalLineEnd: true });
@@ -95,8 +96,30 @@ async function deliver(run: Run, options: DeliverOptions): Promise<number> {
   });
 }
 
-/** `name`, or `name+detail`. @throws {StoreError} noAccount */
-function recipientOf(catalog: Catalog, given: string): Recipient {
+/** Everybody behind these addresses. @throws {StoreError} noAccount */
+async function recipientsOf(run: Run, store: WorkingStore, users: readonly string[]): Promise<Recipient[]> {
+  const recipients: Recipient[] = [];
+  for (const given of users) recipients.push(...(await recipientsBehind(run, store, given)));
+  return recipients;
+}
+
+async function recipientsBehind(run: Run, store: WorkingStore, given: string): Promise<Recipient[]> {
+  return withDirectory(run, async (directory) => {
+    const resolution = await directory.resolve(given);
+    if (resolution.kind !== 'found') return [ownAccount(store.reading.catalog(), given)];
+    const recipients: Recipient[] = [];
+    for (const { userId, detail } of resolution.targets) {
+      const user = await directory.user(userId);
+      const id = user === undefined ? undefined : await ensureAccount(store, user);
+      const row = id === undefined ? undefined : store.reading.catalog().account(id);
+      if (id !== undefined && row !== undefined) recipients.push({ given, account: { id, row }, detail });
+    }
+    return recipients;
+  });
+}
+
+/** `name`, or `name+detail`, of an account that is no user's. @throws {StoreError} noAccount */
+function ownAccount(catalog: Catalog, given: string): Recipient {
   const whole = findAccount(catalog, given);
   if (whole !== undefined) return { given, account: whole, detail: undefined };
   const match = /^([^+@]+)\+([^@]*)(@.*)?$/s.exec(given);

@@ -7,7 +7,6 @@ import { decodeModifiedUtf7, encodeModifiedUtf7 } from './modified-utf7.ts';
 import { mailboxFromPath, pathOfMailbox } from './path-name.ts';
 import { humanBytes } from './text.ts';
 import { asctime, mailDate, reversePathOf } from './trace.ts';
-import { parseUserFile } from './user-file.ts';
 
 test('From_ lines are told from text, in the forms that programs wrote', () => {
   const at = Date.UTC(1996, 0, 3, 1, 5, 34) / 1000;
@@ -114,21 +113,4 @@ test('octets are shown to people, and null reverse-paths known', () => {
     '1.0T',
   ]);
   assert.deepEqual(['<>', undefined, 'MAILER-DAEMON', '<a@b>', 'a@b'].map(reversePathOf), ['', '', '', 'a@b', 'a@b']);
-});
-
-test('a list of users is read, and its bad lines are named without telling a password', () => {
-  const { lines, problems } = parseUserFile('# x\na@b pw\n\nc@d {PLAIN}x 1K\n  e@f\tpw 2M \nbad\nworse hidden 1X\n');
-  assert.deepEqual(
-    lines.map(({ line, address, quota }) => [line, address, quota]),
-    [
-      [2, 'a@b', undefined],
-      [4, 'c@d', 1_024],
-      [5, 'e@f', 2_097_152],
-    ],
-  );
-  assert.deepEqual(
-    problems.map(({ line }) => line),
-    [6, 7],
-  );
-  assert.doesNotMatch(JSON.stringify(problems), /hidden/);
 });

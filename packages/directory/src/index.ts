@@ -28,4 +28,4 @@ export { parseQuota } from './import-line.ts';
 export { limits } from './limits.ts';
 export type { PasswordOptions } from './password.ts';
 export { SqliteDirectory, type SqliteDirectoryOptions } from './sqlite.ts';
-export type { User, UserId } from './types.ts';
+export { type User, type UserId, userId } from './types.ts';
