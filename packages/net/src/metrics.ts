@@ -59,6 +59,11 @@ export class Metrics {
     return this.#registry.metrics();
   }
 
+  /** What the page shows, for a supervisor that adds several processes up. */
+  json(): Promise<readonly object[]> {
+    return this.#registry.getMetricsAsJSON();
+  }
+
   get contentType(): string {
     return this.#registry.contentType;
   }
