@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { CliStore, mstore, refusal } from './command.ts';
+import { anyHash, CliStore, mstore, refusal } from './command.ts';
 
 const date = '[A-Z][a-z]{2}, \\d{1,2} [A-Z][a-z]{2} \\d{4} \\d\\d:\\d\\d:\\d\\d \\+0000';
 const trace = (path: string, to: string): RegExp =>
@@ -69,7 +69,7 @@ test('an unknown user is 67, a message too large 65, anything else 75, and nothi
   await writeFile(join(store.directory, 'mstore.toml'), '[limits]\nmessageBytes = 2000\n');
   await store.refused(65, ['deliver', '-d', 'ada@x'], { input: Buffer.alloc(2_001, 'x\n') });
   await store.refused(65, ['deliver', '-d', 'ada@x'], { input: Buffer.alloc(3_000_000, 'x\n') });
-  await writeFile(join(store.folder, 'users'), 'full pw 100\n');
+  await writeFile(join(store.folder, 'users'), `full@x ${anyHash} 100\n`);
   await store.done(['user', 'import', join(store.folder, 'users')]);
   assert.match(
     await store.refused(75, ['deliver', '-d', 'ada@x', '-d', 'full@x'], { input: 'Subject: a\n\nb\n' }),
@@ -94,8 +94,8 @@ test('an unknown user is 67, a message too large 65, anything else 75, and nothi
 
 test('one account several times needs room for all of its mailboxes, and once for a mailbox', async () => {
   await using store = await CliStore.make('ada@x', 'grace@x');
-  await store.done(['user', 'add', 'few@x', '--quota-messages', '1']);
-  await store.done(['user', 'add', 'small@x', '--quota', '900']);
+  await store.done(['user', 'add', 'few@x', '--no-password', '--quota-messages', '1']);
+  await store.done(['user', 'add', 'small@x', '--no-password', '--quota', '900']);
   const input = `Subject: a\n\n${'b'.repeat(300)}\n`;
   for (const user of ['few', 'small']) {
     const to = ['-d', 'grace@x', '-d', `${user}@x`, '-d', `${user}+Sent@x`];

@@ -35,16 +35,21 @@ export async function makeDirectory(run: Run): Promise<boolean> {
   return true;
 }
 
-/** Runs `work` with the directory, for questions. */
-export async function withDirectory<T>(run: Run, work: (directory: Directory) => Promise<T>): Promise<T> {
-  await checkThere(run);
+/** The directory, which opens its file when it is asked: one that is missing is `unavailable`. */
+export async function openDirectory(run: Run): Promise<Directory> {
   const { config } = await run.config();
   const { defaultDomain } = config.login;
-  const directory = new SqliteDirectory(pathOf(run), {
+  return new SqliteDirectory(pathOf(run), {
     detailSeparator: config.delivery.detailSeparator,
     storeServer: config.server.route,
     ...(defaultDomain === '' ? {} : { defaultDomain }),
   });
+}
+
+/** Runs `work` with the directory, for questions. @throws CommandError systemFile, where it is missing */
+export async function withDirectory<T>(run: Run, work: (directory: Directory) => Promise<T>): Promise<T> {
+  await checkThere(run);
+  const directory = await openDirectory(run);
   try {
     return await work(directory);
   } finally {

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { dropFromLine, parseFromLine } from './from-line.ts';
+import { asctime, dropFromLine, parseFromLine } from './from-line.ts';
 import { LfConverter } from './lf-lines.ts';
 import { parseMailDate } from './mail-date.ts';
 import { decodeModifiedUtf7, encodeModifiedUtf7 } from './modified-utf7.ts';
 import { mailboxFromPath, pathOfMailbox } from './path-name.ts';
+import { reversePathOf } from './reverse-path.ts';
 import { humanBytes } from './text.ts';
-import { asctime, mailDate, reversePathOf } from './trace.ts';
 
 test('From_ lines are told from text, in the forms that programs wrote', () => {
   const at = Date.UTC(1996, 0, 3, 1, 5, 34) / 1000;
@@ -92,7 +92,6 @@ test('mailbox names become paths and come back', () => {
 });
 
 test('dates are read and written', () => {
-  assert.equal(mailDate(Date.UTC(1997, 10, 21, 9, 55, 6)), 'Fri, 21 Nov 1997 09:55:06 +0000');
   const cases: [string, number | undefined][] = [
     ['Fri, 21 Nov 1997 09:55:06 -0600', Date.UTC(1997, 10, 21, 15, 55, 6)],
     ['21 Nov 97 09:55:06 GMT', Date.UTC(1997, 10, 21, 9, 55, 6)],

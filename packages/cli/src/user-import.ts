@@ -1,6 +1,5 @@
 /** `mstore user import` */
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import type { ImportReport } from '@mstore/directory';
 import { withReading } from './access.ts';
 import type { Run } from './command.ts';
@@ -28,8 +27,9 @@ const chunkBytes = 262_144;
 export function importUsers(run: Run): Promise<number> {
   const file = run.arg(0);
   return withReading(run, async (reading) => {
-    const input = file === '-' ? process.stdin : createReadStream(file, { highWaterMark: chunkBytes });
-    const size = file === '-' ? 0 : (await stat(file)).size;
+    const opened = file === '-' ? undefined : await open(file);
+    const input: AsyncIterable<Buffer> = opened?.createReadStream({ highWaterMark: chunkBytes }) ?? process.stdin;
+    const size = (await opened?.stat())?.size ?? 0;
     const progress = run.progress('importing', 'octets');
     let read = 0;
     async function* counting(): AsyncGenerator<Buffer> {

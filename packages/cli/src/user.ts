@@ -72,8 +72,7 @@ function addOne(run: Run, { quota = 0, quotaMessages = 0, ...options }: AddOptio
   return withReading(run, (reading) =>
     withAdministration(run, async (administration) => {
       const given = run.arg(0);
-      // Before anybody types a password for it.
-      if (normalAddress(given) === undefined) throw new CommandError(exit.findings, `${given} is no address`);
+      await checkNew(run, given);
       const secret = options.password ? { password: await newPassword() } : {};
       const fields = { ...secret, quotaBytes: quota, quotaMessages };
       const user = await administration.addUser(given, fields, knownIds(reading));
@@ -87,6 +86,14 @@ function addOne(run: Run, { quota = 0, quotaMessages = 0, ...options }: AddOptio
       return exit.done;
     }),
   );
+}
+
+/** Before anybody types a password for it; the directory looks again. @throws CommandError findings */
+async function checkNew(run: Run, given: string): Promise<void> {
+  const address = normalAddress(given);
+  if (address === undefined) throw new CommandError(exit.findings, `${given} is no address`);
+  const user = await withDirectory(run, (directory) => directory.userNamed(address));
+  if (user !== undefined) throw new CommandError(exit.findings, `${user.address} is there already`);
 }
 
 function showUser(run: Run): Promise<number> {
