@@ -15,6 +15,7 @@ export type Variables = Map<string, string>;
 
 type Piece =
   | { readonly kind: 'literal'; readonly octets: string }
+  | { readonly kind: 'repeated'; readonly octets: string; readonly count: number }
   | { readonly kind: 'variable'; readonly name: string; readonly pattern: string }
   | { readonly kind: 'pattern'; readonly pattern: string };
 
@@ -34,7 +35,7 @@ function octetsOf(text: string): string {
 function pieceOf(inside: string): Piece {
   if (inside === '*') return { kind: 'pattern', pattern: '[^]*?' };
   const [, count, repeated = ''] = /^repeat (\d+) (.+)$/s.exec(inside) ?? [];
-  if (count !== undefined) return { kind: 'literal', octets: octetsOf(repeated).repeat(Number(count)) };
+  if (count !== undefined) return { kind: 'repeated', octets: octetsOf(repeated), count: Number(count) };
   const [, plain] = /^base64 (.*)$/s.exec(inside) ?? [];
   if (plain !== undefined) {
     return { kind: 'literal', octets: Buffer.from(octetsOf(plain), 'latin1').toString('base64') };
@@ -57,6 +58,7 @@ function piecesOf(text: string): Piece[] {
 export function expand(text: string, variables: Variables): Buffer {
   const octets = piecesOf(text).map((piece) => {
     if (piece.kind === 'literal') return piece.octets;
+    if (piece.kind === 'repeated') return piece.octets.repeat(piece.count);
     const value = piece.kind === 'variable' ? variables.get(piece.name) : undefined;
     if (value === undefined) throw new Error(`nothing is known to send for a part of: ${text}`);
     return value;
@@ -73,6 +75,8 @@ export function expression(text: string, variables: Variables): { readonly sourc
   const names: string[] = [];
   const sources = piecesOf(text).map((piece) => {
     if (piece.kind === 'literal') return quoted(piece.octets);
+    // Written out, a long line would be too large for an expression.
+    if (piece.kind === 'repeated') return `(?:${quoted(piece.octets)}){${piece.count}}`;
     if (piece.kind === 'pattern') return `(?:${piece.pattern})`;
     const known = variables.get(piece.name);
     if (known !== undefined) return quoted(known);
