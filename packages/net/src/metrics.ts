@@ -59,6 +59,11 @@ export class Metrics {
     return this.#registry.metrics();
   }
 
+  /** The same as objects that can be sent to another process, and put together there. */
+  json(): Promise<object[]> {
+    return this.#registry.getMetricsAsJSON();
+  }
+
   get contentType(): string {
     return this.#registry.contentType;
   }

@@ -97,6 +97,8 @@ export const limits = {
   intentsInFlight: 1_024,
   /** ms for a command to wait for the writer's lock when no socket answers. */
   lockWaitMs: 30_000,
+  /** ms after which a daemon that follows the change feed looks for a new writer. */
+  reconnectMs: 100,
   /** ms without work after which an empty COMMIT closes the log. */
   idleCommitMs: 1_000,
   /** LMDB's address space; not disk. */

@@ -31,6 +31,9 @@ export interface Entry {
   readonly uidl: string;
 }
 
+/** Where an entry's octets are found. */
+export type EntryPlace = Pick<Entry, 'lsn' | 'bytes' | 'message'>;
+
 export const chunkSlots = 64;
 
 const columns = [
