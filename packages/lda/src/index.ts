@@ -1,9 +1,18 @@
 /** Local delivery: what the programs of this package and the administrator's command share. */
+import { fileURLToPath } from 'node:url';
+
 export type {
   DeliveryOutcome,
   DeliveryRequest,
+  DeliverySettings,
   DeliveryTrace,
   Recipient,
   Refusal,
   RefusalKind,
 } from './delivery.ts';
+export { Delivery, type DeliveryOptions } from './delivery-core.ts';
+export { DeliveryLog } from './delivery-log.ts';
+export { Lmtpd, type LmtpdOptions } from './lmtpd.ts';
+
+/** The program of the writer's process. */
+export const writerProgram: string = fileURLToPath(new URL('./writer-main.js', import.meta.url));

@@ -19,6 +19,7 @@ export {
 export { Deadline, DeadlineWheel } from './deadline.ts';
 export { type DotDecoded, DotDecoder, DotEncoder } from './dot-lines.ts';
 export { isPeerError, PeerError, type PeerErrorCode } from './errors.ts';
+export { Gathered } from './gathered.ts';
 export { HeldSocket } from './held-socket.ts';
 export {
   type Answer,

@@ -141,6 +141,11 @@ export class Store extends Writer implements StoreReading {
     return this.#committer.settle();
   }
 
+  /** Resolves when the store can take nothing any more, with the reason: it is to be opened again, which recovers. */
+  get failed(): Promise<StoreError> {
+    return this.#committer.failed;
+  }
+
   /** Somebody is about to deliver: the next batch may wait for them, one flush time at most. */
   expectDelivery(): () => void {
     return this.#committer.expect();

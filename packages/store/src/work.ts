@@ -44,21 +44,46 @@ export async function workOn(directory: string, options: WorkOptions = {}): Prom
   }
 }
 
-async function asWriter(directory: string, options: StoreOptions): Promise<WorkingStore> {
+/** A store of which this process is the writer. */
+export interface OwnStore {
+  readonly store: Store;
+  /** Answers what others asked, finishes, and gives the lock back. */
+  close(): Promise<void>;
+}
+
+/**
+ * Becomes the store's writer, with the socket for others, as soon as nobody else is.
+ * @throws {StoreError} noStore, locked after the wait, and what opening throws
+ */
+export async function openAsWriter(directory: string, options: WorkOptions = {}): Promise<OwnStore> {
+  const { clock } = options.ports ?? machinePorts;
+  const deadline = clock.monotonic() + (options.waitMs ?? limits.lockWaitMs);
+  for (;;) {
+    try {
+      return await ownStore(directory, options);
+    } catch (error) {
+      if (!isStoreError(error, 'locked') || clock.monotonic() > deadline) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, retryMs));
+  }
+}
+
+async function ownStore(directory: string, options: StoreOptions): Promise<OwnStore> {
   const store = await Store.open(directory, options);
   const server = await WriterServer.listen(store, socketPath(directory)).catch(async (error: unknown) => {
     await store.close();
     throw new StoreError('ioError', `cannot listen on ${socketPath(directory)}`, {}, error);
   });
-  return {
-    writer: store,
-    reading: store,
-    isWriter: true,
-    close: async () => {
-      await server.close();
-      await store.close();
-    },
+  const close = async (): Promise<void> => {
+    await server.close();
+    await store.close();
   };
+  return { store, close };
+}
+
+async function asWriter(directory: string, options: StoreOptions): Promise<WorkingStore> {
+  const { store, close } = await ownStore(directory, options);
+  return { writer: store, reading: store, isWriter: true, close };
 }
 
 async function tryConnect(directory: string): Promise<WriterClient | undefined> {

@@ -1,0 +1,34 @@
+/**
+ * Every bound of delivery, with its unit and its reason. What can grow is checked against one of these before it grows.
+ */
+
+export const limits = {
+  /** octets of a command line without its end; RFC 5321 §4.5.3.1.4 asks for 512, extensions for more, and mail servers stop at 2,048. */
+  commandBytes: 4_096,
+  /** octets of an address between its angle brackets: Delivered-To stays within a line of 998. */
+  pathBytes: 900,
+  /** octets of the name after LHLO; a domain has 255. */
+  peerNameBytes: 255,
+  /** UTF-16 units of an address in a trace line, whoever gave it. */
+  traceAddressLength: 900,
+  /** recipients of one transaction, refused ones apart: what the store delivers at once. */
+  recipients: 10_000,
+  /** users behind the recipients of one transaction, each counted as often as an address leads to it. */
+  targets: 10_000,
+  /** octets of a message that are held before it is taken: most mail comes whole, and costs one look. */
+  heldBytes: 262_144, // 256 * KiB
+  /** commands that are wrong, one after the other, before a peer is told to go. */
+  errorsInRow: 20,
+  /** commands done before the event loop gets a turn: about 5 ms of recipients that nobody remembers. */
+  commandSlice: 100,
+  /** targets looked up, described or reported before the event loop gets a turn: about 5 ms. */
+  targetSlice: 250,
+  /** accounts made at the same time: each changes some twenty rows. */
+  accountsAtOnce: 64,
+  /** ms between commands; RFC 5321 §4.5.3.2.7. */
+  idleTimeoutMs: 300_000,
+  /** ms that sessions have to read their replies when the store has failed. */
+  failedDrainMs: 1_000,
+  /** octets of log gathered before they are written, so that a delivery costs no system call for its line. */
+  logBufferBytes: 16_384, // 16 * KiB
+} as const;
