@@ -50,9 +50,9 @@ const peculiar = [
   'Subject: bare CR\r\n\r\na\rb\r.\rc\r\r\n.\r\n',
   'Subject: NUL\r\n\r\na\0b\0\r\n\0.\r\n',
   'Subject: 8 bit \xe9\r\n\r\n\xff\xfe\x80\r\n',
-  'Subject: long line\r\n\r\n' + 'x'.repeat(70_000),
-  'Subject: many empty lines\r\n\r\n' + '\r\n'.repeat(70_000),
-  'Subject: many dots\r\n\r\n' + '.\r\n'.repeat(100_000),
+  `Subject: long line\r\n\r\n${'x'.repeat(70_000)}`,
+  `Subject: many empty lines\r\n\r\n${'\r\n'.repeat(70_000)}`,
+  `Subject: many dots\r\n\r\n${'.\r\n'.repeat(100_000)}`,
   'Subject: -ERR\r\n\r\n+OK\r\n-ERR\r\n.\r\n+OK\r\n',
 ];
 

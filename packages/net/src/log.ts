@@ -65,9 +65,7 @@ const secrets = ['password', 'secret', 'authorization', 'content', 'initialRespo
 
 /** The log of a process. */
 export function openLog(options: LogOptions): Log {
-  const minLength = options.bufferBytes ?? 0;
-  const to =
-    options.to ?? destination({ dest: 2, sync: true, minLength, ...(minLength > 0 && { periodicFlush: 100 }) });
+  const to = options.to ?? stderr(options.bufferBytes ?? 0);
   return new Log(
     pino(
       {
@@ -83,6 +81,14 @@ export function openLog(options: LogOptions): Log {
       to,
     ),
   );
+}
+
+function stderr(minLength: number): DestinationStream {
+  if (minLength === 0) return destination({ dest: 2, sync: true });
+  const to = destination({ dest: 2, sync: true, minLength, periodicFlush: 100 });
+  // The last lines of a process are those that say how it ended.
+  process.on('exit', () => to.flushSync());
+  return to;
 }
 
 /** Random octets fetched ahead: one call for each session would cost more than all else about its name. */
