@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -40,6 +41,8 @@ test('a wrong configuration and a directory without a store are refused with the
   assert.match(await store.refused(78, ['serve', '--config', file]), /own\.toml: unknown key listen\.smtp/);
   const none = ['serve', '--data', join(store.folder, 'none')];
   assert.match(refusal(66, none, await mstore(none)), /no store in \S+none .*mstore init/);
+  await rm(join(store.directory, 'directory.sqlite'));
+  assert.match(await store.refused(72, ['serve']), /directory\.sqlite is missing: bring it back, or/);
 });
 
 test('what the configuration lists is opened where nothing is given, and a taken port is replaced when any will do', async (t) => {
