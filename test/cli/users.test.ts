@@ -62,6 +62,16 @@ test('users are added, shown, disabled, enabled, listed and removed', async () =
   assert.match(await store.done(['user', 'remove', 'none@example.org']), /there was no account/);
 });
 
+test('an address may hold blanks and slashes', async () => {
+  await using store = await CliStore.make();
+  for (const address of ['a/b@x', '"a b"@x']) {
+    await store.done(['user', 'add', address, '--no-password']);
+    await store.done(['deliver', '-d', address], mail);
+    assert.equal((await store.octets(address)).length, 1);
+    await store.done(['user', 'remove', address]);
+  }
+});
+
 test('a user removed and added again is another, with no mail', async () => {
   await using store = await CliStore.make('ada@x');
   await store.done(['deliver', '-d', 'ada@x'], mail);
