@@ -12,6 +12,7 @@ export const exit = {
   badData: 65,
   noInput: 66,
   noUser: 67,
+  unavailable: 69,
   internal: 70,
   systemFile: 72,
   cannotCreate: 73,

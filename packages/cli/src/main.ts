@@ -14,14 +14,20 @@ import { addExport } from './export.ts';
 import { addFsck } from './fsck.ts';
 import { addImport } from './import.ts';
 import { addInit } from './init.ts';
+import { addKick } from './kick.ts';
 import { OutputClosed } from './output.ts';
 import { addQuota } from './quota.ts';
 import { addRebuild } from './rebuild.ts';
+import { addServe } from './serve.ts';
 import { addStats } from './stats.ts';
 import { addPasswd, addUser } from './user.ts';
+import { addWho } from './who.ts';
 
 const commands: readonly ((program: Command) => void)[] = [
   addInit,
+  addServe,
+  addWho,
+  addKick,
   addConfig,
   addUser,
   addPasswd,

@@ -107,3 +107,10 @@ export function splitDetail(
   const base = { local: address.local.slice(0, at), domain: address.domain };
   return { base, detail: address.local.slice(at + separator.length) };
 }
+
+/** The detail that stands in an address, whoever is behind it, as a `Target` has it; undefined when there is none. */
+export function detailOf(given: string, separator: string): string | undefined {
+  const address = parseAddress(given);
+  const split = address === undefined ? undefined : splitDetail(address, separator.normalize('NFC').toLowerCase());
+  return split === undefined || split.detail === '' ? undefined : split.detail;
+}

@@ -1,5 +1,5 @@
 /** The directory's face for daemons and commands. */
-export { formatAddress, normalAddress, normalDomain } from './address.ts';
+export { detailOf, formatAddress, normalAddress, normalDomain } from './address.ts';
 export {
   type AdministrationOptions,
   DirectoryAdministration,
