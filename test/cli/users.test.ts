@@ -128,6 +128,7 @@ test('a directory that was lost is made again: users get their own accounts back
   assert.match(await store.refused(72, ['user', 'list']), /mstore init/);
   assert.match(await store.refused(72, ['user', 'add', 'ken@x', '--no-password']), /missing/);
   await store.refused(75, ['deliver', '-d', 'ken@x'], mail);
+  assert.match(await store.refused(72, ['serve', '--listen', 'lmtp=127.0.0.1:0']), /missing/);
   // The store knows its accounts by name.
   await store.done(['deliver', '-d', 'grace@x'], mail);
   assert.match(await store.done(['init']), /its store was there/);

@@ -1,10 +1,10 @@
 /** `mstore serve` */
 import { resolve } from 'node:path';
-import { DirectoryAdministration, isDirectoryError } from '@mstore/directory';
 import { openLog, runProcess, systemClock } from '@mstore/net';
 import { isStore, machinePorts, StoreError } from '@mstore/store';
 import type { Command } from 'commander';
 import { type Run, works } from './command.ts';
+import { withAdministration } from './directory.ts';
 import { sayFailure } from './errors.ts';
 import { limits } from './supervisor/limits.ts';
 import { listening } from './supervisor/listen.ts';
@@ -26,8 +26,8 @@ SIGTERM and SIGINT: no new sessions, those there are have server.drain seconds, 
 ends all at once. SIGHUP: the configuration is read again, or stays when the new one is wrong; the log says what waits for a
 restart.
 
-Exit codes: 0 stopped; 69 an address is taken, or a part did not start; 75 another service runs in DIR; 66 no store; 78 the
-configuration is wrong.`;
+Exit codes: 0 stopped; 69 an address is taken, or a part did not start; 75 another service runs in DIR; 66 no store; 72 no
+directory of users; 78 the configuration is wrong.`;
 
 export interface ServeOptions {
   readonly config?: string;
@@ -66,7 +66,8 @@ export async function serve(run: Run, options: ServeOptions): Promise<number> {
   const allMs = 2 * drainMs + limits.killGraceMs;
   const startFailed = (error: unknown): number => sayFailure(error).exit;
   await runProcess({ log, drainMs: allMs, startFailed }, async (stopping) => {
-    await makeDirectory(`${directory}/directory.sqlite`, config.delivery.detailSeparator);
+    // Brings it up to date. One that is missing was lost: an empty one in its place would refuse everybody's mail for good.
+    await withAdministration(run, () => Promise.resolve());
     const { programs = ours } = options;
     const common = { directory, configFile, settings, programs, log, clock: systemClock, drainMs };
     const what = { ...common, listening: places, anyPort: options.anyPort ?? false, ready: tell };
@@ -78,15 +79,6 @@ export async function serve(run: Run, options: ServeOptions): Promise<number> {
 }
 
 type Addresses = Readonly<Record<string, readonly string[]>>;
-
-/** The daemons read the directory; who they read it from must have been there once. */
-async function makeDirectory(path: string, detailSeparator: string): Promise<void> {
-  const administration = await DirectoryAdministration.create(path, { detailSeparator }).catch((error: unknown) => {
-    if (!isDirectoryError(error, 'exists')) throw error;
-    return DirectoryAdministration.open(path, { detailSeparator });
-  });
-  await administration.close();
-}
 
 function tellAddresses(run: Run, at: Addresses): void {
   if (run.json) process.stdout.write(`${JSON.stringify(at)}\n`);
