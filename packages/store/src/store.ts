@@ -5,7 +5,7 @@
 import { dirname } from 'node:path';
 import { Catalog } from './catalog/catalog.ts';
 import { generationPath, nextGeneration, setCurrentGeneration } from './catalog/generations.ts';
-import type { Entry } from './catalog/index-chunk.ts';
+import type { EntryPlace } from './catalog/index-chunk.ts';
 import type { Kv } from './catalog/kv.ts';
 import { stateTable } from './catalog/schema.ts';
 import { View } from './catalog/write-set.ts';
@@ -39,7 +39,7 @@ export interface StoreReading {
   /** The catalog as it is now; a reader takes a new snapshot. Not to be held across an await. */
   catalog(): Catalog;
   /** The message behind an entry. @throws {StoreError} corrupt */
-  open(entry: Entry): Promise<StoredMessage>;
+  open(entry: EntryPlace): Promise<StoredMessage>;
   readonly heap: Heap;
   /** Octets read from the heap so far, among others: metadata reads must not move it. */
   readonly heapCounters: HeapCounters;
@@ -128,7 +128,7 @@ export class Store extends Writer implements StoreReading {
     return new Catalog(this.#head.view());
   }
 
-  open(entry: Entry): Promise<StoredMessage> {
+  open(entry: EntryPlace): Promise<StoredMessage> {
     return openMessage(this.heap, this.catalog(), entry);
   }
 
@@ -139,6 +139,11 @@ export class Store extends Writer implements StoreReading {
   /** Resolves when everything asked so far is durable and in the catalog. */
   settle(): Promise<void> {
     return this.#committer.settle();
+  }
+
+  /** Resolves when the store can take nothing any more, with the reason: it is to be opened again, which recovers. */
+  get failed(): Promise<StoreError> {
+    return this.#committer.failed;
   }
 
   /** Somebody is about to deliver: the next batch may wait for them, one flush time at most. */
@@ -220,7 +225,7 @@ export class StoreReader implements StoreReading {
     return new Catalog(new View(this.#kv));
   }
 
-  async open(entry: Entry): Promise<StoredMessage> {
+  async open(entry: EntryPlace): Promise<StoredMessage> {
     try {
       return await openMessage(this.heap, this.catalog(), entry);
     } catch (error) {
