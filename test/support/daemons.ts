@@ -186,6 +186,12 @@ export class Daemons implements AsyncDisposable {
     await this.store.settle();
   }
 
+  /** How many messages a mailbox holds. */
+  async count(address: string, name: string = inbox): Promise<number> {
+    await this.store.settle();
+    return this.store.catalog().mailbox(await this.mailbox(address, name))?.messages ?? 0;
+  }
+
   /** Every message of a mailbox, by UID. */
   async messages(address: string, name: string = inbox): Promise<Map<number, Buffer>> {
     await this.store.settle();
