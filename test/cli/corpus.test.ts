@@ -133,12 +133,12 @@ test('messages of the corpus are delivered by a process each, and keep their oct
   if (all === undefined) return;
   const step = Math.max(1, Math.floor(all.length / counts(200, all.length)));
   const files = all.filter(({ kind }, at) => at % step === 0 || kind === 'mbox');
-  await using store = await CliStore.make('ada');
-  for (const { path } of files) await store.done(['deliver', '-d', 'ada', '-f', 'a@b', path]);
+  await using store = await CliStore.make('ada@x');
+  for (const { path } of files) await store.done(['deliver', '-d', 'ada@x', '-f', 'a@b', path]);
   const trace = /^Return-Path: <a@b>\r\nDelivered-To: ada\r\nReceived: [^\r]*\r\n\t[^\r]*\r\n/;
   const withoutFromLine = (octets: Buffer): Buffer =>
     octets.subarray(0, 5).equals(Buffer.from('From ')) ? octets.subarray(octets.indexOf(10) + 1) : octets;
-  const got = (await store.octets('ada')).map((octets) => {
+  const got = (await store.octets('ada@x')).map((octets) => {
     const text = octets.toString('latin1');
     assert.match(text, trace);
     return Buffer.from(text.replace(trace, ''), 'latin1');

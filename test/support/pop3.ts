@@ -3,8 +3,18 @@ import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
 import { DirectoryAdministration } from '@mstore/directory';
 import { type Clock, openLog, type Running } from '@mstore/net';
+import { Backing } from '@mstore/pop3d/internal/backing';
 import { startPop3 } from '@mstore/pop3d/internal/pop3d';
-import { type AccountId, brandNumber, type Config, inbox, loadConfig, type MailboxId, socketPath } from '@mstore/store';
+import {
+  type AccountId,
+  brandNumber,
+  type Config,
+  inbox,
+  loadConfig,
+  type MailboxId,
+  type StoreReading,
+  socketPath,
+} from '@mstore/store';
 import { WriterServer } from '@mstore/store/internal/writer/server';
 import { type TempStore, tempStore } from './temp-store.ts';
 
@@ -25,6 +35,7 @@ export class PopSite implements AsyncDisposable {
   readonly logLines: string[];
   #server: WriterServer | undefined;
   #daemon: Running | undefined;
+  #backing: Backing | undefined;
   readonly #clients: PopClient[] = [];
 
   private constructor(temp: TempStore, logLines: string[]) {
@@ -42,24 +53,34 @@ export class PopSite implements AsyncDisposable {
     await site.startWriter();
     const loaded = (await loadConfig(temp.directory)).config;
     const { route = 'local', ...pop3 } = config;
-    site.#daemon = await startPop3({
+    const full: Config = {
+      ...loaded,
+      listen: { ...loaded.listen, pop3: ['127.0.0.1:0'] },
+      server: { ...loaded.server, route },
+      pop3: { ...loaded.pop3, ...pop3 },
+    };
+    site.#backing = await Backing.open(temp.directory, full, clock);
+    const log = openLog({ name: 'pop3d', to: { write: (line) => lines.push(line) } });
+    const options = {
       directory: temp.directory,
-      config: {
-        ...loaded,
-        listen: { ...loaded.listen, pop3: ['127.0.0.1:0'] },
-        server: { ...loaded.server, route },
-        pop3: { ...loaded.pop3, ...pop3 },
-      },
-      log: openLog({ name: 'pop3d', to: { write: (line) => lines.push(line) } }),
+      config: full,
+      log,
       sockets: [],
       ...(clock !== undefined && { clock }),
-    });
+    };
+    site.#daemon = await startPop3(options, site.#backing);
     return site;
   }
 
   get daemon(): Running {
     assert.ok(this.#daemon !== undefined);
     return this.#daemon;
+  }
+
+  /** The store as the daemon reads it. */
+  get reading(): StoreReading {
+    assert.ok(this.#backing !== undefined);
+    return this.#backing.reading;
   }
 
   async startWriter(): Promise<void> {
@@ -115,6 +136,7 @@ export class PopSite implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const client of this.#clients) client.drop();
     await this.daemon.drain(2_000);
+    await this.#backing?.close();
     await this.stopWriter();
     await this.temp[Symbol.asyncDispose]();
   }

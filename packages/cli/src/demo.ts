@@ -2,12 +2,14 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type DirectoryAdministration, isDirectoryError } from '@mstore/directory';
 import { inbox, isStoreError, type StoreReading } from '@mstore/store';
 import type { Command } from 'commander';
 import { accountOf, mailboxOf, withReading, withWriter } from './access.ts';
 import { Run, works } from './command.ts';
 import { demoDate, demoMessage, demoMessages } from './demo-mail.ts';
 import { df } from './df.ts';
+import { openAccount, withAdministration } from './directory.ts';
 import { dumpMessage } from './dump-catalog.ts';
 import { emlTarget } from './eml-target.ts';
 import { entriesOf } from './entries.ts';
@@ -22,6 +24,7 @@ Makes a store with an account and some hundred messages in var/demo (or where --
 they take, one message and what it is made of; exports all and compares them octet for octet; checks the store.`;
 
 const login = 'demo@example.org';
+const password = 'demo';
 const directory = join('var', 'demo');
 /** A message with an attachment that others have too. */
 const shown = 9;
@@ -57,9 +60,9 @@ async function makeDemo(run: Run, say: (text: string) => Promise<void>): Promise
     if (!isStoreError(error, 'noStore') && !isStoreError(error, 'noAccount')) throw error;
     if (isStoreError(error, 'noStore')) await makeStore(run);
   }
+  await withAdministration(run, addDemoUser);
   const { imported } = await withWriter(run, async (store) => {
-    const { account } = await store.writer.createAccount(login);
-    const importer = new Importer(store, account);
+    const importer = new Importer(store, await openAccount(run, store, login));
     for (let n = 0; n < demoMessages; n++) {
       const common = { name: `message ${n}`, mailbox: inbox, flags: 0, keywords: [] };
       await importer.add({ ...common, octets: demoMessage(n), internalDate: demoDate(n) });
@@ -68,6 +71,14 @@ async function makeDemo(run: Run, say: (text: string) => Promise<void>): Promise
   });
   await say(`A new store is in ${run.directory}; ${counted(imported, 'message')} delivered to ${login}.\n\n`);
   return true;
+}
+
+async function addDemoUser(administration: DirectoryAdministration): Promise<void> {
+  try {
+    await administration.addUser(login, { password });
+  } catch (error) {
+    if (!isDirectoryError(error, 'exists')) throw error;
+  }
 }
 
 async function showMessage(reading: StoreReading, say: (text: string) => Promise<void>): Promise<void> {

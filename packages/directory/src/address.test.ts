@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   addressText,
+  detailOf,
   formatAddress,
   normalDomain,
   parseAddress,
@@ -91,6 +92,13 @@ test('the first separator begins the detail', () => {
   assert.equal(split('+ann'), undefined);
   assert.equal(split('ann'), undefined);
   assert.equal(split('ann+x', ''), undefined);
+});
+
+test('an address tells its detail whoever is behind it', () => {
+  assert.equal(detailOf('Ann+List@elsewhere.example', '+'), 'list');
+  assert.equal(detailOf('"ann lee+x"@d.example', '+'), 'x');
+  for (const none of ['ann@d.example', 'ann+@d.example', 'ann+x', '']) assert.equal(detailOf(none, '+'), undefined);
+  assert.equal(detailOf('ann+x@d.example', ''), undefined);
 });
 
 test('a local part is quoted where RFC 5321 wants it', () => {

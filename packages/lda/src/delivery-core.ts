@@ -171,7 +171,8 @@ function isReady(catalog: Catalog, user: User): boolean {
   return (
     row !== undefined &&
     !row.deleted &&
-    row.name === user.address &&
+    // One made before its user has its name in other letters.
+    row.name.toLowerCase() === user.address &&
     row.quotaBytes === user.quotaBytes &&
     row.quotaMessages === user.quotaMessages
   );

@@ -31,4 +31,21 @@ export const limits = {
   failedDrainMs: 1_000,
   /** octets of log gathered before they are written, so that a delivery costs no system call for its line. */
   logBufferBytes: 16_384, // 16 * KiB
+
+  /** octets of the arguments of one mstore-lda, each with its NUL: half of what Linux lets a program be started with. */
+  argumentBytes: 1_048_576, // 1 * MiB
+  /** arguments of one mstore-lda: recipients are fewer (the store's `recipientsTogether`), options are few. */
+  arguments: 4_096,
+  /** octets of one frame of a message on lda.sock; frames are passed on in pieces as they come, so this only bounds nonsense. */
+  pieceBytes: 1_048_576, // 1 * MiB
+  /** octets of the line that answers an mstore-lda: what mail servers keep of a program's output. */
+  answerBytes: 900,
+  /** trampolines connected at a time, waiting ones included: a mail server starts hundreds at most. Each costs up to 128 KiB. */
+  ldaConnections: 1_000,
+  /** of those, deliveries under way; the others wait unread. Each costs the memory of a message being taken in. */
+  ldaDeliveries: 100,
+  /** ms in which a trampoline must have begun to speak, once it is its turn. */
+  ldaIdleMs: 30_000,
+  /** ms in which an mstore-lda alone waits for its input or its daemon; a trampoline's patience. */
+  ldaPatienceMs: 300_000,
 } as const;

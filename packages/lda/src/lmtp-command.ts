@@ -37,7 +37,7 @@ const domain = String.raw`[\w.\-${wide}]+|\[[\w.:\-]+\]`;
 const route = String.raw`(?:@[\w.\-${wide}]+(?:,@[\w.\-${wide}]+)*:)?`;
 
 /** A path in its brackets: what stands in them but for the route, and what follows. */
-const pathPattern = new RegExp(String.raw`^<${route}((?:${atoms}|${quoted})(?:@(?:${domain}))?)>(.*)$`, 'su');
+const pathPattern = new RegExp(`^<${route}((?:${atoms}|${quoted})(?:@(?:${domain}))?)>(.*)$`, 'su');
 const nullPathPattern = /^<>(.*)$/s;
 
 const commandPattern = /^([a-z]+)(?: +(.*))?$/is;

@@ -64,11 +64,7 @@ interface Found {
 }
 
 /** The users that are still there, unless one of them is on another server. */
-async function usersBehind(
-  directory: Directory,
-  targets: readonly Target[],
-  route: string,
-): Promise<Found | Refusal> {
+async function usersBehind(directory: Directory, targets: readonly Target[], route: string): Promise<Found | Refusal> {
   const present: Target[] = [];
   const users: User[] = [];
   for (const [index, target] of targets.entries()) {

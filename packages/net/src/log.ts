@@ -65,9 +65,7 @@ const secrets = ['password', 'secret', 'authorization', 'content', 'initialRespo
 
 /** The log of a process. */
 export function openLog(options: LogOptions): Log {
-  const minLength = options.bufferBytes ?? 0;
-  const to =
-    options.to ?? destination({ dest: 2, sync: true, minLength, ...(minLength > 0 && { periodicFlush: 100 }) });
+  const to = options.to ?? toStandardError(options.bufferBytes ?? 0);
   return new Log(
     pino(
       {
@@ -85,7 +83,25 @@ export function openLog(options: LogOptions): Log {
   );
 }
 
+function toStandardError(bufferBytes: number): DestinationStream {
+  if (bufferBytes === 0) return destination({ dest: 2, sync: true });
+  // One write takes what was gathered and the line that filled it.
+  const maxWrite = 2 * bufferBytes;
+  const to = destination({ dest: 2, sync: true, minLength: bufferBytes, maxWrite, periodicFlush: 100 });
+  process.once('exit', () => to.flushSync());
+  return to;
+}
+
+/** Random octets fetched ahead: one call for each session would cost more than all else about its name. */
+let random = Buffer.alloc(0);
+let randomAt = 0;
+
 /** A session's name in logs, `who` and trace lines: 16 lower-case hexadecimal digits, random. */
 export function sessionId(): string {
-  return randomBytes(8).toString('hex');
+  if (randomAt === random.length) {
+    random = randomBytes(4_096);
+    randomAt = 0;
+  }
+  randomAt += 8;
+  return random.toString('hex', randomAt - 8, randomAt);
 }

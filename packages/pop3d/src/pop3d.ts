@@ -1,8 +1,4 @@
-/**
- * The POP3 daemon: opens store and directory, listens, and answers the supervisor. Reads the store itself and asks its writer for
- * changes; it owns nothing on disk.
- */
-import { CachedDirectory, type Directory, SqliteDirectory } from '@mstore/directory';
+/** The POP3 daemon: listens, gives each connection to a session, and answers the supervisor. It owns nothing on disk. */
 import {
   type Clock,
   ConnectionCounter,
@@ -24,7 +20,8 @@ import {
   saslPlain,
   systemClock,
 } from '@mstore/net';
-import { type Config, StoreReader, socketPath, WriterLink } from '@mstore/store';
+import type { Config } from '@mstore/store';
+import type { Backing } from './backing.ts';
 import { capabilities } from './capabilities.ts';
 import { serveSession } from './dialogue.ts';
 import { refusals } from './errors.ts';
@@ -44,20 +41,15 @@ export interface Pop3Options {
   readonly clock?: Clock;
 }
 
-/** What the daemon holds open. */
-interface Opened {
-  readonly reading: StoreReader;
-  readonly writer: WriterLink;
-  readonly directory: Directory;
-}
-
-/** Opens everything and listens. @throws what cannot be opened, and Error for an address that passwords would leave in the clear */
-export async function startPop3(options: Pop3Options): Promise<Running> {
+/**
+ * Listens, everywhere or nowhere.
+ * @throws Error for an address that cannot be had, or that would let passwords cross the network in the clear
+ */
+export async function startPop3(options: Pop3Options, backing: Backing): Promise<Running> {
   const { config, log } = options;
   const places = placesOf(options);
-  const opened = await open(options);
   const metrics = new Metrics();
-  const services = servicesOf(options, opened, metrics);
+  const services = servicesOf(options, backing, metrics);
   const counter = new ConnectionCounter(config.pop3.connections);
   const settings: ListenerOptions = {
     wheel: new DeadlineWheel(options.clock ?? systemClock),
@@ -73,16 +65,12 @@ export async function startPop3(options: Pop3Options): Promise<Running> {
     refused: (why, remote) => log.warn('connection refused', { remote, why }),
   };
   metrics.gauge('mstore_pop3_connections', 'POP3 connections that are open', () => counter.open);
-  const listeners = await listen(places, settings).catch(async (error: unknown) => {
-    await close(opened);
-    throw error;
-  });
+  const listeners = await listen(places, settings);
   return {
     ready: { pop3: listeners.map(({ address }) => address) },
     answer: (about, args) => answer(services.sessions, metrics, about, args),
     drain: async (deadlineMs) => {
       await Promise.all(listeners.map((listener) => listener.drain(deadlineMs)));
-      await close(opened);
     },
   };
 }
@@ -115,36 +103,18 @@ function placeBelow(directory: string, text: string): ListenAddress {
   return parseListenAddress(`unix:${directory}/${address.path}`);
 }
 
-async function open({ directory, config, clock }: Pop3Options): Promise<Opened> {
-  const { defaultDomain } = config.login;
-  const users = new SqliteDirectory(`${directory}/directory.sqlite`, {
-    detailSeparator: config.delivery.detailSeparator,
-    ...(defaultDomain !== '' && { defaultDomain }),
-    ...(clock !== undefined && { clock }),
-  });
-  return {
-    reading: await StoreReader.open(directory),
-    writer: new WriterLink(socketPath(directory)),
-    directory: new CachedDirectory(users, clock === undefined ? {} : { clock }),
-  };
-}
-
-async function close({ reading, writer, directory }: Opened): Promise<void> {
-  await writer.close();
-  await directory.close();
-  await reading.close();
-}
-
-function servicesOf(options: Pop3Options, opened: Opened, metrics: Metrics): Services {
+function servicesOf(options: Pop3Options, backing: Backing, metrics: Metrics): Services {
   const { config, log, clock = systemClock } = options;
   const { loginDelay, nul } = config.pop3;
   const mechanisms = [saslPlain, saslLogin];
   return {
-    ...opened,
+    reading: backing.reading,
+    writer: backing.writer,
+    directory: backing.directory,
     log,
     guard: new MemoryLoginGuard({ clock }),
     route: config.server.route,
-    listings: new Listings(opened.reading),
+    listings: new Listings(backing.reading),
     sessions: new SessionTable(clock),
     lastLogins: loginDelay === 0 ? undefined : new RecentSet(clock, loginDelay * 1_000, limits.loginTimes),
     damaged: new RecentSet(clock, Number.POSITIVE_INFINITY, limits.damagedMessages),
@@ -161,7 +131,6 @@ function servicesOf(options: Pop3Options, opened: Opened, metrics: Metrics): Ser
   };
 }
 
-/** Listens everywhere or nowhere. */
 async function listen(places: readonly Place[], options: ListenerOptions): Promise<Listener[]> {
   const listeners: Listener[] = [];
   try {

@@ -20,6 +20,7 @@ export { decodeRecord, type LogRecord, recordType } from './log/records.ts';
 export type { StoredMessage } from './mail/assemble.ts';
 export { inbox, mailboxName } from './mail/mailbox-name.ts';
 export { createStore, Store, StoreReader, type StoreReading } from './store.ts';
+export { type FileLock, lockFile, lockHolder } from './sys/file-lock.ts';
 export {
   type AccountId,
   allFlags,
