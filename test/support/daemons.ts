@@ -25,6 +25,7 @@ import {
   SessionTable,
   systemClock,
 } from '@mstore/net';
+import { Backing } from '@mstore/pop3d/internal/backing';
 import { startPop3 } from '@mstore/pop3d/internal/pop3d';
 import {
   type AccountId,
@@ -63,6 +64,7 @@ interface Listening {
   readonly lmtpd: Lmtpd;
   readonly lmtp: string;
   readonly pop3d: Running;
+  readonly backing: Backing;
   readonly server: WriterServer;
 }
 
@@ -127,14 +129,13 @@ export class Daemons implements AsyncDisposable {
     const server = await WriterServer.listen(this.store, socketPath(this.directory));
     const lmtpd = this.#lmtpd();
     const lmtp = await lmtpd.listen(parseListenAddress('127.0.0.1:0'));
-    const pop3d = await startPop3({
-      directory: this.directory,
-      config: { ...this.config, listen: { ...this.config.listen, pop3: ['127.0.0.1:0'] } },
-      log: this.#log('pop3d'),
-      sockets: [],
-      ...this.#clock(),
-    });
-    this.#running = { lmtpd, lmtp, pop3d, server };
+    const config = { ...this.config, listen: { ...this.config.listen, pop3: ['127.0.0.1:0'] } };
+    const backing = await Backing.open(this.directory, config, this.#options.clock);
+    const pop3d = await startPop3(
+      { directory: this.directory, config, log: this.#log('pop3d'), sockets: [], ...this.#clock() },
+      backing,
+    );
+    this.#running = { lmtpd, lmtp, pop3d, backing, server };
   }
 
   /** Where a protocol's daemon listens. */
@@ -214,6 +215,7 @@ export class Daemons implements AsyncDisposable {
     try {
       await this.#running?.lmtpd.drain(2_000);
       await this.#running?.pop3d.drain(2_000);
+      await this.#running?.backing.close();
       await this.#running?.server.close();
       await this.users.close();
       await this.administration.close();

@@ -1,7 +1,7 @@
 /** `mstore kick` */
 import { resolve } from 'node:path';
+import { normalAddress } from '@mstore/directory';
 import type { Command } from 'commander';
-import { normalAccountName } from './account-name.ts';
 import { type Run, works } from './command.ts';
 import { exit } from './errors.ts';
 import { askService } from './supervisor/control-client.ts';
@@ -19,7 +19,7 @@ export function addKick(program: Command): void {
 
 async function kick(run: Run): Promise<number> {
   const given = run.arg(0);
-  const names = [...new Set([given, normalAccountName(given), normalAccountName(given).toLowerCase()])];
+  const names = [...new Set([given, normalAddress(given) ?? given])];
   const { end } = await askService(resolve(run.directory), { ask: 'kick', names });
   const kicked = 'kicked' in end ? Number(end.kicked) : 0;
   noteSilent(run, end);
