@@ -5,7 +5,10 @@ const start = Buffer.from('From ');
 /** Octets of a From_ line; what is longer is none. */
 export const fromLineBytesMax = 1_000;
 
-const months = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
+const monthNames = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+const months = monthNames.map((name) => name.toLowerCase());
+
+const dayNames = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
 
 /** Weekday, month, day, time, and year, with a zone before or after the year or none. */
 const asctimePattern =
@@ -61,4 +64,13 @@ export async function* dropFromLine(octets: AsyncIterable<Buffer | string>): Asy
     if (some.length > 0) yield some;
   }
   if (state === 'undecided' && held.length > 0) yield held;
+}
+
+/** `Fri Nov 21 09:55:06 1997`, as a From_ line has it; from seconds since 1970. */
+export function asctime(seconds: number): string {
+  const date = new Date(seconds * 1000);
+  const [day, month] = [dayNames[date.getUTCDay()], monthNames[date.getUTCMonth()]];
+  const dayOfMonth = String(date.getUTCDate()).padStart(2, ' ');
+  const time = date.toISOString().slice(-13, -5);
+  return `${day} ${month} ${dayOfMonth} ${time} ${date.getUTCFullYear()}`;
 }

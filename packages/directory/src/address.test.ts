@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   addressText,
+  detailOf,
   formatAddress,
+  normalAddress,
   normalDomain,
   parseAddress,
   parseAliasAddress,
@@ -93,10 +95,24 @@ test('the first separator begins the detail', () => {
   assert.equal(split('ann+x', ''), undefined);
 });
 
+test('an address tells its detail whoever is behind it', () => {
+  assert.equal(detailOf('Ann+List@elsewhere.example', '+'), 'list');
+  assert.equal(detailOf('"ann lee+x"@d.example', '+'), 'x');
+  for (const none of ['ann@d.example', 'ann+@d.example', 'ann+x', '']) assert.equal(detailOf(none, '+'), undefined);
+  assert.equal(detailOf('ann+x@d.example', ''), undefined);
+});
+
 test('a local part is quoted where RFC 5321 wants it', () => {
   for (const text of ['ann@d', 'ann.smith+x@d', 'josé@d', '@d']) assert.equal(formatAddress(text), text);
   assert.equal(formatAddress('ann smith@d'), '"ann smith"@d');
   assert.equal(formatAddress('a"b\\c@d@d'), '"a\\"b\\\\c@d"@d');
   assert.equal(formatAddress('a..b@d'), '"a..b"@d');
   for (const text of ['ann smith@d', 'a"b\\c@d@d', 'a..b@d']) assert.equal(normal(formatAddress(text)), text);
+});
+
+test('an address is brought into our form, a name without domain into the default domain', () => {
+  assert.equal(normalAddress('"Ann"@Bücher.Example.'), 'ann@xn--bcher-kva.example');
+  assert.equal(normalAddress('ann'), undefined);
+  assert.equal(normalAddress('Ann', 'x.example'), 'ann@x.example');
+  assert.equal(normalAddress('two words', 'x.example'), undefined);
 });

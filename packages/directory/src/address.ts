@@ -78,6 +78,12 @@ export function addressText({ local, domain }: Address): string {
   return `${local}@${domain}`;
 }
 
+/** The address in our form, `local@domain`; undefined when it is none. A name without domain is one in the default domain. */
+export function normalAddress(given: string, defaultDomain?: string): string | undefined {
+  const address = parseLogin(given, defaultDomain);
+  return address === undefined ? undefined : addressText(address);
+}
+
 /** The address behind a key. */
 export function addressOf(text: string): Address {
   const at = text.lastIndexOf('@');
@@ -100,4 +106,11 @@ export function splitDetail(
   if (at < 1) return undefined;
   const base = { local: address.local.slice(0, at), domain: address.domain };
   return { base, detail: address.local.slice(at + separator.length) };
+}
+
+/** The detail that stands in an address, whoever is behind it, as a `Target` has it; undefined when there is none. */
+export function detailOf(given: string, separator: string): string | undefined {
+  const address = parseAddress(given);
+  const split = address === undefined ? undefined : splitDetail(address, separator.normalize('NFC').toLowerCase());
+  return split === undefined || split.detail === '' ? undefined : split.detail;
 }

@@ -1,8 +1,9 @@
 /**
  * Delivery, apart from the protocol that brought the message: who is behind a recipient, whether the message may go there,
  * the header lines it gets, and what became of it. LMTP, the pipe and `mstore deliver` differ only in how they say so.
+ * These are its words; `delivery-core.ts` does it.
  */
-import type { Target } from '@mstore/directory';
+import type { Target, User } from '@mstore/directory';
 import type { Placed, TakenMessage } from '@mstore/store';
 
 /**
@@ -38,6 +39,8 @@ export interface Recipient {
   readonly given: string;
   /** The users behind it, each with the detail; at least one. */
   readonly targets: readonly Target[];
+  /** What the directory says of each target, in the same order. */
+  readonly users: readonly User[];
 }
 
 /** What came with a message. */
@@ -64,3 +67,15 @@ export interface DeliveryRequest {
 
 /** What became of one recipient: where the message lies, or the weightiest reason why it does not (temporary before permanent). */
 export type DeliveryOutcome = { readonly ok: true; readonly placed: readonly Placed[] } | Refusal;
+
+/** What an administrator decides about delivery (`mstore.toml`). */
+export interface DeliverySettings {
+  /** Our name in Received lines. */
+  readonly name: string;
+  /** Of the routes that the directory gives, the one that leads here. */
+  readonly route: string;
+  /** Whether mail for a full account is tried again or bounces. */
+  readonly overQuota: 'temporary' | 'permanent';
+  /** Where mail for a detail goes that no mailbox is named after. */
+  readonly detail: 'inbox' | 'create';
+}

@@ -12,6 +12,7 @@
 import type { Connection } from './connection.ts';
 import { DotDecoder } from './dot-lines.ts';
 import { invariant, PeerError } from './errors.ts';
+import { Gathered } from './gathered.ts';
 import { limits } from './limits.ts';
 
 const cr = 13;
@@ -89,6 +90,33 @@ export class LineReader {
     return this.#message(decoder);
   }
 
+  /**
+   * As `dotLines`; a message that ends before more than `heldBytesMax` octets of it came is given whole. Octets of a whole one
+   * are the caller's, and may be a view of what was read.
+   * @throws {PeerError} gone, when the peer ends before the dot, or before it is known how the message comes
+   */
+  async dotMessage(heldBytesMax: number): Promise<Buffer | AsyncGenerator<Buffer, void, undefined>> {
+    const decoder = new DotDecoder();
+    this.#announce({ kind: 'dots', decoder });
+    const held = new Gathered();
+    while (held.bytes <= heldBytesMax) {
+      if (this.#at === this.#octets.length) await this.#contentHere();
+      const decoded = decoder.push(this.#octets.subarray(this.#at));
+      this.#octets = decoded.rest;
+      this.#at = 0;
+      for (const piece of decoded.content) held.push(piece);
+      if (!decoded.done) continue;
+      this.#content = undefined;
+      return held.whole();
+    }
+    return this.#messageFrom(held.whole(), decoder);
+  }
+
+  /** Reads what is left of a literal or a message, and keeps nothing of it. @throws {PeerError} gone */
+  async skip(): Promise<void> {
+    if (this.#content !== undefined) await this.#skipContent();
+  }
+
   /** Gives what was read ahead back to the connection, which someone else reads from now on. */
   release(): void {
     invariant(this.#content === undefined, 'content is read to its end before the connection changes hands');
@@ -123,6 +151,11 @@ export class LineReader {
       if (done) this.#content = undefined;
       yield* decoded.content;
     }
+  }
+
+  async *#messageFrom(held: Buffer, decoder: DotDecoder): AsyncGenerator<Buffer, void, undefined> {
+    yield held;
+    yield* this.#message(decoder);
   }
 
   async #skipContent(): Promise<void> {

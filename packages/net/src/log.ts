@@ -65,7 +65,7 @@ const secrets = ['password', 'secret', 'authorization', 'content', 'initialRespo
 
 /** The log of a process. */
 export function openLog(options: LogOptions): Log {
-  const to = options.to ?? stderr(options.bufferBytes ?? 0);
+  const to = options.to ?? toStandardError(options.bufferBytes ?? 0);
   return new Log(
     pino(
       {
@@ -83,11 +83,12 @@ export function openLog(options: LogOptions): Log {
   );
 }
 
-function stderr(minLength: number): DestinationStream {
-  if (minLength === 0) return destination({ dest: 2, sync: true });
-  const to = destination({ dest: 2, sync: true, minLength, periodicFlush: 100 });
-  // The last lines of a process are those that say how it ended.
-  process.on('exit', () => to.flushSync());
+function toStandardError(bufferBytes: number): DestinationStream {
+  if (bufferBytes === 0) return destination({ dest: 2, sync: true });
+  // One write takes what was gathered and the line that filled it.
+  const maxWrite = 2 * bufferBytes;
+  const to = destination({ dest: 2, sync: true, minLength: bufferBytes, maxWrite, periodicFlush: 100 });
+  process.once('exit', () => to.flushSync());
   return to;
 }
 

@@ -20,6 +20,7 @@ export { decodeRecord, type LogRecord, recordType } from './log/records.ts';
 export type { StoredMessage } from './mail/assemble.ts';
 export { inbox, mailboxName } from './mail/mailbox-name.ts';
 export { createStore, Store, StoreReader, type StoreReading } from './store.ts';
+export { type FileLock, lockFile, lockHolder } from './sys/file-lock.ts';
 export {
   type AccountId,
   allFlags,
@@ -36,7 +37,15 @@ export {
 export { type CheckOptions, type CheckReport, check } from './upkeep/check.ts';
 export type { Finding } from './upkeep/findings.ts';
 export { type RebuildOptions, type RebuildReport, rebuild } from './upkeep/rebuild.ts';
-export { readFrom, socketPath, type WorkingStore, type WorkOptions, workOn } from './work.ts';
+export {
+  type OwnStore,
+  openAsWriter,
+  readFrom,
+  socketPath,
+  type WorkingStore,
+  type WorkOptions,
+  workOn,
+} from './work.ts';
 export { WriterClient } from './writer/client.ts';
 export type { Change, ChangeKind, Listener } from './writer/feed.ts';
 export type { WantedAccount } from './writer/intents/account.ts';

@@ -44,21 +44,46 @@ export async function workOn(directory: string, options: WorkOptions = {}): Prom
   }
 }
 
-async function asWriter(directory: string, options: StoreOptions): Promise<WorkingStore> {
+/** A store of which this process is the writer. */
+export interface OwnStore {
+  readonly store: Store;
+  /** Answers what others asked, finishes, and gives the lock back. */
+  close(): Promise<void>;
+}
+
+/**
+ * Becomes the store's writer, with the socket for others, as soon as nobody else is.
+ * @throws {StoreError} noStore, locked after the wait, and what opening throws
+ */
+export async function openAsWriter(directory: string, options: WorkOptions = {}): Promise<OwnStore> {
+  const { clock } = options.ports ?? machinePorts;
+  const deadline = clock.monotonic() + (options.waitMs ?? limits.lockWaitMs);
+  for (;;) {
+    try {
+      return await ownStore(directory, options);
+    } catch (error) {
+      if (!isStoreError(error, 'locked') || clock.monotonic() > deadline) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, retryMs));
+  }
+}
+
+async function ownStore(directory: string, options: StoreOptions): Promise<OwnStore> {
   const store = await Store.open(directory, options);
   const server = await WriterServer.listen(store, socketPath(directory)).catch(async (error: unknown) => {
     await store.close();
     throw new StoreError('ioError', `cannot listen on ${socketPath(directory)}`, {}, error);
   });
-  return {
-    writer: store,
-    reading: store,
-    isWriter: true,
-    close: async () => {
-      await server.close();
-      await store.close();
-    },
+  const close = async (): Promise<void> => {
+    await server.close();
+    await store.close();
   };
+  return { store, close };
+}
+
+async function asWriter(directory: string, options: StoreOptions): Promise<WorkingStore> {
+  const { store, close } = await ownStore(directory, options);
+  return { writer: store, reading: store, isWriter: true, close };
 }
 
 async function tryConnect(directory: string): Promise<WriterClient | undefined> {
@@ -86,14 +111,22 @@ async function asClient(directory: string, client: WriterClient, options: StoreO
   };
 }
 
-/** For reading: beside a running writer, or, when nobody holds the lock, after recovery. @throws {StoreError} */
+/**
+ * For reading, while others write: the lock is held only where no writer runs and the last one did not finish its work, for as
+ * long as recovery takes. @throws {StoreError} noStore, newerFormat, corrupt, lostLog, catalogMissing, ioError
+ */
 export async function readFrom(directory: string, options: StoreOptions = {}): Promise<StoreReading> {
+  const reader = await StoreReader.open(directory, options);
+  if (reader.catalog().state()?.appliedLsn === reader.heap.durableLsn) return reader;
+  await reader.close();
   try {
-    return await Store.open(directory, options);
+    const recovered = await Store.open(directory, options);
+    await recovered.close();
   } catch (error) {
+    // A writer runs: what it has not applied yet comes with the snapshots of its catalog.
     if (!isStoreError(error, 'locked')) throw error;
-    return StoreReader.open(directory, options);
   }
+  return StoreReader.open(directory, options);
 }
 
 export function socketPath(directory: string): string {

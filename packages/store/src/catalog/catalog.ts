@@ -65,9 +65,10 @@ export class Catalog {
     return row === undefined ? undefined : { id, row };
   }
 
-  /** All accounts by id, deleted ones too. */
-  *accounts(): Generator<NamedAccount> {
-    const range = { from: Buffer.of(kind.row), to: Buffer.of(kind.row + 1) };
+  /** All accounts by id, deleted ones too; those above `after` when given. */
+  *accounts(after?: AccountId): Generator<NamedAccount> {
+    const from = after === undefined ? Buffer.of(kind.row) : Buffer.concat([kindU32Key(kind.row, after), Buffer.of(0)]);
+    const range = { from, to: Buffer.of(kind.row + 1) };
     for (const [key, row] of this.view.range(accountTable, range)) {
       yield { id: brandNumber<AccountId>(key.readUInt32BE(1)), row };
     }
@@ -83,6 +84,19 @@ export class Catalog {
     const id = brandNumber<MailboxId>(number);
     const row = this.mailbox(id);
     return row === undefined ? undefined : { id, row };
+  }
+
+  /** The first mailbox by name whose name differs from `name` in nothing but letter case, if in anything. */
+  mailboxNamedAlike(account: AccountId, name: string): NamedMailbox | undefined {
+    const wanted = name.normalize('NFC').toLowerCase();
+    const prefix = kindU32Key(kind.name, account);
+    for (const [key, number] of this.view.range(mailboxNameTable, { from: prefix, to: prefixEnd(prefix) })) {
+      if (key.toString('utf8', prefix.length).toLowerCase() !== wanted) continue;
+      const id = brandNumber<MailboxId>(number);
+      const row = this.mailbox(id);
+      if (row !== undefined) return { id, row };
+    }
+    return undefined;
   }
 
   /** The account's mailboxes by name. */

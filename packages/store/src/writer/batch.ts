@@ -82,6 +82,11 @@ export class Committer {
   #preparing = 0;
   #flushMs = 0.3;
   #failed: StoreError | undefined;
+  #tellFailed: (error: StoreError) => void = () => undefined;
+  /** Resolves with why the writer can take no more intents. */
+  readonly failed: Promise<StoreError> = new Promise((resolve) => {
+    this.#tellFailed = resolve;
+  });
   #closed = false;
   /** Batches committed since open; what the idle timer looks at. */
   batches = 0;
@@ -370,6 +375,7 @@ export class Committer {
     this.#failed ??= isStoreError(error)
       ? error
       : new StoreError('ioError', `the writer failed: ${errorText(error)}`, {}, error);
+    this.#tellFailed(this.#failed);
   }
 
   #refuseAll(error: StoreError): void {

@@ -1,0 +1,220 @@
+/**
+ * Delivery itself: recipients are looked up, and a message is placed for those that were found. Owns no protocol, no socket and
+ * no octet of the message; the writer decides about room and places, here is only asked what it will be asked.
+ *
+ * The usual delivery (one recipient whose account is as the directory has it) costs one look into the catalog and one request
+ * to the writer. Long lists go in slices, so that the event loop is not held.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Directory, User, UserId } from '@mstore/directory';
+import type { Clock } from '@mstore/net';
+import {
+  type Catalog,
+  type DeliveryResult,
+  type DeliveryTarget,
+  isStoreError,
+  type MailWriter,
+  mailboxName,
+  limits as storeLimits,
+} from '@mstore/store';
+import type { DeliveryOutcome, DeliveryRequest, DeliverySettings, Recipient, Refusal } from './delivery.ts';
+import { isTemporary, refusal, refusalOf, storeRefusal } from './errors.ts';
+import { limits } from './limits.ts';
+import { acceptRecipient, accountOf, type RecipientPorts } from './recipient.ts';
+import { TraceLines } from './trace.ts';
+
+export interface DeliveryOptions extends RecipientPorts {
+  readonly directory: Directory;
+  readonly writer: MailWriter;
+  /** The catalog as it is now. */
+  readonly catalog: () => Catalog;
+  readonly settings: DeliverySettings;
+  readonly clock: Clock;
+}
+
+/** A user and a detail, each once in a transaction, with the recipient that led there first. */
+interface Place {
+  readonly user: User;
+  readonly detail: string | undefined;
+  readonly given: string;
+}
+
+/** Delivers; several may be under way. */
+export class Delivery {
+  readonly #ports: DeliveryOptions;
+  /** May be replaced; what is under way goes on with the old ones. */
+  settings: DeliverySettings;
+
+  constructor(options: DeliveryOptions) {
+    this.#ports = options;
+    this.settings = options.settings;
+  }
+
+  /**
+   * Whether mail can be delivered to an address, given without angle brackets.
+   * @param announcedBytes the message's size as far as it is known
+   */
+  accept(address: string, announcedBytes?: number): Promise<Recipient | Refusal> {
+    return acceptRecipient(this.#ports, this.settings, address, announcedBytes);
+  }
+
+  /** Delivers a message; one outcome for each recipient, in order. What was placed is durable. */
+  async deliver(request: DeliveryRequest): Promise<DeliveryOutcome[]> {
+    const { settings } = this;
+    const { places, wanted } = placesOf(request.recipients);
+    const refused = await this.#prepareAccounts(places);
+    const lines = new TraceLines(settings.name, request.trace, this.#ports.clock.now());
+    const outcomes = await this.#place(request, await this.#targets(places, refused, lines, settings));
+    return wanted.map((indexes) => outcomeOf(indexes, outcomes, settings));
+  }
+
+  /** Makes accounts, or sets their quotas, where they are not as the directory has them. Gives those that must not be used. */
+  async #prepareAccounts(places: readonly Place[]): Promise<ReadonlyMap<UserId, Refusal>> {
+    const refused = new Map<UserId, Refusal>();
+    const unready = new Map<UserId, User>();
+    for (const [index, { user }] of places.entries()) {
+      if (index % limits.targetSlice === limits.targetSlice - 1) await nextTurn();
+      if (!isReady(this.#ports.catalog(), user)) unready.set(user.id, user);
+    }
+    const users = [...unready.values()];
+    for (let at = 0; at < users.length; at += limits.accountsAtOnce) {
+      await Promise.all(users.slice(at, at + limits.accountsAtOnce).map((user) => this.#ensure(user, refused)));
+    }
+    return refused;
+  }
+
+  async #ensure(user: User, refused: Map<UserId, Refusal>): Promise<void> {
+    const { address: name, quotaBytes, quotaMessages } = user;
+    try {
+      await this.#ports.writer.ensureAccount({ id: accountOf(user), name, quotaBytes, quotaMessages });
+    } catch (error) {
+      refused.set(user.id, refusalOf(error));
+    }
+  }
+
+  /** What the writer is to be asked for each place, or why it is not. */
+  async #targets(
+    places: readonly Place[],
+    refused: ReadonlyMap<UserId, Refusal>,
+    lines: TraceLines,
+    settings: DeliverySettings,
+  ): Promise<(DeliveryTarget | Refusal)[]> {
+    const targets: (DeliveryTarget | Refusal)[] = [];
+    for (const place of places) {
+      if (targets.length % limits.targetSlice === limits.targetSlice - 1) await nextTurn();
+      const known = refused.get(place.user.id);
+      if (known !== undefined) {
+        targets.push(known);
+        continue;
+      }
+      const account = accountOf(place.user);
+      const trace = lines.for(place.given);
+      if (place.detail === undefined) targets.push({ account, trace });
+      else targets.push({ account, trace, mailbox: await this.#mailboxFor(place.user, place.detail, settings) });
+    }
+    return targets;
+  }
+
+  /** The mailbox of that name in any letter case, as addresses have none; the writer takes INBOX where there is none. */
+  async #mailboxFor(user: User, detail: string, settings: DeliverySettings): Promise<string> {
+    const catalog = this.#ports.catalog();
+    const account = accountOf(user);
+    const known = catalog.mailboxNamed(account, detail) ?? catalog.mailboxNamedAlike(account, detail);
+    if (known !== undefined) return known.row.name;
+    if (settings.detail !== 'create') return detail;
+    try {
+      const name = mailboxName(detail);
+      await this.#ports.writer.createMailbox(account, name);
+      return name;
+    } catch (error) {
+      // No name for a mailbox, too many of them, or made by somebody else meanwhile: the writer finds a place all the same.
+      if (isStoreError(error)) return detail;
+      throw error;
+    }
+  }
+
+  async #place(request: DeliveryRequest, targets: readonly (DeliveryTarget | Refusal)[]): Promise<DeliveryOutcome[]> {
+    const { message, allOrNone = false } = request;
+    const ready = targets.filter((target): target is DeliveryTarget => !isRefusal(target));
+    const failed = targets.find(isRefusal);
+    if (ready.length === 0 || (allOrNone && failed !== undefined)) {
+      this.#ports.writer.discard(message);
+      return targets.map((target) => (isRefusal(target) ? target : (failed ?? nobody)));
+    }
+    let results: readonly DeliveryResult[];
+    try {
+      results = await this.#ask(request, ready);
+    } catch (error) {
+      const all = refusalOf(error);
+      return targets.map((target) => (isRefusal(target) ? target : all));
+    }
+    let next = 0;
+    return targets.map((target) => (isRefusal(target) ? target : outcomeOfResult(results[next++])));
+  }
+
+  /** More than the writer decides in one turn cannot be all or none: then all have had room when they were accepted. */
+  #ask({ message, allOrNone = false }: DeliveryRequest, targets: readonly DeliveryTarget[]): Promise<DeliveryResult[]> {
+    const isTogether = allOrNone && targets.length > 1 && targets.length <= storeLimits.recipientsTogether;
+    return this.#ports.writer.deliver(message, targets, isTogether ? { allOrNone } : {});
+  }
+}
+
+const nobody: Refusal = refusal('storage', 'nobody to deliver to');
+
+function isRefusal(target: DeliveryTarget | Refusal): target is Refusal {
+  return 'kind' in target;
+}
+
+/** Whether the catalog shows the account as the directory has it. */
+function isReady(catalog: Catalog, user: User): boolean {
+  const row = catalog.account(accountOf(user));
+  return (
+    row !== undefined &&
+    !row.deleted &&
+    // One made before its user has its name in other letters.
+    row.name.toLowerCase() === user.address &&
+    row.quotaBytes === user.quotaBytes &&
+    row.quotaMessages === user.quotaMessages
+  );
+}
+
+/** The places that the recipients lead to, each once, and for each recipient which of them are its own. */
+function placesOf(recipients: readonly Recipient[]): { readonly places: Place[]; readonly wanted: number[][] } {
+  const places: Place[] = [];
+  const indexes = new Map<string, number>();
+  const wanted = recipients.map(({ given, targets, users }) =>
+    targets.flatMap(({ userId, detail }, at) => {
+      const user = users[at];
+      if (user === undefined) return [];
+      const key = `${userId} ${detail ?? ''}`;
+      let index = indexes.get(key);
+      if (index === undefined) {
+        index = places.push({ user, detail, given }) - 1;
+        indexes.set(key, index);
+      }
+      return [index];
+    }),
+  );
+  return { places, wanted };
+}
+
+function outcomeOfResult(result: DeliveryResult | undefined): DeliveryOutcome {
+  if (result === undefined) return nobody;
+  return result.ok ? { ok: true, placed: [result.placed] } : storeRefusal(result.code, result.message);
+}
+
+/** What a recipient is told that leads to several places: the weightiest. */
+function outcomeOf(
+  indexes: readonly number[],
+  outcomes: readonly DeliveryOutcome[],
+  { overQuota }: DeliverySettings,
+): DeliveryOutcome {
+  const [only] = indexes;
+  if (indexes.length === 1 && only !== undefined) return outcomes[only] ?? nobody;
+  const own = indexes.flatMap((index) => outcomes[index] ?? []);
+  const refusals = own.filter((outcome) => !outcome.ok);
+  const weightiest = refusals.find(({ kind }) => isTemporary(kind, overQuota)) ?? refusals[0];
+  if (weightiest !== undefined) return weightiest;
+  if (own.length === 0) return nobody;
+  return { ok: true, placed: own.flatMap((outcome) => (outcome.ok ? outcome.placed : [])) };
+}

@@ -1,0 +1,56 @@
+/** mstore-lda without a daemon: as the store's writer, or as a client of the command that is. */
+import { hostname } from 'node:os';
+import { SqliteDirectory } from '@mstore/directory';
+import { sessionId, systemClock } from '@mstore/net';
+import { type Config, loadConfig, type WorkingStore, workOn } from '@mstore/store';
+import { Delivery } from './delivery-core.ts';
+import type { LdaAnswer } from './exit-codes.ts';
+import { deliverPiped } from './pipe-delivery.ts';
+
+/** Delivers into the store of a directory. @throws what keeps the message with the mail server */
+export async function deliverAlone(
+  directory: string,
+  args: readonly string[],
+  octets: AsyncIterable<Buffer>,
+): Promise<LdaAnswer> {
+  const { config } = await loadConfig(directory);
+  const { messageBytes } = config.limits;
+  const store = await workOn(directory, { messageBytes, segmentBytes: config.heap.segmentBytes });
+  try {
+    return await deliverTo(store, directory, config, args, octets);
+  } finally {
+    // What was answered is durable by now: a store that does not close well must not have it delivered once more.
+    await store.close().catch(() => undefined);
+  }
+}
+
+async function deliverTo(
+  { writer, reading }: WorkingStore,
+  path: string,
+  config: Config,
+  args: readonly string[],
+  octets: AsyncIterable<Buffer>,
+): Promise<LdaAnswer> {
+  const { login, delivery: details, quota, server } = config;
+  const { detailSeparator } = details;
+  const directory = new SqliteDirectory(`${path}/directory.sqlite`, { detailSeparator, storeServer: server.route });
+  try {
+    const delivery = new Delivery({
+      directory,
+      writer,
+      catalog: () => reading.catalog(),
+      settings: {
+        name: server.name === '' ? hostname() || 'localhost' : server.name,
+        route: server.route,
+        overQuota: quota.overQuota,
+        detail: details.detail,
+      },
+      clock: systemClock,
+    });
+    const settings = { defaultDomain: login.defaultDomain, detailSeparator };
+    const { answer } = await deliverPiped({ delivery, writer, settings }, sessionId(), args, octets);
+    return answer;
+  } finally {
+    await directory.close();
+  }
+}

@@ -1,0 +1,131 @@
+/**
+ * The writer's process: the store's one writer with its socket, and the doors that mail comes in by, so that a delivery
+ * crosses no other process. Started by `mstore serve`, which owns the listening sockets:
+ *
+ *     writer-main.js --data DIR [--config FILE] [--socket=lmtp:FD:ADDRESS]... [--socket=lda:FD:ADDRESS]
+ *
+ * A store that has failed ends the process with exit code 74 (EX_IOERR): the next one recovers what was acknowledged.
+ */
+import { hostname } from 'node:os';
+import { parseArgs } from 'node:util';
+import { CachedDirectory, SqliteDirectory } from '@mstore/directory';
+import {
+  type InheritedSocket,
+  type Log,
+  Metrics,
+  openLog,
+  parseSocketArgument,
+  type Running,
+  runProcess,
+  SessionTable,
+  systemClock,
+} from '@mstore/net';
+import { type Config, loadConfig, type OwnStore, openAsWriter } from '@mstore/store';
+import type { DeliverySettings } from './delivery.ts';
+import { Delivery } from './delivery-core.ts';
+import { DeliveryLog } from './delivery-log.ts';
+import { limits } from './limits.ts';
+import { Lmtpd } from './lmtpd.ts';
+
+const failedExit = 74;
+
+function settingsOf({ server, quota, delivery }: Config): DeliverySettings {
+  const name = server.name === '' ? hostname() || 'localhost' : server.name;
+  return { name, route: server.route, overQuota: quota.overQuota, detail: delivery.detail };
+}
+
+function directoryOf(data: string, { delivery, login, server }: Config): CachedDirectory {
+  const sqlite = new SqliteDirectory(`${data}/directory.sqlite`, {
+    detailSeparator: delivery.detailSeparator,
+    storeServer: server.route,
+    ...(login.defaultDomain !== '' && { defaultDomain: login.defaultDomain }),
+  });
+  return new CachedDirectory(sqlite);
+}
+
+async function start(data: string, sockets: readonly InheritedSocket[], config: Config, log: Log): Promise<Running> {
+  const own = await openAsWriter(data, {
+    messageBytes: config.limits.messageBytes,
+    segmentBytes: config.heap.segmentBytes,
+  });
+  const { store } = own;
+  const directory = directoryOf(data, config);
+  const metrics = new Metrics();
+  const sessions = new SessionTable();
+  const record = new DeliveryLog(log, metrics);
+  const catalog = (): ReturnType<typeof store.catalog> => store.catalog();
+  const settings = settingsOf(config);
+  const delivery = new Delivery({ directory, writer: store, catalog, settings, clock: systemClock });
+  const lmtpd = new Lmtpd({
+    delivery,
+    writer: store,
+    expectDelivery: () => store.expectDelivery(),
+    messageBytes: config.limits.messageBytes,
+    log,
+    record,
+    clock: systemClock,
+    sessions,
+    connectionsMax: config.lmtp.connections,
+  });
+  const lmtp: string[] = [];
+  for (const { name, fd, address } of sockets) {
+    if (name === 'lmtp') lmtp.push(await lmtpd.listenOn(fd, address));
+    // The server of the socket `lda` is attached here.
+    else if (name !== 'lda') throw new Error(`no use for a socket named ${name}`);
+  }
+  const drain = (deadlineMs: number): Promise<void> => lmtpd.drain(deadlineMs);
+  endWithStore(own, log, drain);
+  return {
+    ready: { lmtp },
+    drain: async (deadlineMs) => {
+      await drain(deadlineMs);
+      await own.close();
+      await directory.close();
+    },
+    reload: async () => {
+      delivery.settings = settingsOf((await loadConfig(data, values.config)).config);
+    },
+    answer: async (about, args) => answer(about, args, sessions, metrics),
+  };
+}
+
+async function answer(
+  about: string,
+  [kind = '', which = '']: readonly string[],
+  sessions: SessionTable,
+  metrics: Metrics,
+): Promise<unknown> {
+  if (about === 'who') return sessions.rows();
+  if (about === 'metrics') return metrics.json();
+  if (about === 'kick') return sessions.kick(kind === 'id' ? { id: which } : { login: which });
+  throw new Error(`no answer about ${about}`);
+}
+
+/** When the store can take nothing any more, sessions get their last replies, and the process ends. */
+function endWithStore({ store }: OwnStore, log: Log, drain: (deadlineMs: number) => Promise<void>): void {
+  void store.failed.then(async (error) => {
+    log.error('the store failed: ending, so that it is opened again and recovers', {}, error);
+    await drain(limits.failedDrainMs);
+    process.exit(failedExit);
+  });
+}
+
+const { values } = parseArgs({
+  options: {
+    data: { type: 'string' },
+    config: { type: 'string' },
+    socket: { type: 'string', multiple: true, default: [] },
+  },
+});
+const data = values.data ?? '';
+const early = openLog({ name: 'writer' });
+const loaded = await loadConfig(data, values.config).catch((error: unknown) => {
+  early.fatal('not started', {}, error);
+  return process.exit(78);
+});
+const { config } = loaded;
+const log = openLog({ name: 'writer', level: config.server.logLevel, bufferBytes: limits.logBufferBytes });
+const drainMs = config.server.drain * 1_000;
+await runProcess({ log, drainMs, endWithParent: true }, () =>
+  start(data, values.socket.map(parseSocketArgument), config, log),
+);
