@@ -22,7 +22,6 @@ import type {
   OnDamage,
   ScannedRecord,
   SegmentState,
-  StoredRecord,
 } from './location.ts';
 import {
   indexBelow,
@@ -254,8 +253,26 @@ export class Heap {
    * @throws {StoreError} corrupt with details `{segment, offset, lsn}`; ask `isSegmentGone`; ioError
    */
   async read(lsn: Lsn, bytes?: number): Promise<HeapRecord> {
-    const { stored, segment } = await this.#locateAndRead(lsn, bytes);
-    return decodeStored(stored, segment);
+    const segment = this.#candidate(lsn);
+    let failure: unknown;
+    let gone = segment === undefined;
+    if (segment !== undefined) {
+      try {
+        return decodeStored(await readStored(this.#files, segment, lsn, bytes), segment);
+      } catch (error) {
+        gone = isStoreError(error) && errnoOf(error.cause) === 'ENOENT';
+        if (!gone && (this.#writer !== undefined || lsn < segment.endLsn)) throw error;
+        failure = error;
+      }
+    }
+    // Its segment was dropped, or the place lies in one that is news.
+    await this.refresh();
+    const again = this.#candidate(lsn);
+    if (again !== undefined && again.number !== segment?.number) {
+      return decodeStored(await readStored(this.#files, again, lsn, bytes), again);
+    }
+    if (!gone) throw failure;
+    throw segmentGone(lsn, failure);
   }
 
   /** One past the last octet of the newest segment's file as it is now, whatever of that is durable or void. */
@@ -357,29 +374,6 @@ export class Heap {
   #candidate(lsn: Lsn): Segment | undefined {
     const ahead = this.#writer === undefined && lsn >= this.#newest.endLsn;
     return ahead ? this.#newest : this.#holding(lsn);
-  }
-
-  async #locateAndRead(lsn: Lsn, bytes?: number): Promise<{ stored: StoredRecord; segment: Segment }> {
-    const segment = this.#candidate(lsn);
-    let failure: unknown;
-    let gone = segment === undefined;
-    if (segment !== undefined) {
-      try {
-        return { stored: await readStored(this.#files, segment, lsn, bytes), segment };
-      } catch (error) {
-        gone = isStoreError(error) && errnoOf(error.cause) === 'ENOENT';
-        if (!gone && (this.#writer !== undefined || lsn < segment.endLsn)) throw error;
-        failure = error;
-      }
-    }
-    // Its segment was dropped, or the place lies in one that is news.
-    await this.refresh();
-    const again = this.#candidate(lsn);
-    if (again !== undefined && again.number !== segment?.number) {
-      return { stored: await readStored(this.#files, again, lsn, bytes), segment: again };
-    }
-    if (!gone) throw failure;
-    throw segmentGone(lsn, failure);
   }
 
   #reload(): Promise<void> {
