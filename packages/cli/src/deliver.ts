@@ -8,9 +8,11 @@ import {
   Delivery,
   type DeliveryOutcome,
   type DeliveryRequest,
+  dropFromLine,
   type Recipient,
   type Refusal,
   type RefusalKind,
+  reversePathOf,
 } from '@mstore/lda';
 import { systemClock } from '@mstore/net';
 import type { Catalog, Config, NamedAccount, WorkingStore } from '@mstore/store';
@@ -19,9 +21,7 @@ import { findAccount, withWriter } from './access.ts';
 import { type Run, works } from './command.ts';
 import { openDirectory, userOfAccount } from './directory.ts';
 import { CommandError, exit, failureOf } from './errors.ts';
-import { dropFromLine } from './from-line.ts';
-import { reversePathOf } from './reverse-path.ts';
-import { counted } from './text.ts';
+import { counted, safeText } from './text.ts';
 
 const manual = `
 Delivers one message, from FILE or standard input, to each --user: the address of a user or of an alias. It gets Return-Path,
@@ -89,6 +89,8 @@ async function deliver(run: Run, options: DeliverOptions): Promise<number> {
   const users = options.user ?? [];
   if (users.length === 0) throw new CommandError(exit.tryAgain, 'nobody to deliver to: give --user NAME');
   const sender = reversePathOf(options.sender);
+  if (sender === undefined)
+    throw new CommandError(exit.tryAgain, `the sender is no address: ${safeText(options.sender ?? '')}`);
   const [file] = run.args;
   if (file !== undefined && (await stat(file)).isDirectory())
     throw new CommandError(exit.tryAgain, `${file}: is a directory`);
