@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -24,7 +25,7 @@ test('addresses and names that cannot be are refused in one line that names them
   await refused(2, `lmtp=unix:${'long/'.repeat(30)}`, /the path has \d+ octets/);
   await refused(78, 'pop3=0.0.0.0:0', /there is no TLS yet.*pop3\.plaintextAnywhere/);
   await refused(69, 'lmtp=192.0.2.1:24', /cannot listen for lmtp on 192\.0\.2\.1:24: this machine has no such address/);
-  await refused(69, 'lmtp=unix:no/folder', /cannot listen for lmtp on unix:\S+\/no\/folder: its folder does not exist/);
+  await refused(77, 'lmtp=unix:no/folder', /cannot listen for lmtp on unix:\S+\/no\/folder: its folder does not exist/);
   writeFileSync(join(store.directory, 'file'), '');
   await refused(69, 'pop3=unix:file', /there is a file that is not a socket/);
   assert.ok(!existsSync(join(store.directory, 'run/ready.json')));
@@ -40,11 +41,14 @@ test('a wrong configuration and a directory without a store are refused with the
   assert.match(await store.refused(78, ['serve', '--config', file]), /own\.toml: unknown key listen\.smtp/);
   const none = ['serve', '--data', join(store.folder, 'none')];
   assert.match(refusal(66, none, await mstore(none)), /no store in \S+none .*mstore init/);
+  await rm(join(store.directory, 'directory.sqlite'));
+  assert.match(await store.refused(72, ['serve']), /directory\.sqlite is missing: bring it back, or/);
 });
 
-test('what the configuration lists is opened where nothing is given, and a taken port is replaced when any will do', async () => {
+test('what the configuration lists is opened where nothing is given, and a taken port is replaced when any will do', async (t) => {
   await using store = await ServedStore.make();
   const taken = createServer().listen(0, '127.0.0.1');
+  t.after(() => taken.close());
   await once(taken, 'listening');
   const address = taken.address();
   const port = typeof address === 'object' ? address?.port : 0;
@@ -60,7 +64,6 @@ test('what the configuration lists is opened where nothing is given, and a taken
   );
   assert.match(refused.stderr, why);
   const { lmtp, pop3, metrics } = await store.pretend('--any-port').ready();
-  taken.close();
   assert.deepEqual(lmtp, [`unix:${store.directory}/run/a.sock`]);
   for (const [at] of [pop3, metrics]) assert.notEqual(at, `127.0.0.1:${port}`);
 });

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { DirectoryAdministration } from '@mstore/directory';
 import { parseListenAddress } from '@mstore/net';
 import { createStore, Store } from '@mstore/store';
 import { tempDirectory } from '../support/temp.ts';
@@ -130,6 +131,7 @@ export class ServedStore implements AsyncDisposable {
     const temp = await tempDirectory();
     const store = new ServedStore(temp.path, async () => temp[Symbol.asyncDispose]());
     await createStore(store.directory);
+    await (await DirectoryAdministration.create(join(store.directory, 'directory.sqlite'))).close();
     return store;
   }
 

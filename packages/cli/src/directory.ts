@@ -129,7 +129,8 @@ async function lookUp(
   }
 }
 
-async function checkThere(run: Run): Promise<void> {
+/** @throws CommandError systemFile where it is missing @throws {StoreError} noStore where all is */
+export async function checkThere(run: Run): Promise<void> {
   if (await isThere(pathOf(run))) return;
   const { directory } = run;
   if (!(await isStore(machinePorts.fs, directory))) throw new StoreError('noStore', `no store in ${directory}`);

@@ -1,10 +1,10 @@
 /** `mstore serve` */
 import { resolve } from 'node:path';
-import { DirectoryAdministration, isDirectoryError } from '@mstore/directory';
+import { DirectoryAdministration } from '@mstore/directory';
 import { openLog, runProcess, systemClock } from '@mstore/net';
-import { isStore, machinePorts, StoreError } from '@mstore/store';
 import type { Command } from 'commander';
 import { type Run, works } from './command.ts';
+import { checkThere } from './directory.ts';
 import { sayFailure } from './errors.ts';
 import { limits } from './supervisor/limits.ts';
 import { listening } from './supervisor/listen.ts';
@@ -26,8 +26,8 @@ SIGTERM and SIGINT: no new sessions, those there are have server.drain seconds, 
 ends all at once. SIGHUP: the configuration is read again, or stays when the new one is wrong; the log says what waits for a
 restart.
 
-Exit codes: 0 stopped; 69 an address is taken, or a part did not start; 75 another service runs in DIR; 66 no store; 78 the
-configuration is wrong.`;
+Exit codes: 0 stopped; 69 an address is taken, or a part did not start; 75 another service runs in DIR; 66 no store; 72 its
+directory of users is missing; 78 the configuration is wrong.`;
 
 export interface ServeOptions {
   readonly config?: string;
@@ -58,7 +58,7 @@ export async function serve(run: Run, options: ServeOptions): Promise<number> {
   const settings = await Settings.load(directory, configFile);
   const { config, path } = settings.loaded;
   const places = listening({ directory, config, file: path, given: options.listen ?? [] });
-  if (!(await isStore(machinePorts.fs, directory))) throw new StoreError('noStore', `no store in ${directory}`);
+  await updateDirectory(run, config.delivery.detailSeparator);
   const log = openLog({ name: 'mstore', level: config.server.logLevel });
   const drainMs = config.server.drain * 1_000;
   const tell = options.tell ?? ((at: Addresses) => tellAddresses(run, at));
@@ -66,7 +66,6 @@ export async function serve(run: Run, options: ServeOptions): Promise<number> {
   const allMs = 2 * drainMs + limits.killGraceMs;
   const startFailed = (error: unknown): number => sayFailure(error).exit;
   await runProcess({ log, drainMs: allMs, startFailed }, async (stopping) => {
-    await makeDirectory(`${directory}/directory.sqlite`, config.delivery.detailSeparator);
     const { programs = ours } = options;
     const common = { directory, configFile, settings, programs, log, clock: systemClock, drainMs };
     const what = { ...common, listening: places, anyPort: options.anyPort ?? false, ready: tell };
@@ -79,13 +78,13 @@ export async function serve(run: Run, options: ServeOptions): Promise<number> {
 
 type Addresses = Readonly<Record<string, readonly string[]>>;
 
-/** The daemons read the directory; who they read it from must have been there once. */
-async function makeDirectory(path: string, detailSeparator: string): Promise<void> {
-  const administration = await DirectoryAdministration.create(path, { detailSeparator }).catch((error: unknown) => {
-    if (!isDirectoryError(error, 'exists')) throw error;
-    return DirectoryAdministration.open(path, { detailSeparator });
-  });
-  await administration.close();
+/**
+ * Brings the directory up to date, which the daemons only read. One that is missing is not made: an empty one would make every
+ * recipient unknown, and mail servers would bounce what they have for them.
+ */
+async function updateDirectory(run: Run, detailSeparator: string): Promise<void> {
+  await checkThere(run);
+  await (await DirectoryAdministration.open(`${run.directory}/directory.sqlite`, { detailSeparator })).close();
 }
 
 function tellAddresses(run: Run, at: Addresses): void {

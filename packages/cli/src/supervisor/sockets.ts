@@ -66,12 +66,13 @@ const reasons: Readonly<Record<string, string>> = {
   EADDRINUSE: 'another program listens there',
   EADDRNOTAVAIL: 'this machine has no such address',
   EACCES: 'permission denied',
-  ENOENT: 'its folder does not exist',
 };
 
 function refusal(name: string, address: ListenAddress, error: unknown): CommandError {
   const errno = errnoOf(error) ?? '';
   const code = errno === 'EACCES' ? exit.noPermission : exit.unavailable;
-  const why = reasons[errno] ?? errorText(error);
+  // One errno for both, of the library that Node calls.
+  const isFolder = address.kind === 'unix' && errno === 'EACCES';
+  const why = isFolder ? 'its folder does not exist, or is not ours to write' : (reasons[errno] ?? errorText(error));
   return new CommandError(code, `cannot listen for ${name} on ${formatListenAddress(address)}: ${why}`);
 }
