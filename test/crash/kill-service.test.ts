@@ -18,11 +18,11 @@ import { assertClean } from '../support/temp-store.ts';
 import { type Addresses, Books, type LoadOptions, readMail, readOnce, sendMail } from './service-load.ts';
 
 const users = ['ann@example.org', 'bob@example.org', 'eve@example.org', 'joe@example.org'] as const;
-const kills = counts(12, 200);
+const kills = counts(15, 200);
 const patienceMs = 60_000;
 
 /** Killed in turn; the supervisor's end lets its back-off begin anew. */
-const victims = ['writer', 'pop3', 'supervisor'] as const;
+const victims = ['writer', 'pop3', 'writer', 'pop3', 'supervisor'] as const;
 
 async function until(what: string, condition: () => boolean): Promise<void> {
   const deadline = performance.now() + patienceMs;
