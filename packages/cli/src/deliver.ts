@@ -2,12 +2,12 @@
 import { randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import type { Directory } from '@mstore/directory';
 import {
   Delivery,
   type DeliveryOutcome,
   type DeliveryRequest,
+  deliverySettings,
   dropFromLine,
   type Recipient,
   type Refusal,
@@ -114,13 +114,7 @@ async function deliver(run: Run, options: DeliverOptions): Promise<number> {
 }
 
 function deliveryTo({ writer, reading }: WorkingStore, directory: Directory, config: Config): Delivery {
-  const name = config.server.name === '' ? hostname() || 'localhost' : config.server.name;
-  const settings = {
-    name,
-    route: config.server.route,
-    overQuota: config.quota.overQuota,
-    detail: config.delivery.detail,
-  };
+  const settings = deliverySettings(config);
   return new Delivery({ directory, writer, catalog: () => reading.catalog(), settings, clock: systemClock });
 }
 
