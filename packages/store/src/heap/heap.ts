@@ -14,15 +14,7 @@ import type { BatchBuilder } from './batch.ts';
 import { type Segment, stateOf } from './chain.ts';
 import { asStoreError, closeQuietly, type HeapCounters, SegmentFiles } from './files.ts';
 import type { ListedSegment } from './format.ts';
-import type {
-  Commit,
-  DamageKind,
-  HeapRecord,
-  HighWater,
-  OnDamage,
-  ScannedRecord,
-  SegmentState,
-} from './location.ts';
+import type { Commit, DamageKind, HeapRecord, HighWater, OnDamage, ScannedRecord, SegmentState } from './location.ts';
 import {
   indexBelow,
   lastOf,
