@@ -19,8 +19,8 @@ export const limits = {
   heldBytes: 262_144, // 256 * KiB
   /** commands that are wrong, one after the other, before a peer is told to go. */
   errorsInRow: 20,
-  /** commands done before the event loop gets a turn: about 5 ms of recipients that nobody remembers. */
-  commandSlice: 100,
+  /** commands done before the event loop gets a turn: about 4 ms of recipients that nobody remembers. */
+  commandSlice: 50,
   /** targets looked up, described or reported before the event loop gets a turn: about 5 ms. */
   targetSlice: 250,
   /** accounts made at the same time: each changes some twenty rows. */
@@ -48,4 +48,6 @@ export const limits = {
   ldaIdleMs: 30_000,
   /** ms in which an mstore-lda alone waits for its input or its daemon; a trampoline's patience. */
   ldaPatienceMs: 300_000,
+  /** ms between the end of the input and the belief in it, for a signal on its way to stop us; starting Node takes ten times as long. */
+  signalGraceMs: 10,
 } as const;

@@ -122,13 +122,13 @@ class NodeFile implements FileHandle {
     });
   }
 
-  size(): Promise<number> {
-    return new Promise((resolve, reject) => {
-      fs.fstat(this.#fd, (error, stats) => {
-        if (error) reject(naming(this.#path, error));
-        else resolve(stats.size);
-      });
-    });
+  /** Of an open file, which the kernel knows without the disk. */
+  async size(): Promise<number> {
+    try {
+      return fs.fstatSync(this.#fd).size;
+    } catch (error) {
+      throw error instanceof Error ? naming(this.#path, error) : error;
+    }
   }
 
   close(): Promise<void> {
