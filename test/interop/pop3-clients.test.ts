@@ -337,6 +337,7 @@ server = 127.0.0.1
 port = ${service.port('pop3')}
 username = ${addressOf('getmail')}
 password = ${commonPassword}
+timeout = 5
 
 [destination]
 type = Maildir
@@ -354,20 +355,31 @@ received = false
     await chown(maildir, nobody.uid, nobody.gid);
   }
   const wanted = await service.maildrop(addressOf('getmail'));
-  const ran = await run(getmail, ['--rcfile', file, '--getmaildir', place], {
-    ...user,
-    env: { ...process.env, HOME: place },
-  });
-  assert.equal(ran.code, 0, ran.stdout + ran.stderr);
-  const got = await filesIn(join(maildir, 'new'), /Q(\d+)/);
+  const args = ['--rcfile', file, '--getmaildir', place];
+  // getmail 6.18 may miss the end of the process that writes a message: it gives up after its timeout, and fetches that one again.
+  for (let runs = 0; runs < 5 && (await service.maildrop(addressOf('getmail'))).length > 0; runs++) {
+    const ran = await run(getmail, args, { ...user, env: { ...process.env, HOME: place } });
+    if (!ran.stderr.includes('waiting child pid')) assert.equal(ran.code, 0, ran.stdout + ran.stderr);
+  }
+  assert.deepEqual(await service.maildrop(addressOf('getmail')), []);
+  const files = await filesIn(join(maildir, 'new'), /Q(\d+)/);
+  const got = new Map(files.map((octets) => [deliveryOf(octets), octets]));
+  assert.equal(got.size, wanted.length);
   const originals = wanted.map(withLf);
   const passed = await throughGetmail(place, originals);
-  assertAll(got.map(bodyOf), passed.map(bodyOf));
+  const inOrder = wanted.map((octets) => got.get(deliveryOf(octets)) ?? Buffer.alloc(0));
+  assertAll(inOrder.map(bodyOf), passed.map(bodyOf));
   const same = passed.filter((octets, at) => bodyOf(octets).equals(bodyOf(originals[at] ?? Buffer.alloc(0))));
   t.diagnostic(`${same.length} of ${wanted.length} bodies as they were`);
   assert.ok(same.length > 0.8 * wanted.length);
-  assert.deepEqual(await service.maildrop(addressOf('getmail')), []);
 });
+
+/** What our Received field calls the delivery. */
+function deliveryOf(octets: Buffer): string {
+  const id = /^Received: [^;]*\bid (\w+)/m.exec(octets.toString('latin1'))?.[1];
+  assert.ok(id);
+  return id;
+}
 
 /** Behind the first empty line. */
 function bodyOf(octets: Buffer): Buffer {
