@@ -98,6 +98,7 @@ export class Daemons implements AsyncDisposable {
     this.#remove = remove;
     const sqlite = new SqliteDirectory(`${parts.directory}/directory.sqlite`, {
       detailSeparator: parts.config.delivery.detailSeparator,
+      storeServer: parts.config.server.route,
       changePollMs: 50,
     });
     // Nothing is kept fresh: what a test changes is seen at once.
@@ -150,6 +151,17 @@ export class Daemons implements AsyncDisposable {
 
   connect(protocol: 'lmtp' | 'pop3', patience?: number): Promise<Peer> {
     return Peer.connect(this.address(protocol), patience);
+  }
+
+  /** Tells the daemons to stop: no new connections, and those there are end at their next command. */
+  drain(): void {
+    void this.#running?.lmtpd.drain(patienceMs);
+    void this.#running?.pop3d.drain(patienceMs);
+  }
+
+  /** Closes the writer's socket, as if its process had ended. */
+  async endWriter(): Promise<void> {
+    await this.#running?.server.close();
   }
 
   /** How many connections a daemon has. */
