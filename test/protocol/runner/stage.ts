@@ -1,6 +1,5 @@
 /** What transcripts of LMTP and POP3 play on: the daemons in this process, and the words for what is done beside them. */
 import assert from 'node:assert/strict';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type Clock, systemClock } from '@mstore/net';
 import { UidSet } from '@mstore/store';
 import { Daemons, until } from '../../support/daemons.ts';
@@ -10,6 +9,8 @@ import type { Transcript } from './transcript.ts';
 
 /** The machine's clock, put forward now and then. */
 class JumpingClock implements Clock {
+  /** How often it was looked at. */
+  looks = 0;
   #aheadMs = 0;
 
   jump(ms: number): void {
@@ -21,6 +22,7 @@ class JumpingClock implements Clock {
   }
 
   monotonic(): number {
+    this.looks += 1;
     return systemClock.monotonic() + this.#aheadMs;
   }
 }
@@ -83,8 +85,8 @@ const actions: readonly (readonly [RegExp, Action])[] = [
 
 async function pass({ clock, words: [count, unit] }: Doing): Promise<void> {
   clock.jump(Number(count) * (unit === 'minutes' ? 60_000 : 1_000));
-  // The deadlines of the daemons look at the clock four times a second.
-  await sleep(600);
+  const seen = clock.looks;
+  await until('the deadlines were looked at', () => clock.looks > seen + 4);
 }
 
 async function append({ daemons, words: [address = '', uidl = ''], content, variables }: Doing): Promise<void> {
