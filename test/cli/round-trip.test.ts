@@ -32,9 +32,9 @@ test('octets survive import, and export and import in every form', async () => {
   for (const form of ['mbox', 'maildir', 'eml']) {
     const out = join(store.folder, form);
     await store.done(['export', form, out, '--user', 'ada@x']);
-    await store.done(['user', 'add', form]);
-    await store.done(['import', form, out, '--user', form]);
-    assert.deepEqual(await store.octets(form), expected, form);
+    await store.done(['user', 'add', `${form}@x`, '--no-password']);
+    await store.done(['import', form, out, '--user', `${form}@x`]);
+    assert.deepEqual(await store.octets(`${form}@x`), expected, form);
   }
 });
 

@@ -62,6 +62,16 @@ test('users are added, shown, disabled, enabled, listed and removed', async () =
   assert.match(await store.done(['user', 'remove', 'none@example.org']), /there was no account/);
 });
 
+test('an address may hold blanks and slashes', async () => {
+  await using store = await CliStore.make();
+  for (const address of ['a/b@x', '"a b"@x']) {
+    await store.done(['user', 'add', address, '--no-password']);
+    await store.done(['deliver', '-d', address], mail);
+    assert.equal((await store.octets(address)).length, 1);
+    await store.done(['user', 'remove', address]);
+  }
+});
+
 test('a user removed and added again is another, with no mail', async () => {
   await using store = await CliStore.make('ada@x');
   await store.done(['deliver', '-d', 'ada@x'], mail);
@@ -118,6 +128,7 @@ test('a directory that was lost is made again: users get their own accounts back
   assert.match(await store.refused(72, ['user', 'list']), /mstore init/);
   assert.match(await store.refused(72, ['user', 'add', 'ken@x', '--no-password']), /missing/);
   await store.refused(75, ['deliver', '-d', 'ken@x'], mail);
+  assert.match(await store.refused(72, ['serve', '--listen', 'lmtp=127.0.0.1:0']), /missing/);
   // The store knows its accounts by name.
   await store.done(['deliver', '-d', 'grace@x'], mail);
   assert.match(await store.done(['init']), /its store was there/);

@@ -17,6 +17,7 @@ import {
 import { Delivery, DeliveryLog, Lmtpd } from '@mstore/lda';
 import {
   type Clock,
+  type ConnectionTimeouts,
   type Log,
   Metrics,
   openLog,
@@ -56,8 +57,8 @@ export interface DaemonsOptions {
   readonly clock?: Clock;
   /** What a daemon may log as an error, where a test provokes one. */
   readonly mayLog?: RegExp;
-  /** ms between LMTP's commands. */
-  readonly lmtpIdleMs?: number;
+  /** How long LMTP waits for its peers. */
+  readonly lmtpTimeouts?: ConnectionTimeouts;
 }
 
 interface Listening {
@@ -187,6 +188,12 @@ export class Daemons implements AsyncDisposable {
     await this.store.settle();
   }
 
+  /** How many messages a mailbox holds. */
+  async count(address: string, name: string = inbox): Promise<number> {
+    await this.store.settle();
+    return this.store.catalog().mailbox(await this.mailbox(address, name))?.messages ?? 0;
+  }
+
   /** Every message of a mailbox, by UID. */
   async messages(address: string, name: string = inbox): Promise<Map<number, Buffer>> {
     await this.store.settle();
@@ -233,7 +240,7 @@ export class Daemons implements AsyncDisposable {
     const clock = this.#options.clock ?? systemClock;
     const log = this.#log('lmtpd');
     const settings = { name: 'mx.test', route: server.route, overQuota: quota.overQuota, detail: delivery.detail };
-    const idleTimeoutMs = this.#options.lmtpIdleMs;
+    const timeouts = this.#options.lmtpTimeouts;
     return new Lmtpd({
       delivery: new Delivery({ directory: this.users, writer: store, catalog: () => store.catalog(), settings, clock }),
       writer: store,
@@ -244,7 +251,7 @@ export class Daemons implements AsyncDisposable {
       clock,
       sessions: new SessionTable(clock),
       connectionsMax: lmtp.connections,
-      ...(idleTimeoutMs !== undefined && { idleTimeoutMs }),
+      ...(timeouts !== undefined && { timeouts }),
     });
   }
 

@@ -1,6 +1,7 @@
 /** A POP3 daemon in this process, on a store, a writer's socket and a user directory of its own; and a client for it. */
 import assert from 'node:assert/strict';
-import { connect, type Socket } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { DirectoryAdministration } from '@mstore/directory';
 import { type Clock, openLog, type Running } from '@mstore/net';
 import { Backing } from '@mstore/pop3d/internal/backing';
@@ -27,6 +28,25 @@ export interface PopOptions {
   readonly clock?: Clock;
   /** Logins; `a@example.org` unless given. Their ids are 1, 2 … */
   readonly users?: readonly string[];
+  /** Theirs; `password` unless given. */
+  readonly passwords?: readonly string[];
+}
+
+/** A clock that stands until it is moved. */
+export class TestClock implements Clock {
+  #ms = 1_000_000;
+
+  now(): number {
+    return this.#ms;
+  }
+
+  monotonic(): number {
+    return this.#ms;
+  }
+
+  advance(ms: number): void {
+    this.#ms += ms;
+  }
 }
 
 /** What the tests have in hand. */
@@ -43,12 +63,19 @@ export class PopSite implements AsyncDisposable {
     this.logLines = logLines;
   }
 
-  static async start({ config = {}, clock, users = ['a@example.org'] }: PopOptions = {}): Promise<PopSite> {
+  static async start({
+    config = {},
+    clock,
+    users = ['a@example.org'],
+    passwords = [],
+  }: PopOptions = {}): Promise<PopSite> {
     const temp = await tempStore();
     const lines: string[] = [];
     const site = new PopSite(temp, lines);
     const administration = await DirectoryAdministration.create(`${temp.directory}/directory.sqlite`);
-    for (const address of users) await administration.addUser(address, { password });
+    for (const [n, address] of users.entries()) {
+      await administration.addUser(address, { password: passwords[n] ?? password });
+    }
     await administration.close();
     await site.startWriter();
     const loaded = (await loadConfig(temp.directory)).config;
@@ -92,6 +119,12 @@ export class PopSite implements AsyncDisposable {
     this.#server = undefined;
   }
 
+  /** In the writer's place, somebody who takes requests and answers none. */
+  async replaceWriterBySilence(): Promise<SilentWriter> {
+    await this.stopWriter();
+    return SilentWriter.listen(socketPath(this.temp.directory));
+  }
+
   /** The account of user number `id`, made as a login would. */
   async account(id: number = 1, name: string = 'a@example.org'): Promise<AccountId> {
     const wanted = { id: brandNumber<AccountId>(id), name, quotaBytes: 0, quotaMessages: 0 };
@@ -114,6 +147,15 @@ export class PopSite implements AsyncDisposable {
       assert.ok(result?.ok);
     }
     await store.settle();
+  }
+
+  /** Waits for what is to come; fails after ten seconds. */
+  async until(condition: () => boolean, what: string): Promise<void> {
+    const deadline = performance.now() + 10_000;
+    while (!condition()) {
+      assert.ok(performance.now() < deadline, `it did not come to pass: ${what}`);
+      await sleep(5);
+    }
   }
 
   /** A connection, greeted. */
@@ -142,17 +184,58 @@ export class PopSite implements AsyncDisposable {
   }
 }
 
+/** Takes requests and answers none. */
+export class SilentWriter implements AsyncDisposable {
+  requests = 0;
+  /** Resolves with the first request. */
+  readonly asked: Promise<void>;
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+
+  private constructor() {
+    this.#server = createServer();
+    this.asked = new Promise((resolve) => {
+      this.#server.on('connection', (socket) => {
+        this.#sockets.add(socket);
+        socket.on('error', () => undefined);
+        socket.on('data', () => {
+          this.requests += 1;
+          resolve();
+        });
+      });
+    });
+  }
+
+  static async listen(path: string): Promise<SilentWriter> {
+    const writer = new SilentWriter();
+    await new Promise<void>((resolve) => writer.#server.listen(path, resolve));
+    return writer;
+  }
+
+  hangUp(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.hangUp();
+    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+  }
+}
+
 /** A client that says what it is told, and hears octets. */
 export class PopClient {
   readonly socket: Socket;
-  #heard = Buffer.alloc(0);
+  /** What was heard and not taken lies from `#from` to `#to`. */
+  #buffer = Buffer.alloc(65_536);
+  #from = 0;
+  #to = 0;
   #ended = false;
   #wake: () => void = () => undefined;
 
   private constructor(socket: Socket) {
     this.socket = socket;
     socket.on('data', (octets) => {
-      this.#heard = Buffer.concat([this.#heard, octets]);
+      this.#keep(octets);
       this.#wake();
     });
     const end = (): void => {
@@ -160,6 +243,22 @@ export class PopClient {
       this.#wake();
     };
     socket.on('close', end).on('end', end).on('error', end);
+  }
+
+  #keep(octets: Buffer): void {
+    if (this.#to + octets.length > this.#buffer.length) {
+      const held = this.#heard;
+      // What was given out stays as it is: it may be a view of the old buffer.
+      this.#buffer = Buffer.alloc(Math.max(65_536, (held.length + octets.length) * 2));
+      held.copy(this.#buffer);
+      this.#from = 0;
+      this.#to = held.length;
+    }
+    this.#to += octets.copy(this.#buffer, this.#to);
+  }
+
+  get #heard(): Buffer {
+    return this.#buffer.subarray(this.#from, this.#to);
   }
 
   static async open(port: number): Promise<PopClient> {
@@ -187,7 +286,7 @@ export class PopClient {
   /** What follows a first line up to the final dot: as it came, CRLF included, the dot not. */
   async block(): Promise<Buffer> {
     if ((await this.#atLeast(3)).subarray(0, 3).toString('latin1') === '.\r\n') {
-      this.#heard = this.#heard.subarray(3);
+      this.#from += 3;
       return Buffer.alloc(0);
     }
     const octets = await this.#upTo(Buffer.from('\r\n.\r\n'));
@@ -203,6 +302,11 @@ export class PopClient {
   /** A message's octets as RETR or TOP brings them, dots undone. */
   async message(command: string): Promise<Buffer> {
     assert.match(await this.ask(command), /^\+OK/);
+    return this.undotted();
+  }
+
+  /** A block with the dots before dots taken out. */
+  async undotted(): Promise<Buffer> {
     return withoutDots(await this.block());
   }
 
@@ -229,7 +333,7 @@ export class PopClient {
       const at = this.#heard.indexOf(mark, from);
       if (at !== -1) {
         const octets = this.#heard.subarray(0, at + mark.length);
-        this.#heard = this.#heard.subarray(at + mark.length);
+        this.#from += octets.length;
         return octets;
       }
       from = Math.max(0, this.#heard.length - mark.length);
@@ -243,7 +347,7 @@ export class PopClient {
   }
 
   async #more(): Promise<void> {
-    assert.ok(!this.#ended, `the server ended after ${JSON.stringify(this.#heard.toString('latin1').slice(-200))}`);
+    assert.ok(!this.#ended, `the server ended after ${JSON.stringify(this.#heard.subarray(-200).toString('latin1'))}`);
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
     });

@@ -4,12 +4,13 @@
  */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { appendFile } from 'node:fs/promises';
+import { chown, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { DirectoryAdministration, type NewUser, type User } from '@mstore/directory';
+import { DirectoryAdministration } from '@mstore/directory';
 import { LmtpClient, type LmtpMessage, type Reply } from './lmtp-client.ts';
 import { Pop3Client } from './pop3-client.ts';
 import { repositoryRoot } from './repository.ts';
@@ -20,17 +21,26 @@ export const mstoreProgram: string = join(repositoryRoot, 'packages/cli/dist/mai
 const startMs = 30_000;
 const stopMs = 30_000;
 
-/** The password of users that a test gives none. */
-export const commonPassword = 'correct horse';
+/** The password of users that a test gives none; their hash is a cheap one. */
+export const commonPassword = 'correct-horse';
+const commonHash = `{SSHA256}${saltedHash(commonPassword)}`;
+
+/** Whom the processes run as; absent: the user who runs the tests. */
+export interface UnixUser {
+  readonly uid: number;
+  readonly gid: number;
+}
 
 export interface ServiceOptions {
-  /** Added to mstore.toml: whole tables. */
+  /** The whole of mstore.toml. */
   readonly config?: string;
   /** Users with `commonPassword`. */
   readonly users?: readonly string[];
   /** `NAME=ADDRESS`; absent: LMTP on TCP and on `run/lmtp.sock`, and POP3, on ports that the system chooses. */
   readonly listen?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** The data directory and its folder become this user's. */
+  readonly runAs?: UnixUser;
 }
 
 /** What ready.json says. */
@@ -92,15 +102,17 @@ export class Service implements AsyncDisposable {
   static async prepare(options: ServiceOptions = {}): Promise<Service> {
     const temp = await tempDirectory();
     const directory = join(temp.path, 'data');
-    const made = await runMstore(['init', '--data', directory]);
+    const { runAs } = options;
+    if (runAs !== undefined) await chown(temp.path, runAs.uid, runAs.gid);
+    const made = await runMstore(['init', '--data', directory], runAs);
     assert.equal(made.code, 0, made.stderr);
-    if (options.config !== undefined) await appendFile(join(directory, 'mstore.toml'), options.config);
     const file = join(directory, 'directory.sqlite');
     const administration = existsSync(file)
       ? await DirectoryAdministration.open(file)
       : await DirectoryAdministration.create(file);
     const service = new Service(directory, administration, options, async () => temp[Symbol.asyncDispose]());
-    for (const address of options.users ?? []) await service.addUser(address);
+    if (options.config !== undefined) await service.configure(options.config);
+    await service.addUsers(options.users ?? []);
     return service;
   }
 
@@ -118,12 +130,13 @@ export class Service implements AsyncDisposable {
   /** Starts the processes; resolves when they say that they are ready. */
   async start(): Promise<void> {
     assert.equal(this.#child, undefined, 'the service runs already');
-    const { listen = ['lmtp=127.0.0.1:0', 'lmtp=unix:run/lmtp.sock', 'pop3=127.0.0.1:0'], env } = this.#options;
+    const { listen = ['lmtp=127.0.0.1:0', 'lmtp=unix:run/lmtp.sock', 'pop3=127.0.0.1:0'], env, runAs } = this.#options;
     const args = ['serve', '--data', this.directory, ...listen.flatMap((at) => ['--listen', at])];
     const child = spawn(process.execPath, [mstoreProgram, ...args], {
       detached: true,
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { ...process.env, MSTORE_DATA: '', ...env },
+      ...runAs,
     });
     this.#child = child;
     if (child.pid !== undefined) running.add(child.pid);
@@ -163,9 +176,22 @@ export class Service implements AsyncDisposable {
     await ended;
   }
 
-  /** Adds a user, with `commonPassword` unless told otherwise. */
-  addUser(address: string, user: NewUser = {}): Promise<User> {
-    return this.administration.addUser(address, { password: commonPassword, ...user });
+  /** Replaces mstore.toml; heard at the next start. */
+  async configure(text: string): Promise<void> {
+    await writeFile(join(this.directory, 'mstore.toml'), text);
+  }
+
+  /** Adds a user, or changes the quota of one; `commonPassword` logs in. */
+  async addUser(address: string, quotaBytes: number = 0): Promise<void> {
+    await this.addUsers([address], quotaBytes);
+  }
+
+  /** Adds many. */
+  async addUsers(addresses: readonly string[], quotaBytes: number = 0): Promise<void> {
+    const lines = addresses.map((address) => `${address} ${commonHash} ${quotaBytes}`);
+    const { failed, problems } = await this.administration.importUsers(lines);
+    assert.equal(failed, 0, JSON.stringify(problems));
+    await this.#own();
   }
 
   /** `127.0.0.1:PORT` of a protocol. */
@@ -212,7 +238,7 @@ export class Service implements AsyncDisposable {
 
   /** Runs a command on the data directory. */
   mstore(args: readonly string[]): Promise<Finished> {
-    return runMstore([...args, '--data', this.directory]);
+    return runMstore([...args, '--data', this.directory], this.#options.runAs);
   }
 
   /** Stops, checks the store and removes it. */
@@ -229,6 +255,14 @@ export class Service implements AsyncDisposable {
     }
   }
 
+  /** What this process wrote into the data directory is the service's, too. */
+  async #own(): Promise<void> {
+    const { runAs } = this.#options;
+    if (runAs === undefined) return;
+    const names = (await readdir(this.directory)).filter((name) => name.startsWith('directory.sqlite'));
+    for (const name of names) await chown(join(this.directory, name), runAs.uid, runAs.gid);
+  }
+
   async #untilReady(child: ChildProcess): Promise<ReadyFile> {
     const path = join(this.directory, 'run/ready.json');
     const deadline = performance.now() + startMs;
@@ -241,6 +275,11 @@ export class Service implements AsyncDisposable {
     }
     throw new Error(`mstore serve is not ready after ${startMs} ms:\n${this.#log}`);
   }
+}
+
+function saltedHash(password: string): string {
+  const salt = Buffer.from('salt');
+  return Buffer.concat([createHash('sha256').update(password).update(salt).digest(), salt]).toString('base64');
 }
 
 function readReady(path: string): ReadyFile {
@@ -257,10 +296,11 @@ function killGroup(pid: number): void {
 }
 
 /** Runs the command line to its end. */
-async function runMstore(args: readonly string[]): Promise<Finished> {
+async function runMstore(args: readonly string[], runAs?: UnixUser): Promise<Finished> {
   const child = spawn(process.execPath, [mstoreProgram, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, MSTORE_DATA: '' },
+    ...runAs,
   });
   let stdout = '';
   let stderr = '';

@@ -44,6 +44,7 @@ export async function logIn(
   if ((await directory.route(user.id)) !== services.route) return refused(refusals.elsewhere, 'elsewhere');
   if (lastLogins?.has(user.id) === true) return refused(refusals.loginDelay, 'loginDelay');
   await guard.succeeded(attempt);
+  await services.reading.catchUp();
   const listing = openInbox(services, user) ?? (await openNewInbox(services, user));
   const maildrop = new Maildrop(listing instanceof Promise ? await listing : listing);
   lastLogins?.add(user.id);

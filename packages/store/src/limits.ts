@@ -59,6 +59,8 @@ export const limits = {
   batchesAhead: 4,
   /** octets between durable heap and catalog. */
   bytesAhead: 33_554_432, // 32 * MiB
+  /** ms that a reader waits for the catalog to show what the log holds: many times what that takes. */
+  catchUpMs: 500,
   /** rows of each table that deliveries change, kept decoded by the writer: 30 MB at most. */
   cachedRows: 4_096,
   /** segments named in a header: 128 TiB of heap at the default size. */

@@ -63,7 +63,7 @@ async function append({ daemons, words: [address = '', uidl = ''], content, vari
 async function has({ daemons, words: [address = '', count, name] }: Doing): Promise<void> {
   let found = -1;
   await until(`${address} has ${count} messages`, async () => {
-    found = (await daemons.messages(address, name)).size;
+    found = await daemons.count(address, name);
     return found >= Number(count);
   }).catch(() => undefined);
   assert.equal(found, Number(count), `${address} has ${found} messages`);

@@ -258,9 +258,10 @@ export class Heap {
     return decodeStored(stored, segment);
   }
 
-  /** The same with the payload as stored, for a copy: `BatchBuilder.add` takes it as it is. */
-  async readRaw(lsn: Lsn, bytes?: number): Promise<StoredRecord> {
-    return (await this.#locateAndRead(lsn, bytes)).stored;
+  /** One past the last octet of the newest segment's file as it is now, whatever of that is durable or void. */
+  async writtenLsn(): Promise<Lsn> {
+    const { number, baseLsn } = this.#newest;
+    return brandNumber<Lsn>(baseLsn + (await this.#files.size(number)));
   }
 
   /** Records of the believed log as it is now, COMMITs included, in LSN order; without retired segments. */
