@@ -3,7 +3,7 @@
  * directory, and ms of waiting in which a message must come forward.
  */
 import { SqliteDirectory } from '@mstore/directory';
-import { Delivery, DeliveryLog, LdaServer } from '@mstore/lda';
+import { Delivery, DeliveryLog, deliverySettings, LdaServer, pipeSettings } from '@mstore/lda';
 import { Metrics, openLog, runProcess, SessionTable, systemClock } from '@mstore/net';
 import { loadConfig, workOn } from '@mstore/store';
 
@@ -14,18 +14,17 @@ await runProcess({ log, drainMs: 2_000, endWithParent: true }, async () => {
   const { config } = await loadConfig(path);
   const store = await workOn(path, { messageBytes: config.limits.messageBytes });
   const directory = new SqliteDirectory(`${path}/directory.sqlite`);
-  const { overQuota } = config.quota;
   const delivery = new Delivery({
     directory,
     writer: store.writer,
     catalog: () => store.reading.catalog(),
-    settings: { name: 'mail.example', route: 'local', overQuota, detail: config.delivery.detail },
+    settings: deliverySettings(config),
     clock: systemClock,
   });
   const server = new LdaServer({
     delivery,
     writer: store.writer,
-    settings: { defaultDomain: config.login.defaultDomain, detailSeparator: config.delivery.detailSeparator },
+    settings: pipeSettings(config),
     sessions: new SessionTable(),
     log,
     record: new DeliveryLog(log, new Metrics()),

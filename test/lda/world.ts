@@ -7,7 +7,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DirectoryAdministration } from '@mstore/directory';
-import { type Catalog, createStore, mailboxName, Store } from '@mstore/store';
+import { createStore, openAsWriter, type Store } from '@mstore/store';
 import { repositoryRoot } from '../support/repository.ts';
 import { tempDirectory } from '../support/temp.ts';
 import { assertClean } from '../support/temp-store.ts';
@@ -16,10 +16,16 @@ const daemonProgram = fileURLToPath(new URL('./lda-daemon.js', import.meta.url))
 const trampoline = join(repositoryRoot, 'packages/lda/dist/mstore-lda');
 const program = join(repositoryRoot, 'packages/lda/dist/main.js');
 
+export interface LdaForm {
+  readonly name: string;
+  readonly command: readonly string[];
+  readonly isNative: boolean;
+}
+
 /** Both forms of mstore-lda, as a command line begins with them; without a compiler only one is there. */
-export const forms: readonly { readonly name: string; readonly command: readonly string[] }[] = [
-  ...(existsSync(trampoline) ? [{ name: 'the trampoline', command: [trampoline] }] : []),
-  { name: 'the TypeScript program', command: [process.execPath, program] },
+export const forms: readonly LdaForm[] = [
+  ...(existsSync(trampoline) ? [{ name: 'the trampoline', command: [trampoline], isNative: true }] : []),
+  { name: 'the TypeScript program', command: [process.execPath, program], isNative: false },
 ];
 
 export interface LdaRan {
@@ -33,6 +39,8 @@ export interface LdaInput {
   /** By default `--data DIR` stands first and MSTORE_DATA is empty. */
   readonly bare?: boolean;
   readonly env?: Readonly<Record<string, string>>;
+  /** As which user, where we may say so. */
+  readonly uid?: number;
 }
 
 export interface WorldUser {
@@ -93,10 +101,11 @@ export class LdaWorld implements AsyncDisposable {
   }
 
   /** Starts an mstore-lda whose input the caller writes. */
-  start(args: readonly string[], { bare = false, env = {} }: LdaInput = {}): ChildProcess {
+  start(args: readonly string[], { bare = false, env = {}, uid }: LdaInput = {}): ChildProcess {
     const [file = '', ...before] = this.#command;
     const data = bare ? [] : ['--data', this.directory];
-    return spawn(file, [...before, ...data, ...args], { env: { ...process.env, MSTORE_DATA: '', ...env } });
+    const options = { env: { ...process.env, MSTORE_DATA: '', ...env }, ...(uid !== undefined && { uid }) };
+    return spawn(file, [...before, ...data, ...args], options);
   }
 
   /** Runs an mstore-lda to its end. */
@@ -107,21 +116,22 @@ export class LdaWorld implements AsyncDisposable {
     return ran;
   }
 
-  /** Runs it through a shell, `redirections` included. */
-  async runIn(redirections: string, args: readonly string[]): Promise<LdaRan> {
+  /** Runs it by a shell, whose redirections and limits it has. */
+  async runIn(shell: string, args: readonly string[]): Promise<LdaRan> {
     const words = [...this.#command, '--data', this.directory, ...args];
-    return endOf(spawn('sh', ['-c', `exec "$@" ${redirections}`, 'sh', ...words]));
+    return endOf(spawn('sh', ['-c', shell, 'sh', ...words]));
   }
 
   /** Opens the store, which no daemon may have, for a look; checks it first. */
   async look<T>(use: (store: Store) => Promise<T>): Promise<T> {
     await this.stopDaemon();
-    const store = await Store.open(this.directory);
+    // A process that was killed may take a moment to give the lock back.
+    const own = await openAsWriter(this.directory, { waitMs: 10_000 });
     try {
-      await assertClean(store);
-      return await use(store);
+      await assertClean(own.store);
+      return await use(own.store);
     } finally {
-      await store.close();
+      await own.close();
     }
   }
 
@@ -154,10 +164,18 @@ export class LdaWorld implements AsyncDisposable {
   }
 }
 
-/** The id of a mailbox; for tests that make one first. */
-export function hasMailbox(catalog: Catalog, address: string, name: string): boolean {
-  const account = catalog.accountNamed(address);
-  return account !== undefined && catalog.mailboxNamed(account.id, mailboxName(name)) !== undefined;
+/** Writes to the input of an mstore-lda; resolves when it has read so much that the rest fits the pipe. */
+export async function feed(child: ChildProcess, octets: Buffer): Promise<void> {
+  const { stdin } = child;
+  assert.ok(stdin !== null);
+  await new Promise<void>((resolve) => stdin.write(octets, () => resolve()));
+}
+
+/** Asserts an exit code, and one line on standard error, which is given, or none where it is done. */
+export function assertEnded({ code, line }: LdaRan, expected: number): string {
+  assert.equal(code, expected, line);
+  assert.match(line, expected === 0 ? /^$/ : /^mstore-lda: [^\n]+\n$/);
+  return line.slice('mstore-lda: '.length, -1);
 }
 
 /** Resolves when the process has ended and all it said is known. */

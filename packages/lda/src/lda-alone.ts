@@ -1,11 +1,11 @@
 /** mstore-lda without a daemon: as the store's writer, or as a client of the command that is. */
-import { hostname } from 'node:os';
 import { SqliteDirectory } from '@mstore/directory';
 import { sessionId, systemClock } from '@mstore/net';
-import { type Config, loadConfig, type WorkingStore, workOn } from '@mstore/store';
+import { type Catalog, type Config, loadConfig, type WorkingStore, workOn } from '@mstore/store';
 import { Delivery } from './delivery-core.ts';
 import type { LdaAnswer } from './exit-codes.ts';
 import { deliverPiped } from './pipe-delivery.ts';
+import { deliverySettings, pipeSettings } from './settings.ts';
 
 /** Delivers into the store of a directory. @throws what keeps the message with the mail server */
 export async function deliverAlone(
@@ -31,25 +31,20 @@ async function deliverTo(
   args: readonly string[],
   octets: AsyncIterable<Buffer>,
 ): Promise<LdaAnswer> {
-  const { login, delivery: details, quota, server } = config;
-  const { detailSeparator } = details;
-  const directory = new SqliteDirectory(`${path}/directory.sqlite`, { detailSeparator, storeServer: server.route });
+  const { detailSeparator } = config.delivery;
+  const storeServer = config.server.route;
+  const directory = new SqliteDirectory(`${path}/directory.sqlite`, { detailSeparator, storeServer });
   try {
+    const catalog = (): Catalog => reading.catalog();
     const delivery = new Delivery({
       directory,
       writer,
-      catalog: () => reading.catalog(),
-      settings: {
-        name: server.name === '' ? hostname() || 'localhost' : server.name,
-        route: server.route,
-        overQuota: quota.overQuota,
-        detail: details.detail,
-      },
+      catalog,
+      settings: deliverySettings(config),
       clock: systemClock,
     });
-    const settings = { defaultDomain: login.defaultDomain, detailSeparator };
-    const { answer } = await deliverPiped({ delivery, writer, settings }, sessionId(), args, octets);
-    return answer;
+    const ports = { delivery, writer, settings: pipeSettings(config) };
+    return (await deliverPiped(ports, sessionId(), args, octets)).answer;
   } finally {
     await directory.close();
   }

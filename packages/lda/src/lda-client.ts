@@ -53,9 +53,12 @@ class Dialogue {
   async run(opening: Buffer, octets: AsyncIterable<Buffer>): Promise<LdaAnswer> {
     const socket = this.#socket;
     socket.on('data', (some) => this.#receive(some));
-    // A broken connection may still hold the answer: `close` comes after it was read.
-    socket.on('error', () => undefined);
-    socket.on('close', () => this.#settle(keep('the daemon went away and did not say what became of the message')));
+    // A broken connection may still hold the answer: these come after it was read.
+    const gone = (): void => this.#settle(keep('the daemon went away and did not say what became of the message'));
+    socket
+      .on('error', () => undefined)
+      .on('end', gone)
+      .on('close', gone);
     void this.#send(opening, octets).catch((error: unknown) => {
       this.#settle(keep(`standard input cannot be read: ${errnoOf(error) ?? 'failed'}`));
     });

@@ -39,15 +39,19 @@ function end({ code, text }: LdaAnswer): never {
   process.exit(code);
 }
 
-/** Node opens /dev/null in place of a closed standard input: neither is an empty message. */
-function hasInput(): boolean {
+/** Why there is no message; undefined where there may be one. Node would take any of this for an empty message. */
+function whyNoMessage(): string | undefined {
   const input = fstatSync(0);
-  return !input.isCharacterDevice() || input.rdev !== statSync('/dev/null').rdev;
+  if (input.isDirectory() || input.isBlockDevice()) return 'standard input is no message';
+  // Node has opened this in place of a closed one.
+  const isNull = input.isCharacterDevice() && input.rdev === statSync('/dev/null').rdev;
+  return isNull ? 'standard input is closed or /dev/null: there is no message' : undefined;
 }
 
 process.on('uncaughtException', (error) => end(keep(`internal error: ${error.message}`)));
 process.on('unhandledRejection', (error) => end(keep(`internal error: ${String(error)}`)));
 for (const signal of deadly) process.on(signal, () => end(keep('ended by a signal')));
 
-if (!hasInput()) end(keep('standard input is closed or /dev/null: there is no message'));
+const why = whyNoMessage();
+if (why !== undefined) end(keep(why));
 end(await runLda({ args: process.argv.slice(2), data: process.env.MSTORE_DATA, octets: process.stdin }));

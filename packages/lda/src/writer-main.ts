@@ -6,7 +6,6 @@
  *
  * A store that has failed ends the process with exit code 74 (EX_IOERR): the next one recovers what was acknowledged.
  */
-import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
 import { CachedDirectory, SqliteDirectory } from '@mstore/directory';
 import {
@@ -21,18 +20,14 @@ import {
   systemClock,
 } from '@mstore/net';
 import { type Config, loadConfig, type OwnStore, openAsWriter } from '@mstore/store';
-import type { DeliverySettings } from './delivery.ts';
 import { Delivery } from './delivery-core.ts';
 import { DeliveryLog } from './delivery-log.ts';
+import { LdaServer } from './lda-server.ts';
 import { limits } from './limits.ts';
 import { Lmtpd } from './lmtpd.ts';
+import { deliverySettings, pipeSettings } from './settings.ts';
 
 const failedExit = 74;
-
-function settingsOf({ server, quota, delivery }: Config): DeliverySettings {
-  const name = server.name === '' ? hostname() || 'localhost' : server.name;
-  return { name, route: server.route, overQuota: quota.overQuota, detail: delivery.detail };
-}
 
 function directoryOf(data: string, { delivery, login, server }: Config): CachedDirectory {
   const sqlite = new SqliteDirectory(`${data}/directory.sqlite`, {
@@ -54,38 +49,41 @@ async function start(data: string, sockets: readonly InheritedSocket[], config: 
   const sessions = new SessionTable();
   const record = new DeliveryLog(log, metrics);
   const catalog = (): ReturnType<typeof store.catalog> => store.catalog();
-  const settings = settingsOf(config);
+  const settings = deliverySettings(config);
   const delivery = new Delivery({ directory, writer: store, catalog, settings, clock: systemClock });
-  const lmtpd = new Lmtpd({
-    delivery,
-    writer: store,
-    expectDelivery: () => store.expectDelivery(),
-    messageBytes: config.limits.messageBytes,
-    log,
-    record,
-    clock: systemClock,
-    sessions,
-    connectionsMax: config.lmtp.connections,
-  });
+  const expectDelivery = (): (() => void) => store.expectDelivery();
+  const service = { delivery, writer: store, expectDelivery, log, record, clock: systemClock, sessions };
+  const { messageBytes } = config.limits;
+  const lmtpd = new Lmtpd({ ...service, messageBytes, connectionsMax: config.lmtp.connections });
+  const ldaServer = new LdaServer({ ...service, settings: pipeSettings(config) });
   const lmtp: string[] = [];
+  const lda: string[] = [];
   for (const { name, fd, address } of sockets) {
     if (name === 'lmtp') lmtp.push(await lmtpd.listenOn(fd, address));
-    // The server of the socket `lda` is attached here.
-    else if (name !== 'lda') throw new Error(`no use for a socket named ${name}`);
+    else if (name === 'lda') lda.push(await ldaServer.listenOn(fd, address));
+    else throw new Error(`no use for a socket named ${name}`);
   }
-  const drain = (deadlineMs: number): Promise<void> => lmtpd.drain(deadlineMs);
+  const drain = async (deadlineMs: number): Promise<void> => {
+    await Promise.all([lmtpd.drain(deadlineMs), ldaServer.drain(deadlineMs)]);
+  };
   endWithStore(own, log, drain);
   return {
-    ready: { lmtp },
+    ready: { lmtp, lda },
     drain: async (deadlineMs) => {
       await drain(deadlineMs);
       await own.close();
       await directory.close();
     },
     reload: async () => {
-      delivery.settings = settingsOf((await loadConfig(data, values.config)).config);
+      const now = (await loadConfig(data, values.config)).config;
+      delivery.settings = deliverySettings(now);
+      ldaServer.settings = pipeSettings(now);
     },
-    answer: async (about, args) => answer(about, args, sessions, metrics),
+    answer: async (about, args) => {
+      // The supervisor stops the doors before it ends this process: other daemons' sessions may still need the writer.
+      if (about === 'drain') return drain(drainMs);
+      return answer(about, args, sessions, metrics);
+    },
   };
 }
 
