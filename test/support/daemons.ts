@@ -35,6 +35,7 @@ import {
   configPath,
   createStore,
   inbox,
+  isStoreError,
   loadConfig,
   type MailboxId,
   machinePorts,
@@ -43,10 +44,10 @@ import {
   socketPath,
 } from '@mstore/store';
 import { WriterServer } from '@mstore/store/internal/writer/server';
-import { FullDisk } from './full-disk.ts';
 import { Peer } from './peer.ts';
 import { tempDirectory } from './temp.ts';
 import { assertClean } from './temp-store.ts';
+import { TroubledDisk } from './troubled-disk.ts';
 
 /** How long a test waits for what must come. */
 const patienceMs = 20_000;
@@ -73,13 +74,14 @@ export class Daemons implements AsyncDisposable {
   readonly directory: string;
   readonly config: Config;
   readonly store: Store;
-  readonly disk: FullDisk;
+  readonly disk: TroubledDisk;
   readonly administration: DirectoryAdministration;
   readonly users: CachedDirectory;
-  /** Every line that the daemons logged. */
-  readonly logLines: string[] = [];
+  /** What the daemons logged as errors. */
+  readonly errorLines: string[] = [];
   readonly #options: DaemonsOptions;
   readonly #remove: () => Promise<void>;
+  readonly #lmtpSessions = new SessionTable();
   #running: Listening | undefined;
 
   private constructor(
@@ -106,7 +108,7 @@ export class Daemons implements AsyncDisposable {
   static async prepare(options: DaemonsOptions = {}): Promise<Daemons> {
     const temp = await tempDirectory();
     const directory = temp.path;
-    const disk = new FullDisk();
+    const disk = new TroubledDisk();
     await createStore(directory);
     await writeFile(configPath(directory), tables(options.config ?? []));
     const { config } = await loadConfig(directory);
@@ -150,6 +152,13 @@ export class Daemons implements AsyncDisposable {
     return Peer.connect(this.address(protocol), patience);
   }
 
+  /** How many connections a daemon has. */
+  async connections(protocol: 'lmtp' | 'pop3'): Promise<number> {
+    if (protocol === 'lmtp') return this.#lmtpSessions.rows().length;
+    const rows = await this.#running?.pop3d.answer?.('who', []);
+    return Array.isArray(rows) ? rows.length : 0;
+  }
+
   /** Adds a user whose password costs nothing to check. */
   async addUser(address: string, password: string = 'secret', quota: string = '0'): Promise<User> {
     const salt = randomBytes(8);
@@ -169,6 +178,8 @@ export class Daemons implements AsyncDisposable {
   /** The user's account, made as a delivery would. */
   async account(address: string): Promise<AccountId> {
     const { id, address: name, quotaBytes, quotaMessages } = await this.user(address);
+    const known = brandNumber<AccountId>(id);
+    if (this.store.catalog().account(known) !== undefined) return known;
     const wanted = { id: brandNumber<AccountId>(id), name, quotaBytes, quotaMessages };
     return (await this.store.ensureAccount(wanted)).account;
   }
@@ -190,13 +201,13 @@ export class Daemons implements AsyncDisposable {
 
   /** How many messages a mailbox holds. */
   async count(address: string, name: string = inbox): Promise<number> {
-    await this.store.settle();
+    await this.#settle();
     return this.store.catalog().mailbox(await this.mailbox(address, name))?.messages ?? 0;
   }
 
   /** Every message of a mailbox, by UID. */
   async messages(address: string, name: string = inbox): Promise<Map<number, Buffer>> {
-    await this.store.settle();
+    await this.#settle();
     const messages = new Map<number, Buffer>();
     for (const entry of [...this.store.catalog().entries(await this.mailbox(address, name))]) {
       messages.set(entry.uid, await (await this.store.open(entry)).whole());
@@ -220,18 +231,31 @@ export class Daemons implements AsyncDisposable {
       await this.#running?.server.close();
       await this.users.close();
       await this.administration.close();
-      await this.store.settle();
-      await assertClean(this.store);
-      const bad = this.logLines.filter((line) => /"level":"(?:error|fatal)"/.test(line));
+      await this.#close();
+      // What the daemons left is what the next writer finds.
+      const store = await Store.open(this.directory);
+      await assertClean(store).finally(() => store.close());
       const { mayLog } = this.#options;
       assert.deepEqual(
-        bad.filter((line) => mayLog?.test(line) !== true),
+        this.errorLines.filter((line) => mayLog?.test(line) !== true),
         [],
       );
     } finally {
-      await this.store.close();
       await this.#remove();
     }
+  }
+
+  /** A store whose disk failed under it has nothing to finish, and says so. */
+  async #close(): Promise<void> {
+    await this.store.close().catch((error: unknown) => {
+      if (!isStoreError(error, 'readOnly') || !this.disk.hadTrouble) throw error;
+    });
+  }
+
+  async #settle(): Promise<void> {
+    await this.store.settle().catch((error: unknown) => {
+      if (!isStoreError(error, 'readOnly') || !this.disk.hadTrouble) throw error;
+    });
   }
 
   #lmtpd(): Lmtpd {
@@ -249,7 +273,7 @@ export class Daemons implements AsyncDisposable {
       log,
       record: new DeliveryLog(log, new Metrics()),
       clock,
-      sessions: new SessionTable(clock),
+      sessions: this.#lmtpSessions,
       connectionsMax: lmtp.connections,
       ...(timeouts !== undefined && { timeouts }),
     });
@@ -261,7 +285,10 @@ export class Daemons implements AsyncDisposable {
   }
 
   #log(name: string): Log {
-    return openLog({ name, to: { write: (line) => void this.logLines.push(line) } });
+    const write = (line: string): void => {
+      if (/"level":"(?:error|fatal)"/.test(line)) this.errorLines.push(line);
+    };
+    return openLog({ name, to: { write } });
   }
 
   async #canResolve(): Promise<boolean> {

@@ -46,6 +46,8 @@ export class LmtpClient {
   async deliver({ message, recipients, sender = '', parameters = '' }: LmtpMessage): Promise<readonly Reply[]> {
     const commands = [`MAIL FROM:<${sender}>${parameters}`, ...recipients.map((to) => `RCPT TO:<${to}>`)];
     const sent = this.wire.send(commands.map((line) => `${line}\r\n`).join(''));
+    // Whoever reads learns of a broken connection first.
+    sent.catch(() => undefined);
     const mail = await readReply(this.wire);
     const answers: Reply[] = [];
     for (const _ of recipients) answers.push(await readReply(this.wire));
@@ -59,6 +61,7 @@ export class LmtpClient {
     if (start.code !== 354) return answers.map((answer) => (answer.code === 250 ? start : answer));
     // Replies may come before all is sent; a refusal then must not wait for it.
     const data = this.wire.send(dotEnded(message));
+    data.catch(() => undefined);
     for (const [at, { code }] of answers.entries()) if (code === 250) answers[at] = await readReply(this.wire);
     await data;
     return answers;

@@ -56,6 +56,8 @@ export class Pop3Client {
     for (let at = 0; at < numbers.length; at += 100) {
       const group = numbers.slice(at, at + 100);
       const sent = this.wire.send(group.map((number) => `RETR ${number}\r\n`).join(''));
+      // Whoever reads learns of a broken connection first.
+      sent.catch(() => undefined);
       for (const _ of group) {
         await readStatus(this.wire);
         messages.push(await this.wire.block());

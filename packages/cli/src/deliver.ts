@@ -2,15 +2,17 @@
 import { randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import type { Directory } from '@mstore/directory';
 import {
   Delivery,
   type DeliveryOutcome,
   type DeliveryRequest,
+  deliverySettings,
+  dropFromLine,
   type Recipient,
   type Refusal,
   type RefusalKind,
+  reversePathOf,
 } from '@mstore/lda';
 import { systemClock } from '@mstore/net';
 import type { Catalog, Config, NamedAccount, WorkingStore } from '@mstore/store';
@@ -19,9 +21,7 @@ import { findAccount, withWriter } from './access.ts';
 import { type Run, works } from './command.ts';
 import { openDirectory, userOfAccount } from './directory.ts';
 import { CommandError, exit, failureOf } from './errors.ts';
-import { dropFromLine } from './from-line.ts';
-import { reversePathOf } from './reverse-path.ts';
-import { counted } from './text.ts';
+import { counted, safeText } from './text.ts';
 
 const manual = `
 Delivers one message, from FILE or standard input, to each --user: the address of a user or of an alias. It gets Return-Path,
@@ -89,6 +89,8 @@ async function deliver(run: Run, options: DeliverOptions): Promise<number> {
   const users = options.user ?? [];
   if (users.length === 0) throw new CommandError(exit.tryAgain, 'nobody to deliver to: give --user NAME');
   const sender = reversePathOf(options.sender);
+  if (sender === undefined)
+    throw new CommandError(exit.tryAgain, `the sender is no address: ${safeText(options.sender ?? '')}`);
   const [file] = run.args;
   if (file !== undefined && (await stat(file)).isDirectory())
     throw new CommandError(exit.tryAgain, `${file}: is a directory`);
@@ -112,13 +114,7 @@ async function deliver(run: Run, options: DeliverOptions): Promise<number> {
 }
 
 function deliveryTo({ writer, reading }: WorkingStore, directory: Directory, config: Config): Delivery {
-  const name = config.server.name === '' ? hostname() || 'localhost' : config.server.name;
-  const settings = {
-    name,
-    route: config.server.route,
-    overQuota: config.quota.overQuota,
-    detail: config.delivery.detail,
-  };
+  const settings = deliverySettings(config);
   return new Delivery({ directory, writer, catalog: () => reading.catalog(), settings, clock: systemClock });
 }
 

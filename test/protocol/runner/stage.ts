@@ -47,7 +47,10 @@ const actions: readonly (readonly [RegExp, Action])[] = [
   [/^(\S+) has (\d+) messages?(?: in (.+))?$/, has],
   [/^message (\d+) of (\S+)(?: in (.+))?$/, holds],
   [/^the directory (goes down|comes back)$/, ({ daemons, words: [way] }) => daemons.setDirectory(way === 'comes back')],
-  [/^the disk (is full|has room)$/, async ({ daemons, words: [state] }) => (daemons.disk.isFull = state === 'is full')],
+  [
+    /^the disk (is full|has room)$/,
+    async ({ daemons, words: [state] }) => (daemons.disk.trouble = state === 'is full' ? 'ENOSPC' : undefined),
+  ],
   [
     /^\{\{(\w+)\}\} is not \{\{(\w+)\}\}$/,
     async ({ words: [one = '', other = ''], variables }) =>

@@ -258,10 +258,9 @@ export class Heap {
     return decodeStored(stored, segment);
   }
 
-  /** One past the last octet of the newest segment's file as it is now, whatever of that is durable or void. */
+  /** One past the newest segment's last octet as it is now, durable or not. */
   async writtenLsn(): Promise<Lsn> {
-    const { number, baseLsn } = this.#newest;
-    return brandNumber<Lsn>(baseLsn + (await this.#files.size(number)));
+    return brandNumber<Lsn>(this.#newest.baseLsn + (await this.#files.size(this.#newest.number)));
   }
 
   /** Records of the believed log as it is now, COMMITs included, in LSN order; without retired segments. */

@@ -1,9 +1,12 @@
-/** The machine's file system with a disk that a test can fill: then nothing is created or written, and everything can be read. */
+/** The machine's file system with a disk that a test can fill or lock: then nothing is created or written, and everything can be read. */
 import type { FileHandle, FileSystem, OpenMode } from '@mstore/store/internal/sys/fs';
 import { nodeFs } from '@mstore/store/internal/sys/node-fs';
 
-export class FullDisk implements FileSystem {
-  isFull = false;
+export class TroubledDisk implements FileSystem {
+  /** Why nothing can be written; undefined while all is well. */
+  trouble: 'ENOSPC' | 'EACCES' | undefined;
+  /** Something could not be written. */
+  hadTrouble = false;
 
   async open(path: string, mode: OpenMode): Promise<FileHandle> {
     if (mode === 'create') this.#needRoom();
@@ -42,6 +45,9 @@ export class FullDisk implements FileSystem {
   }
 
   #needRoom(): void {
-    if (this.isFull) throw Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' });
+    const { trouble } = this;
+    if (trouble === undefined) return;
+    this.hadTrouble = true;
+    throw Object.assign(new Error(`${trouble}: this disk takes nothing`), { code: trouble });
   }
 }
