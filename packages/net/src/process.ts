@@ -98,7 +98,8 @@ export async function runProcess(
   if (!stopping.signal.aborted) notifyReady(log, running);
   const why = await stopped;
   log.info('draining', { why });
-  notifySystemd(log, ['--stopping']);
+  // As an assignment: the option of that name is younger than the command.
+  notifySystemd(log, ['STOPPING=1']);
   await drain(running, log, options.drainMs ?? limits.drainMs);
   process.exit(exitCode.stopped);
 }
