@@ -110,7 +110,9 @@ export class Peer {
 
   /** Breaks off. */
   kill(): void {
-    this.#socket.resetAndDestroy();
+    // A Unix socket has no reset.
+    if (this.#socket.remoteAddress === undefined) this.#socket.destroy();
+    else this.#socket.resetAndDestroy();
   }
 
   #whole(): Buffer {
