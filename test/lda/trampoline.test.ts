@@ -190,7 +190,7 @@ test('the program gets the arguments as they are, and is found where the trampol
   await mkdir(elsewhere);
   await symlink('../mstore-lda', join(elsewhere, 'lda'));
   const args = ['', '--', 'a b', '"', '--data', '\u00e9'];
-  const { code, line } = await endOf(spawn('./lda', args, { cwd: elsewhere }));
+  const { code, line } = await endOf(spawn(join(elsewhere, 'lda'), args));
   assert.deepEqual([code, JSON.parse(line)], [67, args]);
 });
 

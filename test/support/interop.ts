@@ -7,7 +7,7 @@ import type { TestContext } from 'node:test';
 const systemFolders = ['/usr/sbin', '/sbin'];
 
 /** The path of an executable in PATH or among the system's own; undefined when there is none. */
-function findProgram(name: string): string | undefined {
+export function findProgram(name: string): string | undefined {
   for (const folder of [...(process.env.PATH ?? '').split(delimiter), ...systemFolders]) {
     if (folder === '') continue;
     const path = join(folder, name);

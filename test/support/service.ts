@@ -70,6 +70,7 @@ export class Service implements AsyncDisposable {
   readonly administration: DirectoryAdministration;
   readonly #options: ServiceOptions;
   readonly #remove: () => Promise<void>;
+  #listen: readonly string[];
   #child: ChildProcess | undefined;
   #ready: ReadyFile | undefined;
   #log = '';
@@ -83,6 +84,7 @@ export class Service implements AsyncDisposable {
     this.directory = directory;
     this.administration = administration;
     this.#options = options;
+    this.#listen = options.listen ?? ['lmtp=127.0.0.1:0', 'lmtp=unix:run/lmtp.sock', 'pop3=127.0.0.1:0'];
     this.#remove = remove;
   }
 
@@ -127,11 +129,11 @@ export class Service implements AsyncDisposable {
     return this.#log;
   }
 
-  /** Starts the processes; resolves when they say that they are ready. */
+  /** Starts the processes; resolves when they say that they are ready. Later starts listen where the first one did. */
   async start(): Promise<void> {
     assert.equal(this.#child, undefined, 'the service runs already');
-    const { listen = ['lmtp=127.0.0.1:0', 'lmtp=unix:run/lmtp.sock', 'pop3=127.0.0.1:0'], env, runAs } = this.#options;
-    const args = ['serve', '--data', this.directory, ...listen.flatMap((at) => ['--listen', at])];
+    const { env, runAs } = this.#options;
+    const args = ['serve', '--data', this.directory, ...this.#listen.flatMap((at) => ['--listen', at])];
     const child = spawn(process.execPath, [mstoreProgram, ...args], {
       detached: true,
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -143,7 +145,9 @@ export class Service implements AsyncDisposable {
     child.stderr.on('data', (octets: Buffer) => {
       this.#log += octets.toString();
     });
-    this.#ready = await this.#untilReady(child);
+    const ready = await this.#untilReady(child);
+    this.#ready = ready;
+    this.#listen = [...ready.lmtp.map((at) => `lmtp=${at}`), ...ready.pop3.map((at) => `pop3=${at}`)];
   }
 
   /** Stops by SIGTERM and waits for the end of every process; the supervisor's exit code. */

@@ -2,6 +2,7 @@
  * mstore-lda as a program: through the daemon when one listens, else alone. Owns its time-out; not its signals and
  * streams, which are main.ts's.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { keep, type LdaAnswer } from './exit-codes.ts';
 import { deliverThrough } from './lda-client.ts';
 import { parseLdaOptions } from './lda-options.ts';
@@ -32,6 +33,8 @@ export async function runLda({
       timer?.refresh();
       yield some;
     }
+    // A mail server that stops us closes our input too; its signal may reach Node later than the end, which then is none.
+    await delay(limits.signalGraceMs);
     timer?.refresh();
   }
   try {

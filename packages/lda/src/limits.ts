@@ -48,4 +48,6 @@ export const limits = {
   ldaIdleMs: 30_000,
   /** ms in which an mstore-lda alone waits for its input or its daemon; a trampoline's patience. */
   ldaPatienceMs: 300_000,
+  /** ms between the end of the input and the belief in it, for a signal on its way to stop us; starting Node takes ten times as long. */
+  signalGraceMs: 10,
 } as const;

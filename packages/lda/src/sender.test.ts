@@ -2,18 +2,31 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { reversePathOf } from './sender.ts';
 
-test('absence, <> and MAILER-DAEMON are the null reverse-path, and a local part gets the quotes it needs', () => {
-  const same: [string | undefined, string | undefined][] = [
-    [undefined, ''],
-    ['<>', ''],
-    ['MAILER-DAEMON', ''],
+test('absence, <> and MAILER-DAEMON are the null reverse-path', () => {
+  for (const given of [undefined, '', '<>', ' <> ', 'MAILER-DAEMON', 'mailer-daemon', '<Mailer-Daemon>', '  ']) {
+    assert.equal(reversePathOf(given), '', String(given));
+  }
+  assert.equal(reversePathOf('mailer-daemon@x.example'), 'mailer-daemon@x.example');
+});
+
+test('an address is kept, and gets the quotes it needs', () => {
+  const cases: [string, string][] = [
+    ['a@b', 'a@b'],
     ['<a@b>', 'a@b'],
-    [' a@b ', 'a@b'],
-    ['"a <b>"@c', '"a <b>"@c'],
+    ['root', 'root'],
+    ['-x@b', '-x@b'],
+    ['jörg@bücher.example', 'jörg@bücher.example'],
+    ['"a b"@c', '"a b"@c'],
+    ['<"a>b"@c>', '"a>b"@c'],
     ['a b@c', '"a b"@c'],
-    ['a b', undefined],
-    ['a\r\nb@c', undefined],
-    ['"a"b c@d', undefined],
+    ['a@b> <c@d', '"a@b> <c"@d'],
+    ['say "hi"@c', '"say \\"hi\\""@c'],
   ];
-  for (const [given, path] of same) assert.equal(reversePathOf(given), path, given);
+  for (const [given, expected] of cases) assert.equal(reversePathOf(given), expected, given);
+});
+
+test('what could begin another header field, or ends no quote, is no address', () => {
+  for (const given of ['a@b\r\nX: y', 'a\n@b', 'a@b\x7f', '"a\n"@b', '"a b', 'a b', '@b c', 'a@b c', 'a@b\u2028']) {
+    assert.equal(reversePathOf(given), undefined, JSON.stringify(given));
+  }
 });

@@ -10,7 +10,7 @@ const pathPattern =
  * mean. A local part that needs quotes gets them. Undefined where it is no address.
  */
 export function reversePathOf(given: string | undefined): string | undefined {
-  const path = (given ?? '').replace(/^<(.*)>$/s, '$1').replace(/^ +| +$/g, '');
+  const path = (given ?? '').replace(/^ +| +$/g, '').replace(/^<(.*)>$/s, '$1');
   if (/^mailer-daemon$/i.test(path)) return '';
   if (pathPattern.test(path)) return path;
   if (path.startsWith('"') || path.lastIndexOf('@') < 1) return undefined;

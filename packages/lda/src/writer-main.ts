@@ -79,7 +79,11 @@ async function start(data: string, sockets: readonly InheritedSocket[], config: 
       delivery.settings = deliverySettings(now);
       ldaServer.settings = pipeSettings(now);
     },
-    answer: async (about, args) => answer(about, args, sessions, metrics),
+    answer: async (about, args) => {
+      // The supervisor stops the doors before it ends this process: other daemons' sessions may still need the writer.
+      if (about === 'drain') return drain(drainMs);
+      return answer(about, args, sessions, metrics);
+    },
   };
 }
 

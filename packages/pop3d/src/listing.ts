@@ -102,10 +102,18 @@ interface KeptListing {
 export class Listings {
   readonly #reading: StoreReading;
   readonly #kept = new Map<MailboxId, KeptListing>();
+  readonly #listingsMax: number;
+  readonly #entriesMax: number;
   #keptEntries = 0;
 
-  constructor(reading: StoreReading) {
+  constructor(
+    reading: StoreReading,
+    listingsMax: number = limits.keptListings,
+    entriesMax: number = limits.keptEntries,
+  ) {
     this.#reading = reading;
+    this.#listingsMax = listingsMax;
+    this.#entriesMax = entriesMax;
   }
 
   /** The mailbox as the catalog, from which `row` was just read, has it. */
@@ -140,7 +148,7 @@ export class Listings {
     this.#kept.set(listing.mailbox, { highestModSeq, listing });
     this.#keptEntries += listing.count;
     for (const mailbox of this.#kept.keys()) {
-      if (this.#kept.size <= limits.keptListings && this.#keptEntries <= limits.keptEntries) break;
+      if (this.#kept.size <= this.#listingsMax && this.#keptEntries <= this.#entriesMax) break;
       this.#drop(mailbox);
     }
   }

@@ -41,7 +41,7 @@ export interface Mta extends AsyncDisposable {
   attempts(): Promise<readonly Attempt[]>;
 }
 
-const waitMs = 20_000;
+const waitMs = 60_000;
 
 /** Polls until `look` gives something. */
 export async function eventually<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {

@@ -42,6 +42,12 @@ local_header_rewrite_clients =
 `;
 }
 
+/** Masters that run: Postfix makes itself a group of its own, which outlives us. */
+const masters = new Set<number>();
+process.on('exit', () => {
+  for (const pid of masters) process.kill(pid, 'SIGTERM');
+});
+
 export class Postfix implements Mta {
   readonly folder: string;
   /** SMTP's end: `unix:PATH`. */
@@ -77,8 +83,9 @@ export class Postfix implements Mta {
     }
     await eventually(`Postfix: ${said}`, async () => {
       assert.equal(child.exitCode, null, said);
-      return existsSync(postfix.smtp.slice('unix:'.length)) ? true : undefined;
+      return existsSync(postfix.smtp.slice('unix:'.length)) && existsSync(postfix.#pidFile) ? true : undefined;
     });
+    masters.add(postfix.#pid);
     return postfix;
   }
 
@@ -120,9 +127,17 @@ export class Postfix implements Mta {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const file = join(this.queueFolder, 'pid/master.pid');
-    const pid = Number(readFileSync(file, 'latin1'));
+    const pid = this.#pid;
     process.kill(pid, 'SIGTERM');
     await eventually('the end of Postfix', async () => (existsSync(`/proc/${pid}`) ? undefined : true));
+    masters.delete(pid);
+  }
+
+  get #pidFile(): string {
+    return join(this.queueFolder, 'pid/master.pid');
+  }
+
+  get #pid(): number {
+    return Number(readFileSync(this.#pidFile, 'latin1'));
   }
 }
