@@ -58,8 +58,8 @@ function mstore(...words: string[]): number {
 
 try {
   mstore('init');
-  mstore('user', 'add', 'ann@example.org');
-  mstore('user', 'add', 'bob@example.org');
+  mstore('user', 'add', 'ann@example.org', '--no-password');
+  mstore('user', 'add', 'bob@example.org', '--no-password');
   const mixed = join(folder, 'mixed.mbox');
   makeMbox(mixed, megabytes * 1e6, false);
   const seconds = mstore('import', 'mbox', mixed, '--user', 'ann@example.org');

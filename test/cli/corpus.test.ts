@@ -82,11 +82,11 @@ function splitMbox(octets: Buffer): Buffer[] {
 test('the mboxes of the corpus come in as the messages that their empty lines and From_ lines divide', async (t) => {
   const files = skipWithoutCorpus(t)?.filter(({ kind }) => kind === 'mbox');
   if (files === undefined) return;
-  const users = files.map((_, at) => `mbox-${at}`);
+  const users = files.map((_, at) => `mbox-${at}@x`);
   await using store = await CliStore.make(...users);
   const found: Record<string, number> = {};
   for (const [at, { path, name }] of files.entries()) {
-    const user = `mbox-${at}`;
+    const user = `mbox-${at}@x`;
     await store.done(['import', 'mbox', path, '--user', user]);
     const expected = splitMbox(await readFile(path)).map(asStored);
     const got = await store.octets(user);
@@ -102,7 +102,7 @@ test('the mboxes of the corpus come in as the messages that their empty lines an
 test('the whole corpus comes in as eml, Maildir and mbox, and goes out as each, octet for octet', async (t) => {
   const files = skipWithoutCorpus(t);
   if (files === undefined) return;
-  await using store = await CliStore.make('eml', 'maildir', 'mbox');
+  await using store = await CliStore.make('eml@x', 'maildir@x', 'mbox@x');
   const place = (name: string): string => join(store.folder, name);
   for (const folder of ['eml', 'maildir/cur', 'maildir/new', 'maildir/tmp'])
     await mkdir(place(folder), { recursive: true });
@@ -115,16 +115,16 @@ test('the whole corpus comes in as eml, Maildir and mbox, and goes out as each, 
   await writeFile(place('mbox'), boxes.join(''), 'latin1');
   const expected = await expectedOf(files);
   for (const form of ['eml', 'maildir', 'mbox']) {
-    await store.done(['import', form, place(form), '--user', form]);
-    assertSame(files, await store.octets(form), expected);
+    await store.done(['import', form, place(form), '--user', `${form}@x`]);
+    assertSame(files, await store.octets(`${form}@x`), expected);
   }
   for (const form of ['maildir', 'mbox']) {
-    await store.done(['user', 'add', `back-${form}`]);
-    await store.done(['export', form, place(`out-${form}`), '--user', 'eml']);
+    await store.done(['user', 'add', `back-${form}@x`, '--no-password']);
+    await store.done(['export', form, place(`out-${form}`), '--user', 'eml@x']);
     if (form === 'mbox') assertMbox(await readFile(place('out-mbox/INBOX.mbox')), expected);
     else assertSame(files, await maildirFiles(place('out-maildir/cur')), expected.map(withLf));
-    await store.done(['import', form, place(`out-${form}`), '--user', `back-${form}`]);
-    assertSame(files, await store.octets(`back-${form}`), expected);
+    await store.done(['import', form, place(`out-${form}`), '--user', `back-${form}@x`]);
+    assertSame(files, await store.octets(`back-${form}@x`), expected);
   }
 });
 
@@ -133,12 +133,12 @@ test('messages of the corpus are delivered by a process each, and keep their oct
   if (all === undefined) return;
   const step = Math.max(1, Math.floor(all.length / counts(200, all.length)));
   const files = all.filter(({ kind }, at) => at % step === 0 || kind === 'mbox');
-  await using store = await CliStore.make('ada');
-  for (const { path } of files) await store.done(['deliver', '-d', 'ada', '-f', 'a@b', path]);
-  const trace = /^Return-Path: <a@b>\r\nDelivered-To: ada\r\nReceived: [^\r]*\r\n\t[^\r]*\r\n/;
+  await using store = await CliStore.make('ada@x');
+  for (const { path } of files) await store.done(['deliver', '-d', 'ada@x', '-f', 'a@b', path]);
+  const trace = /^Return-Path: <a@b>\r\nDelivered-To: ada@x\r\nReceived: [^\r]*\r\n\t[^\r]*\r\n/;
   const withoutFromLine = (octets: Buffer): Buffer =>
     octets.subarray(0, 5).equals(Buffer.from('From ')) ? octets.subarray(octets.indexOf(10) + 1) : octets;
-  const got = (await store.octets('ada')).map((octets) => {
+  const got = (await store.octets('ada@x')).map((octets) => {
     const text = octets.toString('latin1');
     assert.match(text, trace);
     return Buffer.from(text.replace(trace, ''), 'latin1');

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { CliStore, mstore, refusal } from './command.ts';
+import { anyHash, CliStore, mstore, refusal } from './command.ts';
 
 const date = '[A-Z][a-z]{2}, \\d{1,2} [A-Z][a-z]{2} \\d{4} \\d\\d:\\d\\d:\\d\\d \\+0000';
 const trace = (path: string, to: string): RegExp =>
@@ -29,26 +29,17 @@ test('a delivery puts trace lines on top, drops a From_ line, and keeps the rest
 });
 
 test('no sender, <> and MAILER-DAEMON are the null reverse-path; a sender that is no address is refused: 75', async () => {
-  await using store = await CliStore.make('ada');
+  await using store = await CliStore.make('ada@x');
   for (const args of [[], ['-f', ''], ['-f', '<>'], ['-f', 'mailer-daemon'], ['-f', '<"a <b>"@c>']]) {
-    await store.done(['deliver', '-d', 'ada', ...args], { input: 'Subject: a\n\nb\n' });
+    await store.done(['deliver', '-d', 'ada@x', ...args], { input: 'Subject: a\n\nb\n' });
   }
-  const all = (await store.octets('ada')).map((octets) => octets.toString());
-  for (const text of all.slice(0, 4)) assert.match(text, trace('', 'ada'));
+  const all = (await store.octets('ada@x')).map((octets) => octets.toString());
+  for (const text of all.slice(0, 4)) assert.match(text, trace('', 'ada@x'));
   assert.match(all[4] ?? '', /^Return-Path: <"a <b>"@c>\r\n/);
-  for (const sender of [
-    'a@b\r\nX-Evil: 1',
-    'a b@c',
-    'a@b> <c@d',
-    '<<a@b>>',
-    '"a"b c@d',
-    '"a\n"@b',
-    'a@b\x7f',
-    '"a b',
-  ]) {
-    assert.match(await store.refused(75, ['deliver', '-d', 'ada', '-f', sender], { input: 'x\n' }), /sender/);
+  for (const sender of ['a@b\r\nX-Evil: 1', 'a b', '<<a@b>>', '"a"b c@d', '"a\n"@b', 'a@b\x7f', '"a b']) {
+    assert.match(await store.refused(75, ['deliver', '-d', 'ada@x', '-f', sender], { input: 'x\n' }), /sender/);
   }
-  assert.equal((await store.octets('ada')).length, 5);
+  assert.equal((await store.octets('ada@x')).length, 5);
 });
 
 test('a detail leads to its mailbox where there is one, else to INBOX; the configuration may have it made', async () => {
@@ -64,35 +55,38 @@ test('a detail leads to its mailbox where there is one, else to INBOX; the confi
 });
 
 test('an unknown user is 67, a message too large 65, anything else 75, and nothing is stored for anybody', async () => {
-  await using store = await CliStore.make('ada', 'full');
-  await store.refused(67, ['deliver', '-d', 'ada', '-d', 'nobody'], { input: 'x\n' });
+  await using store = await CliStore.make('ada@x', 'full@x');
+  await store.refused(67, ['deliver', '-d', 'ada@x', '-d', 'nobody@x'], { input: 'x\n' });
   await writeFile(join(store.directory, 'mstore.toml'), '[limits]\nmessageBytes = 2000\n');
-  await store.refused(65, ['deliver', '-d', 'ada'], { input: Buffer.alloc(2_001, 'x\n') });
-  await store.refused(65, ['deliver', '-d', 'ada'], { input: Buffer.alloc(3_000_000, 'x\n') });
-  await writeFile(join(store.folder, 'users'), 'full pw 100\n');
+  await store.refused(65, ['deliver', '-d', 'ada@x'], { input: Buffer.alloc(2_001, 'x\n') });
+  await store.refused(65, ['deliver', '-d', 'ada@x'], { input: Buffer.alloc(3_000_000, 'x\n') });
+  await writeFile(join(store.folder, 'users'), `full@x ${anyHash} 100\n`);
   await store.done(['user', 'import', join(store.folder, 'users')]);
-  assert.match(await store.refused(75, ['deliver', '-d', 'ada', '-d', 'full'], { input: 'Subject: a\n\nb\n' }), /full/);
+  assert.match(
+    await store.refused(75, ['deliver', '-d', 'ada@x', '-d', 'full@x'], { input: 'Subject: a\n\nb\n' }),
+    /full/,
+  );
   for (const args of [
     ['-d'],
     ['--wrong'],
     [],
-    ['-d', 'ada', join(store.folder, 'absent')],
-    ['-d', 'ada', store.folder],
+    ['-d', 'ada@x', join(store.folder, 'absent')],
+    ['-d', 'ada@x', store.folder],
   ]) {
     refusal(75, args, await store.run(['deliver', ...args]));
   }
-  refusal(75, [], await mstore(['deliver', '-d', 'ada', '--data', '/nonexistent']));
-  refusal(75, [], await mstore(['deliver', '-d', 'ada']));
+  refusal(75, [], await mstore(['deliver', '-d', 'ada@x', '--data', '/nonexistent']));
+  refusal(75, [], await mstore(['deliver', '-d', 'ada@x']));
   await writeFile(join(store.directory, 'mstore.toml'), 'wrong = 1\n');
-  await store.refused(75, ['deliver', '-d', 'ada'], { input: 'x\n' });
+  await store.refused(75, ['deliver', '-d', 'ada@x'], { input: 'x\n' });
   await writeFile(join(store.directory, 'mstore.toml'), '');
-  assert.deepEqual(await store.octets('ada'), []);
+  assert.deepEqual(await store.octets('ada@x'), []);
 });
 
 test('one account several times needs room for all of its mailboxes, and once for a mailbox', async () => {
   await using store = await CliStore.make('ada@x', 'grace@x');
-  await store.done(['user', 'add', 'few@x', '--quota-messages', '1']);
-  await store.done(['user', 'add', 'small@x', '--quota', '900']);
+  await store.done(['user', 'add', 'few@x', '--no-password', '--quota-messages', '1']);
+  await store.done(['user', 'add', 'small@x', '--no-password', '--quota', '900']);
   const input = `Subject: a\n\n${'b'.repeat(300)}\n`;
   for (const user of ['few', 'small']) {
     const to = ['-d', 'grace@x', '-d', `${user}@x`, '-d', `${user}+Sent@x`];

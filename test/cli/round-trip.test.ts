@@ -16,11 +16,11 @@ const awkward = [
 ].map((text) => Buffer.from(text, 'latin1'));
 
 async function filled(...more: readonly Buffer[]): Promise<CliStore> {
-  const store = await CliStore.make('ada', 'grace');
+  const store = await CliStore.make('ada@x', 'grace@x');
   const folder = join(store.folder, 'in');
   await mkdir(folder);
   for (const [at, octets] of [...awkward, ...more].entries()) await writeFile(join(folder, `${at}.eml`), octets);
-  await store.done(['import', 'eml', folder, '--user', 'ada']);
+  await store.done(['import', 'eml', folder, '--user', 'ada@x']);
   return store;
 }
 
@@ -28,26 +28,26 @@ test('octets survive import, and export and import in every form', async () => {
   const large = Buffer.from(`Subject: large\n\n${'>From one\nline\r\r\nand another\n\n'.repeat(70_000)}`);
   await using store = await filled(large);
   const expected = [...awkward, large].map(asStored);
-  assert.deepEqual(await store.octets('ada'), expected);
+  assert.deepEqual(await store.octets('ada@x'), expected);
   for (const form of ['mbox', 'maildir', 'eml']) {
     const out = join(store.folder, form);
-    await store.done(['export', form, out, '--user', 'ada']);
-    await store.done(['user', 'add', form]);
-    await store.done(['import', form, out, '--user', form]);
-    assert.deepEqual(await store.octets(form), expected, form);
+    await store.done(['export', form, out, '--user', 'ada@x']);
+    await store.done(['user', 'add', `${form}@x`, '--no-password']);
+    await store.done(['import', form, out, '--user', `${form}@x`]);
+    assert.deepEqual(await store.octets(`${form}@x`), expected, form);
   }
 });
 
 test('an mbox in CRLF, with a byte order mark, bad From_ lines and no last line end is read', async () => {
-  await using store = await CliStore.make('ada');
+  await using store = await CliStore.make('ada@x');
   const file = join(store.folder, 'x.mbox');
   const text =
     '\ufeffFrom a@b Sat Jan  3 01:05:34 2015\nSubject: 1\n\nFrom here on\n\nFrom there on\n\n>From x\n\n' +
     'From - Sat Jan  3 01:05:35 2015 +0100\nSubject: 2\n\n\nFrom - \nSubject: 3\n\nend';
   for (const [at, octets] of [text, text.replaceAll('\n', '\r\n')].entries()) {
     await writeFile(file, octets);
-    await store.done(['import', 'mbox', file, '--user', 'ada', '--mailbox', `M${at}`]);
-    const got = (await store.octets('ada', `M${at}`)).map((one) => one.toString());
+    await store.done(['import', 'mbox', file, '--user', 'ada@x', '--mailbox', `M${at}`]);
+    const got = (await store.octets('ada@x', `M${at}`)).map((one) => one.toString());
     assert.deepEqual(got, [
       'Subject: 1\r\n\r\nFrom here on\r\n\r\nFrom there on\r\n\r\nFrom x\r\n',
       'Subject: 2\r\n\r\n',
@@ -55,29 +55,29 @@ test('an mbox in CRLF, with a byte order mark, bad From_ lines and no last line 
     ]);
   }
   const out = join(store.folder, 'out.mbox');
-  await store.done(['export', 'mbox', out, '--user', 'ada', '--mailbox', 'M0']);
+  await store.done(['export', 'mbox', out, '--user', 'ada@x', '--mailbox', 'M0']);
   assert.match(await readFile(out, 'utf8'), /^From MAILER-DAEMON Sat Jan {2}3 01:05:34 2015\n[\s\S]*\n>From here on\n/);
   assert.match(await readFile(out, 'utf8'), /^From MAILER-DAEMON Sat Jan {2}3 00:05:35 2015$/m);
   await writeFile(file, 'Subject: no mbox\n\n');
-  assert.match(await store.refused(65, ['import', 'mbox', file, '--user', 'ada']), /no mbox/);
+  assert.match(await store.refused(65, ['import', 'mbox', file, '--user', 'ada@x']), /no mbox/);
 });
 
 test('export writes over nothing, and standard output can be an mbox', async () => {
   await using store = await filled();
   const there = join(store.folder, 'there.mbox');
   await writeFile(there, '');
-  await store.refused(73, ['export', 'mbox', there, '--user', 'ada', '--mailbox', 'INBOX']);
+  await store.refused(73, ['export', 'mbox', there, '--user', 'ada@x', '--mailbox', 'INBOX']);
   for (const form of ['mbox', 'maildir', 'eml'])
-    await store.refused(73, ['export', form, store.folder, '--user', 'ada']);
-  await store.refused(67, ['export', 'eml', join(store.folder, 'new'), '--user', 'nobody']);
-  await store.refused(66, ['export', 'eml', join(store.folder, 'new'), '--user', 'ada', '--mailbox', 'None']);
-  const { stdout } = await store.run(['export', 'mbox', '-', '--user', 'ada', '--mailbox', 'INBOX']);
-  await store.done(['export', 'mbox', join(store.folder, 'new.mbox'), '--user', 'ada', '--mailbox', 'INBOX']);
+    await store.refused(73, ['export', form, store.folder, '--user', 'ada@x']);
+  await store.refused(67, ['export', 'eml', join(store.folder, 'new'), '--user', 'nobody@x']);
+  await store.refused(66, ['export', 'eml', join(store.folder, 'new'), '--user', 'ada@x', '--mailbox', 'None']);
+  const { stdout } = await store.run(['export', 'mbox', '-', '--user', 'ada@x', '--mailbox', 'INBOX']);
+  await store.done(['export', 'mbox', join(store.folder, 'new.mbox'), '--user', 'ada@x', '--mailbox', 'INBOX']);
   assert.deepEqual(stdout, await readFile(join(store.folder, 'new.mbox')));
 });
 
 test('mailbox names, flags, keywords, dates, order and UIDLs go through a Maildir', async () => {
-  await using store = await CliStore.make('ada', 'grace');
+  await using store = await CliStore.make('ada@x', 'grace@x');
   const maildir = join(store.folder, 'Maildir');
   for (const folder of ['', '.Sub.Näme', '.&AOQ-.a&AC4-b']) {
     for (const name of ['cur', 'new', 'tmp']) await mkdir(join(maildir, folder, name), { recursive: true });
@@ -89,12 +89,12 @@ test('mailbox names, flags, keywords, dates, order and UIDLs go through a Maildi
   await writeFile(join(maildir, '.Sub.Näme/cur/1.c:2,D'), 'Subject: c\n\n');
   await writeFile(join(maildir, '.&AOQ-.a&AC4-b/cur/1.d:2,'), 'Subject: d\n\n');
   await utimes(join(maildir, 'cur/2000.a:2,FRSTabP'), 1_000_000_000, 1_000_000_000);
-  await store.done(['import', 'maildir', maildir, '--user', 'ada']);
-  const listed = await store.done(['dump', 'account', 'ada']);
+  await store.done(['import', 'maildir', maildir, '--user', 'ada@x']);
+  const listed = await store.done(['dump', 'account', 'ada@x']);
   for (const name of ['Sub/Näme', 'ä/a.b']) assert.ok(listed.includes(name), name);
-  assert.deepEqual((await store.octets('ada')).map(String), ['Subject: b\r\n\r\n', 'Subject: a\r\n\r\n']);
+  assert.deepEqual((await store.octets('ada@x')).map(String), ['Subject: b\r\n\r\n', 'Subject: a\r\n\r\n']);
   const out = join(store.folder, 'out');
-  await store.done(['export', 'maildir', out, '--user', 'ada']);
+  await store.done(['export', 'maildir', out, '--user', 'ada@x']);
   const names = (await readdir(join(out, 'cur'))).map((name) => name.replace(/^.*:/, ''));
   assert.deepEqual(names.sort(), ['2,', '2,FPRSTab']);
   const first = (await readdir(join(out, 'cur'))).find((name) => name.endsWith('ab')) ?? '';
@@ -102,49 +102,49 @@ test('mailbox names, flags, keywords, dates, order and UIDLs go through a Maildi
   assert.equal(await readFile(join(out, 'dovecot-keywords'), 'utf8'), '0 $Junk\n1 work\n');
   assert.match(await readFile(join(out, 'dovecot-uidlist'), 'utf8'), /^3 V\d+ N3\n1 Psecond :\S+\n2 Pfirst :\S+\n$/);
   await cp(out, join(store.folder, 'again'), { recursive: true, preserveTimestamps: true });
-  await store.done(['import', 'maildir', join(store.folder, 'again'), '--user', 'grace']);
+  await store.done(['import', 'maildir', join(store.folder, 'again'), '--user', 'grace@x']);
   const again = join(store.folder, 'again-out');
-  await store.done(['export', 'maildir', again, '--user', 'grace']);
+  await store.done(['export', 'maildir', again, '--user', 'grace@x']);
   const stable = async (folder: string): Promise<string[]> =>
     (await readdir(folder, { recursive: true })).map((name) => name.replace(/V\d+/, '')).sort();
   assert.deepEqual(await stable(again), await stable(out));
 });
 
 test('mailbox names that paths cannot have go through an eml tree and an mbox tree', async () => {
-  await using store = await CliStore.make('ada', 'grace', 'ken');
+  await using store = await CliStore.make('ada@x', 'grace@x', 'ken@x');
   const names = ['a.b', '..', '.hidden/x', '50%', 'con:q?', '5.eml', 'x.mbox/y', 'INBOX/child', 'ü 日本', '%41'];
   const file = join(store.folder, 'x.eml');
   await writeFile(file, 'Subject: x\n\n');
-  for (const name of names) await store.done(['import', 'eml', file, '--user', 'ada', '--mailbox', name]);
-  await store.done(['export', 'eml', join(store.folder, 'tree'), '--user', 'ada']);
-  await store.done(['import', 'eml', join(store.folder, 'tree'), '--user', 'grace']);
-  await store.done(['export', 'mbox', join(store.folder, 'boxes'), '--user', 'grace']);
-  await store.done(['import', 'mbox', join(store.folder, 'boxes'), '--user', 'ken']);
-  for (const user of ['grace', 'ken']) {
+  for (const name of names) await store.done(['import', 'eml', file, '--user', 'ada@x', '--mailbox', name]);
+  await store.done(['export', 'eml', join(store.folder, 'tree'), '--user', 'ada@x']);
+  await store.done(['import', 'eml', join(store.folder, 'tree'), '--user', 'grace@x']);
+  await store.done(['export', 'mbox', join(store.folder, 'boxes'), '--user', 'grace@x']);
+  await store.done(['import', 'mbox', join(store.folder, 'boxes'), '--user', 'ken@x']);
+  for (const user of ['grace@x', 'ken@x']) {
     const listed = await store.done(['dump', 'account', user]);
     for (const name of names) assert.ok(listed.includes(`\n${name} `), `${user}: ${name}\n${listed}`);
   }
 });
 
 test('a message over the limit is refused by name, and the others are imported', async () => {
-  await using store = await CliStore.make('ada');
+  await using store = await CliStore.make('ada@x');
   await writeFile(join(store.directory, 'mstore.toml'), '[limits]\nmessageBytes = "3M"\n');
   const one = (n: number, bytes: number): string =>
     `From x Sat Jan  3 01:05:3${n} 2015\nSubject: ${n}\n\n${'y'.repeat(bytes)}\n\n`;
   const file = join(store.folder, 'x.mbox');
   await writeFile(file, one(1, 10) + one(2, 4_000_000) + one(3, 2_500_000) + one(4, 10));
-  const { code, stderr, stdout } = await store.run(['import', 'mbox', file, '--user', 'ada']);
+  const { code, stderr, stdout } = await store.run(['import', 'mbox', file, '--user', 'ada@x']);
   assert.equal(code, 1);
   assert.match(stderr, /^mstore: refused .*x\.mbox: message 2 \(offset \d+\): message of more than 3145728 octets\n$/);
   assert.match(stdout.toString(), /^3 messages imported .*, 1 message refused/);
   assert.deepEqual(
-    (await store.octets('ada')).map((o) => o.toString('latin1', 9, 10)),
+    (await store.octets('ada@x')).map((o) => o.toString('latin1', 9, 10)),
     ['1', '3', '4'],
   );
 });
 
 test('the internal date is that of the topmost Received, else of Date, else the file time', async () => {
-  await using store = await CliStore.make('ada');
+  await using store = await CliStore.make('ada@x');
   const folder = join(store.folder, 'in');
   await mkdir(folder);
   const received =
@@ -153,9 +153,9 @@ test('the internal date is that of the topmost Received, else of Date, else the 
   await writeFile(join(folder, '2.eml'), 'Date: Thu, 01 Jan 15 01:00 EST\n\n');
   await writeFile(join(folder, '3.eml'), 'Subject: x\n\nDate: 1 Jan 1990 00:00 GMT\n');
   await utimes(join(folder, '3.eml'), 1_000_000_000, 1_000_000_000);
-  await store.done(['import', 'eml', folder, '--user', 'ada']);
+  await store.done(['import', 'eml', folder, '--user', 'ada@x']);
   const out = join(store.folder, 'out');
-  await store.done(['export', 'eml', out, '--user', 'ada']);
+  await store.done(['export', 'eml', out, '--user', 'ada@x']);
   const dates = await Promise.all([1, 2, 3].map(async (n) => (await stat(join(out, `INBOX/${n}.eml`))).mtimeMs / 1000));
   assert.deepEqual(dates, [1_420_070_400, 1_420_092_000, 1_000_000_000]);
 });

@@ -3,15 +3,27 @@ import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
 import { CachedDirectory, DirectoryAdministration, SqliteDirectory } from '@mstore/directory';
 import { Delivery, DeliveryLog, type DeliverySettings, Lmtpd } from '@mstore/lda';
-import { type Log, Metrics, openLog, parseListenAddress, SessionTable, systemClock } from '@mstore/net';
+import {
+  type ConnectionTimeouts,
+  type Log,
+  Metrics,
+  openLog,
+  parseListenAddress,
+  SessionTable,
+  systemClock,
+} from '@mstore/net';
 import type { Entry, StoreOptions } from '@mstore/store';
-import { type TempStore, tempStore } from '../support/temp-store.ts';
+import type { SimMachineOptions } from '../support/sim-machine.ts';
+import { type TempDirectory, tempDirectory } from '../support/temp.ts';
+import { simStore, type TempStore, tempStore } from '../support/temp-store.ts';
 
 export interface DaemonOptions {
   readonly store?: StoreOptions;
+  /** The store is on a simulated machine. */
+  readonly simulated?: SimMachineOptions;
   readonly settings?: Partial<DeliverySettings>;
   readonly messageBytes?: number;
-  readonly idleTimeoutMs?: number;
+  readonly timeouts?: ConnectionTimeouts;
   readonly connectionsMax?: number;
 }
 
@@ -38,15 +50,15 @@ export class Daemon implements AsyncDisposable {
   readonly logged: LoggedLines;
   readonly metrics: Metrics;
   readonly sessions: SessionTable;
+  readonly #folder: TempDirectory;
   readonly #clients: LmtpClient[] = [];
   address = '';
 
-  private constructor(temp: TempStore, users: DirectoryAdministration, options: DaemonOptions) {
+  private constructor(temp: TempStore, folder: TempDirectory, users: DirectoryAdministration, options: DaemonOptions) {
     this.temp = temp;
+    this.#folder = folder;
     this.users = users;
-    this.directory = new CachedDirectory(
-      new SqliteDirectory(`${temp.directory}/directory.sqlite`, { changePollMs: 20 }),
-    );
+    this.directory = new CachedDirectory(new SqliteDirectory(this.directoryFile, { changePollMs: 20 }));
     this.logged = new LoggedLines();
     this.metrics = new Metrics(false);
     this.sessions = new SessionTable();
@@ -71,19 +83,27 @@ export class Daemon implements AsyncDisposable {
       clock: systemClock,
       sessions: this.sessions,
       connectionsMax: options.connectionsMax ?? 100,
-      ...(options.idleTimeoutMs !== undefined && { idleTimeoutMs: options.idleTimeoutMs }),
+      timeouts: options.timeouts ?? {},
     });
   }
 
   /** With the users that are named. */
   static async start(users: readonly string[], options: DaemonOptions = {}): Promise<Daemon> {
     const { messageBytes } = options;
-    const temp = await tempStore({ ...options.store, ...(messageBytes !== undefined && { messageBytes }) });
-    const administration = await DirectoryAdministration.create(`${temp.directory}/directory.sqlite`);
+    const storeOptions = { ...options.store, ...(messageBytes !== undefined && { messageBytes }) };
+    const temp = await (options.simulated === undefined
+      ? tempStore(storeOptions)
+      : simStore(storeOptions, options.simulated));
+    const folder = await tempDirectory();
+    const administration = await DirectoryAdministration.create(`${folder.path}/directory.sqlite`);
     for (const user of users) await administration.addUser(user);
-    const daemon = new Daemon(temp, administration, options);
+    const daemon = new Daemon(temp, folder, administration, options);
     daemon.address = await daemon.lmtpd.listen(parseListenAddress('127.0.0.1:0'));
     return daemon;
+  }
+
+  get directoryFile(): string {
+    return `${this.#folder.path}/directory.sqlite`;
   }
 
   async client(): Promise<LmtpClient> {
@@ -126,6 +146,7 @@ export class Daemon implements AsyncDisposable {
     await this.lmtpd.drain(1_000);
     await this.directory.close();
     await this.users.close();
+    await this.#folder[Symbol.asyncDispose]();
     await this.temp[Symbol.asyncDispose]();
   }
 }

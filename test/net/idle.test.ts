@@ -3,8 +3,6 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import {
   type Connection,
   ConnectionCounter,
@@ -13,11 +11,12 @@ import {
   Listener,
   parseListenAddress,
 } from '@mstore/net';
+import { liveBytes } from '../support/live-bytes.ts';
 import { counts } from '../support/long.ts';
 
 const idle = counts(2_000, 5_000);
 
-/** KiB of heap that one idle connection may cost, session and line reader included; 5 were measured on Node 20. */
+/** KiB that one idle connection may cost, session and line reader included; 5 were measured on Node 20. */
 const kibMax = 10;
 
 /** Dials as often as its second argument says, and stays until it is killed. */
@@ -35,13 +34,6 @@ async function session(connection: Connection): Promise<void> {
   const lines = new LineReader(connection);
   connection.write('+OK ready\r\n');
   for (let line = await lines.next(); line !== undefined; line = await lines.next()) connection.write('+OK\r\n');
-}
-
-/** Octets of the heap that something still points to. */
-function liveBytes(): number {
-  setFlagsFromString('--expose-gc');
-  runInNewContext('gc')();
-  return process.memoryUsage().heapUsed;
 }
 
 test(`${idle} idle connections cost a few KiB each, and end within a drain`, async (t) => {
@@ -62,7 +54,7 @@ test(`${idle} idle connections cost a few KiB each, and end within a drain`, asy
     await sleep(20);
   }
   const kib = (liveBytes() - before) / idle / 1_024;
-  t.diagnostic(`${kib.toFixed(1)} KiB of heap each`);
+  t.diagnostic(`${kib.toFixed(1)} KiB each`);
   assert.ok(kib < kibMax, `${kib.toFixed(1)} KiB each`);
   await listener.drain(5_000);
   assert.equal(listener.connections.size, 0);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { HeldSocket, parseListenAddress } from '@mstore/net';
@@ -123,4 +123,14 @@ test('a held address outlives its listeners, and who calls in between waits for 
   second.child.kill('SIGTERM');
   assert.equal(await exitOf(second.child), 0);
   held.close();
+});
+
+test('an address that another program listens on, or that cannot be, is not held', async () => {
+  const taken = createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  const address = taken.address();
+  const port = typeof address === 'object' ? (address?.port ?? 0) : 0;
+  await assert.rejects(HeldSocket.bind({ kind: 'tcp', host: '127.0.0.1', port }), { code: 'EADDRINUSE' });
+  await assert.rejects(HeldSocket.bind({ kind: 'tcp', host: '192.0.2.1', port: 0 }), { code: 'EADDRNOTAVAIL' });
+  taken.close();
 });

@@ -1,4 +1,5 @@
 /** How commands come to a store, and find in it what a person named. */
+import { normalAddress } from '@mstore/directory';
 import {
   type Catalog,
   errorText,
@@ -7,15 +8,12 @@ import {
   type NamedAccount,
   type NamedMailbox,
   readFrom,
-  Store,
   StoreError,
   type StoreOptions,
-  StoreReader,
   type StoreReading,
   type WorkingStore,
   workOn,
 } from '@mstore/store';
-import { normalAccountName } from './account-name.ts';
 import type { Run } from './command.ts';
 import { CommandError, exit } from './errors.ts';
 
@@ -37,7 +35,7 @@ export async function withWriter<T>(run: Run, work: (store: WorkingStore) => Pro
 
 /** Runs `work` with access for reading. Nobody is kept from writing meanwhile. */
 export async function withReading<T>(run: Run, work: (reading: StoreReading) => Promise<T>): Promise<T> {
-  const reading = await openForReading(run.directory, await storeOptions(run));
+  const reading = await readFrom(run.directory, await storeOptions(run));
   try {
     return await work(reading);
   } finally {
@@ -45,27 +43,17 @@ export async function withReading<T>(run: Run, work: (reading: StoreReading) => 
   }
 }
 
-/** Opens beside the writer. Where none runs and the last one did not finish its work, recovers first. */
-async function openForReading(directory: string, options: StoreOptions): Promise<StoreReading> {
-  const reader = await StoreReader.open(directory, options);
-  const state = reader.catalog().state();
-  if (state?.appliedLsn === reader.heap.durableLsn) return reader;
-  await reader.close();
-  const reading = await readFrom(directory, options);
-  if (!(reading instanceof Store)) return reading;
-  // Recovered: go on without the lock, so that others can write while we read.
-  await reading.close();
-  return StoreReader.open(directory, options);
-}
-
-/** The account of that name; one that was not made by a command may also bear it as it was given. */
-export function findAccount(catalog: Catalog, name: string): NamedAccount | undefined {
-  return catalog.accountNamed(normalAccountName(name)) ?? catalog.accountNamed(name.normalize('NFC'));
+/** The account of that name: as it stands, as an address in the directory's form, or as a name in the default domain. */
+export function findAccount(catalog: Catalog, name: string, defaultDomain = ''): NamedAccount | undefined {
+  const address = normalAddress(name, defaultDomain === '' ? undefined : defaultDomain);
+  return (
+    catalog.accountNamed(name.normalize('NFC')) ?? (address === undefined ? undefined : catalog.accountNamed(address))
+  );
 }
 
 /** @throws {StoreError} noAccount */
-export function accountOf(catalog: Catalog, name: string): NamedAccount {
-  const account = findAccount(catalog, name);
+export function accountOf(catalog: Catalog, name: string, defaultDomain = ''): NamedAccount {
+  const account = findAccount(catalog, name, defaultDomain);
   if (account === undefined) throw new StoreError('noAccount', `no account ${name}`);
   return account;
 }

@@ -1,40 +1,44 @@
-/** `mstore demo`, which `npm start` runs */
+/** `mstore demo`; with `--serve`, what `npm start` runs */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { inbox, isStoreError, type StoreReading } from '@mstore/store';
+import { inbox, type StoreReading } from '@mstore/store';
 import type { Command } from 'commander';
-import { accountOf, mailboxOf, withReading, withWriter } from './access.ts';
+import { accountOf, mailboxOf, withReading } from './access.ts';
 import { Run, works } from './command.ts';
-import { demoDate, demoMessage, demoMessages } from './demo-mail.ts';
+import { demoMessage, demoMessages } from './demo-mail.ts';
+import { serveDemo } from './demo-service.ts';
+import { demoLogin as login, makeDemo } from './demo-store.ts';
 import { df } from './df.ts';
 import { dumpMessage } from './dump-catalog.ts';
 import { emlTarget } from './eml-target.ts';
 import { entriesOf } from './entries.ts';
 import { CommandError, exit } from './errors.ts';
 import { checkStore, describe } from './fsck.ts';
-import { Importer } from './importer.ts';
-import { makeStore } from './init.ts';
 import { counted, safeText } from './text.ts';
 
 const manual = `
 Makes a store with an account and some hundred messages in var/demo (or where --data says), unless it is there; shows what
-they take, one message and what it is made of; exports all and compares them octet for octet; checks the store.`;
+they take, one message and what it is made of; exports all and compares them octet for octet; checks the store.
 
-const login = 'demo@example.org';
+With --serve, which is what npm start runs, it serves that store on loopback until Ctrl-C, and says what to try.`;
+
 const directory = join('var', 'demo');
 /** A message with an attachment that others have too. */
 const shown = 9;
 
 export function addDemo(program: Command): void {
-  works(program.command('demo').description('show what the store does').addHelpText('after', manual), demo);
+  const command = program.command('demo').description('show what the store does').addHelpText('after', manual);
+  command.option('--serve', 'serve the store');
+  works<{ readonly serve?: boolean }>(command, demo);
 }
 
-async function demo(asked: Run): Promise<number> {
+async function demo(asked: Run, options: { readonly serve?: boolean }): Promise<number> {
   const place = asked.directoryOr(directory);
-  const run = new Run([], { data: place }, asked.out);
+  const run = new Run([], { data: place, json: asked.json }, asked.out);
   const say = async (text: string): Promise<void> => (asked.json ? undefined : run.out.write(text));
-  const isNew = await makeDemo(run, say);
+  const { isNew, messages } = await makeDemo(run, say);
+  if (options.serve === true) return serveDemo(run, place, messages);
   if (!asked.json) await df(run);
   const compared = await withReading(run, async (reading) => {
     await showMessage(reading, say);
@@ -46,28 +50,6 @@ async function demo(asked: Run): Promise<number> {
   await say(describe(report) + nextSteps(place));
   if (asked.json) await asked.out.write(`${JSON.stringify({ directory: place, isNew, compared, ok })}\n`);
   return ok ? exit.done : exit.findings;
-}
-
-async function makeDemo(run: Run, say: (text: string) => Promise<void>): Promise<boolean> {
-  try {
-    const known = await withReading(run, async (reading) => accountOf(reading.catalog(), login));
-    await say(`The store in ${run.directory} is there, with ${counted(known.row.messages, 'message')}.\n\n`);
-    return false;
-  } catch (error) {
-    if (!isStoreError(error, 'noStore') && !isStoreError(error, 'noAccount')) throw error;
-    if (isStoreError(error, 'noStore')) await makeStore(run);
-  }
-  const { imported } = await withWriter(run, async (store) => {
-    const { account } = await store.writer.createAccount(login);
-    const importer = new Importer(store, account);
-    for (let n = 0; n < demoMessages; n++) {
-      const common = { name: `message ${n}`, mailbox: inbox, flags: 0, keywords: [] };
-      await importer.add({ ...common, octets: demoMessage(n), internalDate: demoDate(n) });
-    }
-    return importer.finish();
-  });
-  await say(`A new store is in ${run.directory}; ${counted(imported, 'message')} delivered to ${login}.\n\n`);
-  return true;
 }
 
 async function showMessage(reading: StoreReading, say: (text: string) => Promise<void>): Promise<void> {
@@ -118,12 +100,10 @@ function nextSteps(place: string): string {
 Next, for instance:
 
   export MSTORE_DATA=${place}
-  echo 'Subject: hello' | ${mstore} deliver -d ${login}
+  ${mstore} demo --serve
   ${mstore} import mbox FILE --user ${login} --mailbox Old
   ${mstore} export maildir FOLDER --user ${login}
   ${mstore} dump account ${login}
   ${mstore} --help
-
-There are no servers yet: mail comes in by deliver and import, and goes out by export.
 `;
 }

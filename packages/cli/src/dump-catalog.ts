@@ -15,8 +15,8 @@ import { counted, humanTime, safeText, table } from './text.ts';
 
 const listMax = 100;
 
-export function dumpAccount(catalog: Catalog, name: string): Explained {
-  const { id, row } = accountOf(catalog, name);
+export function dumpAccount(catalog: Catalog, name: string, defaultDomain: string): Explained {
+  const { id, row } = accountOf(catalog, name, defaultDomain);
   const mailboxes = [...catalog.mailboxes(id)];
   const quota = [
     row.quotaBytes === 0 ? 'no limit of octets' : `up to ${counted(row.quotaBytes, 'octet')}`,

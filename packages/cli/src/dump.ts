@@ -42,7 +42,7 @@ function dump(run: Run): Promise<number> {
       }
       switch (first) {
         case 'account':
-          return dumpAccount(reading.catalog(), second);
+          return dumpAccount(reading.catalog(), second, (await run.config()).config.login.defaultDomain);
         case 'mailbox':
           return dumpMailbox(reading.catalog(), numberOf(second));
         case 'message':

@@ -2,6 +2,7 @@
  * How a command says no: one line on standard error that a person can act on, and an exit code of sysexits(3). 0 is done, 1
  * findings or a refusal, 2 wrong usage. An error nobody foresaw is a bug: 70, with the stack only where MSTORE_DEBUG=1.
  */
+import { type DirectoryErrorCode, isDirectoryError } from '@mstore/directory';
 import { ConfigError, errnoOf, errorText, isStoreError, type StoreErrorCode } from '@mstore/store';
 
 export const exit = {
@@ -11,6 +12,7 @@ export const exit = {
   badData: 65,
   noInput: 66,
   noUser: 67,
+  unavailable: 69,
   internal: 70,
   systemFile: 72,
   cannotCreate: 73,
@@ -60,10 +62,26 @@ export const meanings: Readonly<Record<StoreErrorCode, Meaning>> = {
   mailboxExists: { exit: exit.findings, text: '' },
   badName: { exit: exit.findings, text: '' },
   noMessage: { exit: exit.findings, text: '' },
-  overQuota: { exit: exit.findings, text: '`mstore user import` changes quotas' },
+  overQuota: { exit: exit.findings, text: '`mstore quota` changes the limits' },
   messageTooLarge: { exit: exit.badData, text: 'limits.messageBytes in mstore.toml is the bound' },
   limitExceeded: { exit: exit.findings, text: '' },
   badIntent: { exit: exit.internal, text: 'this is a bug in mstore' },
+};
+
+/** Every code of the directory. */
+const directoryMeanings: Readonly<Record<DirectoryErrorCode, Meaning>> = {
+  unavailable: { exit: exit.tryAgain, text: 'the directory of users cannot be asked now' },
+  closed: { exit: exit.tryAgain, text: 'try again' },
+  exists: { exit: exit.findings, text: '' },
+  noDomain: { exit: exit.findings, text: '`mstore domain list` names those there are' },
+  noUser: { exit: exit.noUser, text: '`mstore user list` names those there are' },
+  noAlias: { exit: exit.noUser, text: '`mstore alias list` names those there are' },
+  domainInUse: { exit: exit.findings, text: '' },
+  badAddress: { exit: exit.findings, text: '' },
+  badPassword: { exit: exit.badData, text: '' },
+  badQuota: { exit: exit.findings, text: '' },
+  badTarget: { exit: exit.findings, text: '' },
+  limitExceeded: { exit: exit.findings, text: '' },
 };
 
 const fileProblems: Readonly<Record<string, { readonly exit: number; readonly text: string }>> = {
@@ -98,6 +116,10 @@ export function failureOf(error: unknown): Failure {
     const isTold = file === undefined || error.message.includes(errnoOf(error.cause) ?? '');
     const why = isTold ? error.message : `${error.message}: ${file.text}`;
     return { exit: code, text: oneLine(text === '' ? why : `${why} (${text})`) };
+  }
+  if (isDirectoryError(error)) {
+    const { exit: code, text } = directoryMeanings[error.code];
+    return { exit: code, text: oneLine(text === '' ? error.message : `${error.message} (${text})`) };
   }
   const file = fileFailure(error);
   if (file !== undefined) return file;

@@ -76,7 +76,8 @@ interface Exported {
 
 function exportTo(run: Run, options: ExportOptions, open: Open): Promise<number> {
   return withReading(run, async (reading) => {
-    const account = accountOf(reading.catalog(), options.user);
+    const { config } = await run.config();
+    const account = accountOf(reading.catalog(), options.user, config.login.defaultDomain);
     const wanted = options.mailbox;
     const mailboxes =
       wanted === undefined

@@ -1,11 +1,13 @@
 /** The From_ line of an mbox (RFC 4155): `From sender date`, in the forms that programs of forty years wrote it. */
 
-const LF = 10;
-const start = Buffer.from('From ');
+const start = 'From ';
 /** Octets of a From_ line; what is longer is none. */
 export const fromLineBytesMax = 1_000;
 
-const months = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
+const monthNames = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+const months = monthNames.map((name) => name.toLowerCase());
+
+const dayNames = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
 
 /** Weekday, month, day, time, and year, with a zone before or after the year or none. */
 const asctimePattern =
@@ -40,25 +42,11 @@ export function zoneSeconds(zone: string): number {
   return match[1] === '-' ? -seconds : seconds;
 }
 
-/** Leaves out a first line that begins with `From `, as a mail server may put it before a message it pipes. */
-export async function* dropFromLine(octets: AsyncIterable<Buffer | string>): AsyncGenerator<Buffer> {
-  let state: 'undecided' | 'dropping' | 'passing' = 'undecided';
-  let held = Buffer.alloc(0);
-  for await (const piece of octets) {
-    let some = typeof piece === 'string' ? Buffer.from(piece) : piece;
-    if (state === 'undecided') {
-      held = Buffer.concat([held, some]);
-      if (held.length < start.length && start.subarray(0, held.length).equals(held)) continue;
-      state = held.subarray(0, start.length).equals(start) ? 'dropping' : 'passing';
-      some = held;
-    }
-    if (state === 'dropping') {
-      const end = some.indexOf(LF);
-      if (end === -1) continue;
-      state = 'passing';
-      some = some.subarray(end + 1);
-    }
-    if (some.length > 0) yield some;
-  }
-  if (state === 'undecided' && held.length > 0) yield held;
+/** `Fri Nov 21 09:55:06 1997`, as a From_ line has it; from seconds since 1970. */
+export function asctime(seconds: number): string {
+  const date = new Date(seconds * 1000);
+  const [day, month] = [dayNames[date.getUTCDay()], monthNames[date.getUTCMonth()]];
+  const dayOfMonth = String(date.getUTCDate()).padStart(2, ' ');
+  const time = date.toISOString().slice(-13, -5);
+  return `${day} ${month} ${dayOfMonth} ${time} ${date.getUTCFullYear()}`;
 }

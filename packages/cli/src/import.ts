@@ -1,7 +1,8 @@
 /** `mstore import` */
 import type { Command } from 'commander';
-import { accountOf, checkedName, withWriter } from './access.ts';
+import { checkedName, withWriter } from './access.ts';
 import { type Run, works } from './command.ts';
+import { openAccount } from './directory.ts';
 import { emlSource } from './eml-source.ts';
 import { CommandError, exit, failureOf } from './errors.ts';
 import { Importer, type ImportReport } from './importer.ts';
@@ -57,9 +58,8 @@ export function addImport(program: Command): void {
 function importFrom(run: Run, options: ImportOptions, open: Open): Promise<number> {
   const mailbox = options.mailbox === undefined ? undefined : checkedName(options.mailbox);
   return withWriter(run, async (store) => {
-    const account = accountOf(store.reading.catalog(), options.user);
     const source = await open(run.arg(0), mailbox);
-    const importer = new Importer(store, account.id);
+    const importer = new Importer(store, await openAccount(run, store, options.user));
     const signal = await drive(run, source, importer).catch(async (error: unknown) => {
       const failure = failureOf(error);
       const { imported } = await importer.abandon();

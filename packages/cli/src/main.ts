@@ -1,26 +1,39 @@
 #!/usr/bin/env node
 /** `mstore`: reads the command line, runs one command, and turns what it threw into one line and an exit code. */
 import { type Command, CommanderError } from 'commander';
+import { addAlias } from './alias.ts';
 import { newProgram } from './command.ts';
 import { addConfig } from './config.ts';
 import { addDeliver } from './deliver.ts';
 import { addDemo } from './demo.ts';
 import { addDf } from './df.ts';
+import { addDomain } from './domain.ts';
 import { addDump } from './dump.ts';
 import { exit, sayFailure } from './errors.ts';
 import { addExport } from './export.ts';
 import { addFsck } from './fsck.ts';
 import { addImport } from './import.ts';
 import { addInit } from './init.ts';
+import { addKick } from './kick.ts';
 import { OutputClosed } from './output.ts';
+import { addQuota } from './quota.ts';
 import { addRebuild } from './rebuild.ts';
+import { addServe } from './serve.ts';
 import { addStats } from './stats.ts';
-import { addUser } from './user.ts';
+import { addPasswd, addUser } from './user.ts';
+import { addWho } from './who.ts';
 
 const commands: readonly ((program: Command) => void)[] = [
   addInit,
+  addServe,
+  addWho,
+  addKick,
   addConfig,
   addUser,
+  addPasswd,
+  addQuota,
+  addAlias,
+  addDomain,
   addDeliver,
   addImport,
   addExport,

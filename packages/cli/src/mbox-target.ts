@@ -2,12 +2,12 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Entry, StoredMessage } from '@mstore/store';
+import { asctime } from './from-line.ts';
 import { LfConverter } from './lf-lines.ts';
 import { Quoter } from './mboxrd.ts';
 import type { Output } from './output.ts';
 import { pathOfMailbox } from './path-name.ts';
 import { FileSink, octetsOf, type Sink, type Target } from './target.ts';
-import { asctime } from './trace.ts';
 
 /** A file, or standard output. */
 export async function mboxFileTarget(to: string | Output): Promise<Target> {

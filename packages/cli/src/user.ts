@@ -1,154 +1,170 @@
-/** `mstore user` */
-import { readFile } from 'node:fs/promises';
-import { type Catalog, type MailWriter, parseBytes, StoreError } from '@mstore/store';
+/** `mstore user` and `mstore passwd` */
+import { isDirectoryError, normalAddress, type User } from '@mstore/directory';
+import { type NamedAccount, parseBytes, StoreError, type StoreReading } from '@mstore/store';
 import { type Command, InvalidArgumentError } from 'commander';
-import { accountOf, findAccount, withReading, withWriter } from './access.ts';
-import { normalAccountName } from './account-name.ts';
+import { findAccount, withReading, withWriter } from './access.ts';
 import { type Run, works } from './command.ts';
+import { accountOfUser, knownIds, userOfAccount, withAdministration, withDirectory } from './directory.ts';
 import { CommandError, exit } from './errors.ts';
-import { counted, humanBytes, humanCount, safeText, table } from './text.ts';
-import { parseUserFile, type UserLine } from './user-file.ts';
+import { newPassword } from './password-input.ts';
+import { counted, humanTime, safeText, table } from './text.ts';
+import { importManual, importUsers } from './user-import.ts';
+import { listManual, listUsers } from './user-list.ts';
+import { bytesText, countText, findUsage } from './user-usage.ts';
 
 const addManual = `
-Makes an account with INBOX, Drafts, Sent, Junk, Trash and Archive. NAME is the address mail is delivered to; letter case
-does not matter, and a domain is the same in its own letters and as xn--. Without a quota, or with 0, it is unlimited.`;
+Adds a user to the directory, with the domain if it is new. ADDRESS is the login, and mail for it is taken from now on; letter
+case does not matter, and a domain is the same in its own letters and as xn--. The password is asked for on a terminal, else
+read as one line from standard input. Without a quota, or with 0, mail is unlimited.
+
+The account, with INBOX, Drafts, Sent, Junk, Trash and Archive, is made at the first delivery or login. Where the store has an
+account of that name already, the user gets it, mail included.`;
 
 const removeManual = `
-Removes the account at once: its mail counts as expunged, and its name is free for another account.`;
+Removes the user from the directory, so that no more mail is taken, then the account: its mail counts as expunged. A user added
+later under the same address is another, with no mail. Where the command did not finish, do it again. An account that the
+directory does not know is removed by its name.`;
 
-const importManual = `
-Each line of FILE ("-" is standard input) is
-
-    address password-or-{SCHEME}hash [quota]
-
-with blanks or tabs between; the quota is octets, or a number with K, M, G or T. Lines that are empty or begin with # are
-skipped. Accounts that exist get the line's quota; without one they keep theirs. Nothing is done when a line cannot be read.
-
-The directory (packages/directory) is not connected yet: passwords are checked for their form only, AND ARE NOT STORED.`;
+const passwdManual = `
+The new password is asked for on a terminal, else read as one line from standard input. It counts at once; sessions go on.`;
 
 interface AddOptions {
   readonly quota?: number;
   readonly quotaMessages?: number;
+  readonly password: boolean;
 }
 
 export function addUser(program: Command): void {
-  const user = program.command('user').description('accounts');
-  const add = user
-    .command('add')
-    .description('make an account')
-    .argument('<name>', 'an address')
-    .addHelpText('after', addManual);
+  const user = program.command('user').description('users and their accounts');
+  const named = (name: string, description: string): Command =>
+    user.command(name).description(description).argument('<address>', "the user's address");
+  const add = named('add', 'add a user').addHelpText('after', addManual);
   add.option('--quota <octets>', 'most octets of mail, as 1G', bytesOption);
   add.option('--quota-messages <n>', 'most messages', countOption);
-  works<AddOptions>(add, addAccount);
-  works(user.command('list').description('all accounts'), listAccounts);
-  const remove = user.command('remove').description('remove an account').argument('<name>', 'an address');
-  works(remove.addHelpText('after', removeManual), removeAccount);
-  const load = user
-    .command('import')
-    .description('make and update accounts from a list')
-    .argument('<file>', 'the list');
-  works(load.addHelpText('after', importManual), importAccounts);
+  add.option('--no-password', 'the user cannot log in yet');
+  works<AddOptions>(add, addOne);
+  works(user.command('list').description('all users and accounts').addHelpText('after', listManual), listUsers);
+  works(named('show', 'what is known of a user'), showUser);
+  works(named('remove', 'remove a user and the mail').addHelpText('after', removeManual), removeUser);
+  works(named('disable', 'keep a user from logging in; mail is still taken'), (run) => setDisabled(run, true));
+  works(named('enable', 'let a user log in again'), (run) => setDisabled(run, false));
+  const load = user.command('import').description('add and update users from a list');
+  works(load.argument('<file>', 'the list').addHelpText('after', importManual), importUsers);
 }
 
-function bytesOption(text: string): number {
+export function addPasswd(program: Command): void {
+  const command = program.command('passwd').description("change a user's password");
+  works(command.argument('<address>', "the user's address").addHelpText('after', passwdManual), changePassword);
+}
+
+export function bytesOption(text: string): number {
   const bytes = parseBytes(text);
   if (bytes === undefined) throw new InvalidArgumentError('A number of octets, or a number with K, M, G or T.');
   return bytes;
 }
 
-function countOption(text: string): number {
+export function countOption(text: string): number {
   if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('A whole number.');
   return Number(text);
 }
 
-function addAccount(run: Run, options: AddOptions): Promise<number> {
-  return withWriter(run, async ({ writer }) => {
-    const name = normalAccountName(run.arg(0));
-    const { quota = 0, quotaMessages = 0 } = options;
-    const { account } = await writer.createAccount(name);
-    if (quota > 0 || quotaMessages > 0) await writer.setQuota(account, quota, quotaMessages);
-    await run.answer({ account, name, quota, quotaMessages }, `Account ${safeText(name)} is number ${account}.\n`);
+function addOne(run: Run, { quota = 0, quotaMessages = 0, ...options }: AddOptions): Promise<number> {
+  return withReading(run, (reading) =>
+    withAdministration(run, async (administration) => {
+      const given = run.arg(0);
+      await checkNew(run, given);
+      const secret = options.password ? { password: await newPassword() } : {};
+      const fields = { ...secret, quotaBytes: quota, quotaMessages };
+      const user = await administration.addUser(given, fields, knownIds(reading));
+      const account = accountOfUser(reading, user);
+      const messages = account?.row.messages ?? 0;
+      const old =
+        account === undefined ? '' : `, who gets the account that was there, with ${counted(messages, 'message')}`;
+      const { id, address } = user;
+      const value = { id, address, quota, quotaMessages, account: account !== undefined, messages };
+      await run.answer(value, `User ${safeText(address)} is number ${id}${old}.\n`);
+      return exit.done;
+    }),
+  );
+}
+
+/** Before anybody types a password for it; the directory looks again. @throws CommandError findings */
+async function checkNew(run: Run, given: string): Promise<void> {
+  const address = normalAddress(given);
+  if (address === undefined) throw new CommandError(exit.findings, `${given} is no address`);
+  const user = await withDirectory(run, (directory) => directory.userNamed(address));
+  if (user !== undefined) throw new CommandError(exit.findings, `${user.address} is there already`);
+}
+
+function showUser(run: Run): Promise<number> {
+  return withReading(run, (reading) =>
+    withDirectory(run, async (directory) => {
+      const { user, usage } = await findUsage(run, reading, directory, run.arg(0));
+      const rows = [
+        ['address', safeText(usage.address)],
+        ['number', String(usage.id)],
+        ['in the directory', user === undefined ? 'no' : `since ${humanTime(Math.floor(user.createdMs / 1000))}`],
+        ['login', user === undefined ? 'no' : user.disabled ? 'disabled' : 'enabled'],
+        ['account', usage.account ? counted(usage.mailboxes, 'mailbox', 'mailboxes') : 'none yet'],
+        ['octets', bytesText(usage.bytes, usage.quota)],
+        ['messages', countText(usage.messages, usage.quotaMessages)],
+      ];
+      await run.answer({ ...usage, createdMs: user?.createdMs }, table(rows));
+      return exit.done;
+    }),
+  );
+}
+
+function setDisabled(run: Run, disabled: boolean): Promise<number> {
+  return withAdministration(run, async (administration) => {
+    const { id, address } = await administration.setDisabled(run.arg(0), disabled);
+    await run.answer({ id, address, disabled }, `${safeText(address)} ${disabled ? 'cannot' : 'can'} log in.\n`);
     return exit.done;
   });
 }
 
-function listAccounts(run: Run): Promise<number> {
-  return withReading(run, async (reading) => {
-    const live = [...reading.catalog().accounts()].filter(({ row }) => !row.deleted);
-    const accounts = live.map(({ id, row }) => {
-      const { name, mailboxes, messages, bytes, quotaBytes, quotaMessages, createdAt } = row;
-      return { account: id, name, mailboxes, messages, bytes, quota: quotaBytes, quotaMessages, createdAt };
+function changePassword(run: Run): Promise<number> {
+  return withDirectory(run, async (directory) => {
+    const user = await directory.userNamed(run.arg(0));
+    if (user === undefined) throw new StoreError('noAccount', `no user ${run.arg(0)}`);
+    return withAdministration(run, async (administration) => {
+      const { id, address } = await administration.setPassword(user.address, await newPassword());
+      await run.answer({ id, address }, `${safeText(address)} has a new password.\n`);
+      return exit.done;
     });
-    const rows = accounts.map((a) => [
-      String(a.account),
-      safeText(a.name),
-      humanCount(a.messages),
-      humanBytes(a.bytes),
-      a.quota === 0 ? '-' : humanBytes(a.quota),
-      a.quotaMessages === 0 ? '-' : humanCount(a.quotaMessages),
-    ]);
-    const head = ['number', 'name', 'messages', 'octets', 'quota', 'messages allowed'];
-    await run.answer({ accounts }, rows.length === 0 ? 'no accounts\n' : table([head, ...rows]));
-    return exit.done;
   });
 }
 
-function removeAccount(run: Run): Promise<number> {
+function removeUser(run: Run): Promise<number> {
   return withWriter(run, async ({ writer, reading }) => {
-    const { id, row } = accountOf(reading.catalog(), run.arg(0));
-    await writer.deleteAccount(id);
-    const text = `Account ${safeText(row.name)} is gone, with ${counted(row.messages, 'message')}.\n`;
-    await run.answer({ account: id, name: row.name, messages: row.messages, bytes: row.bytes }, text);
+    const given = run.arg(0);
+    const user = await removeFromDirectory(run, given);
+    const account = user === undefined ? await accountLeft(run, reading, given) : accountOfUser(reading, user);
+    if (account !== undefined) await writer.deleteAccount(account.id);
+    const { messages = 0, bytes = 0 } = account?.row ?? {};
+    const address = user?.address ?? account?.row.name ?? '';
+    const value = { id: user?.id ?? account?.id, address, user: user !== undefined, account: account !== undefined };
+    const gone = account === undefined ? '; there was no account' : `, with ${counted(messages, 'message')}`;
+    await run.answer({ ...value, messages, bytes }, `${safeText(address)} is gone${gone}.\n`);
     return exit.done;
   });
 }
 
-async function importAccounts(run: Run): Promise<number> {
-  const file = run.arg(0);
-  const { lines, problems } = parseUserFile(await textOf(file));
-  const [first] = problems;
-  if (first !== undefined) {
-    const more = problems.length > 1 ? ` (and ${problems.length - 1} more; nothing was done)` : ' (nothing was done)';
-    throw new CommandError(exit.badData, `${file}, line ${first.line}: ${first.problem}${more}`);
+/** The user that was removed; undefined where there was none. */
+async function removeFromDirectory(run: Run, address: string): Promise<User | undefined> {
+  try {
+    return await withAdministration(run, (administration) => administration.removeUser(address));
+  } catch (error) {
+    if (isDirectoryError(error, 'noUser') || isDirectoryError(error, 'badAddress')) return undefined;
+    throw error;
   }
-  return withWriter(run, async ({ writer, reading }) => {
-    let added = 0;
-    let updated = 0;
-    for (let at = 0; at < lines.length; at += 100) {
-      const catalog = reading.catalog();
-      const work = lines.slice(at, at + 100).map((line) => setAccount(writer, catalog, line));
-      for (const isNew of await Promise.all(work)) isNew ? added++ : updated++;
-    }
-    if (lines.length > 0)
-      run.note('passwords were not stored: the directory (packages/directory) is not connected yet');
-    const text = `${counted(added, 'account')} added, ${humanCount(updated)} updated.\n`;
-    await run.answer({ added, updated, passwordsStored: false }, text);
-    return exit.done;
-  });
 }
 
-async function textOf(file: string): Promise<string> {
-  if (file !== '-') return readFile(file, 'utf8');
-  const pieces: Buffer[] = [];
-  for await (const piece of process.stdin) pieces.push(Buffer.from(piece));
-  return Buffer.concat(pieces).toString('utf8');
-}
-
-/** True when the account is new. */
-async function setAccount(writer: MailWriter, catalog: Catalog, line: UserLine): Promise<boolean> {
-  const known = findAccount(catalog, line.address);
-  const id =
-    known?.id ?? (await writer.createAccount(normalAccountName(line.address)).catch(nameProblem(line))).account;
-  if (line.quota !== undefined && line.quota !== (known?.row.quotaBytes ?? 0)) {
-    await writer.setQuota(id, line.quota, known?.row.quotaMessages ?? 0);
-  }
-  return known === undefined;
-}
-
-function nameProblem(line: UserLine): (error: unknown) => never {
-  return (error) => {
-    if (!(error instanceof StoreError)) throw error;
-    throw new StoreError(error.code, `line ${line.line}: ${error.message}`, error.details, error);
-  };
+/** The account of that name that is no user's. @throws {StoreError} noAccount @throws CommandError findings */
+async function accountLeft(run: Run, reading: StoreReading, name: string): Promise<NamedAccount> {
+  const account = findAccount(reading.catalog(), name);
+  if (account === undefined) throw new StoreError('noAccount', `no user and no account ${name}`);
+  const user = await withDirectory(run, (directory) => directory.user(userOfAccount(account.id)));
+  if (user === undefined) return account;
+  throw new CommandError(exit.findings, `account ${account.id} of that name is the mail of ${user.address}`);
 }

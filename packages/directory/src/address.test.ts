@@ -4,6 +4,7 @@ import {
   addressText,
   detailOf,
   formatAddress,
+  normalAddress,
   normalDomain,
   parseAddress,
   parseAliasAddress,
@@ -107,4 +108,11 @@ test('a local part is quoted where RFC 5321 wants it', () => {
   assert.equal(formatAddress('a"b\\c@d@d'), '"a\\"b\\\\c@d"@d');
   assert.equal(formatAddress('a..b@d'), '"a..b"@d');
   for (const text of ['ann smith@d', 'a"b\\c@d@d', 'a..b@d']) assert.equal(normal(formatAddress(text)), text);
+});
+
+test('an address is brought into our form, a name without domain into the default domain', () => {
+  assert.equal(normalAddress('"Ann"@Bücher.Example.'), 'ann@xn--bcher-kva.example');
+  assert.equal(normalAddress('ann'), undefined);
+  assert.equal(normalAddress('Ann', 'x.example'), 'ann@x.example');
+  assert.equal(normalAddress('two words', 'x.example'), undefined);
 });

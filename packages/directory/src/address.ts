@@ -78,6 +78,12 @@ export function addressText({ local, domain }: Address): string {
   return `${local}@${domain}`;
 }
 
+/** The address in our form, `local@domain`; undefined when it is none. A name without domain is one in the default domain. */
+export function normalAddress(given: string, defaultDomain?: string): string | undefined {
+  const address = parseLogin(given, defaultDomain);
+  return address === undefined ? undefined : addressText(address);
+}
+
 /** The address behind a key. */
 export function addressOf(text: string): Address {
   const at = text.lastIndexOf('@');

@@ -74,6 +74,63 @@ test('a name deleted and created again is a new user, and ids are never given tw
   await assert.rejects(administration.addUser('none@d.example'), refusal('limitExceeded'));
 });
 
+test('a new user gets the id of mail that is there, and else one that no store and no user had', async (t) => {
+  const { administration } = await create(t);
+  const ids = new Map([
+    ['ann@d.example', 7],
+    ['bob@d.example', 3],
+    ['eve@d.example', 3],
+  ]);
+  const known = { idOf: (address: string) => ids.get(address), idAbove: 40 };
+  const idOf = async (address: string): Promise<number> => (await administration.addUser(address, {}, known)).id;
+  assert.equal(await idOf('"ANN"@D.example'), 7);
+  assert.equal(await idOf('carl@d.example'), 41);
+  assert.equal(await idOf('bob@d.example'), 3);
+  assert.equal((await administration.addUser('dave@d.example')).id, 42);
+  await assert.rejects(idOf('eve@d.example'), refusal('exists'));
+  await assert.rejects(idOf('ann@d.example'), refusal('exists'));
+  // What is left of a removed user is nobody's.
+  await administration.removeUser('ann@d.example');
+  await assert.rejects(idOf('ann@d.example'), refusal('exists'));
+  ids.delete('ann@d.example');
+  assert.equal(await idOf('ann@d.example'), 43);
+  await assert.rejects(
+    administration.addUser('x@d.example', {}, { idOf: () => limits.userId + 1 }),
+    refusal('limitExceeded'),
+  );
+  await assert.rejects(administration.addUser('x@d.example', {}, { idAbove: limits.userId }), refusal('limitExceeded'));
+});
+
+test('imported users get ids in the same way, and one whose id is taken is left out alone', async (t) => {
+  const { path, administration } = await create(t);
+  await administration.addUser('gone@d.example', {}, { idOf: () => 5 });
+  await administration.removeUser('gone@d.example');
+  const ids = new Map([
+    ['ann@d.example', 9],
+    ['bob@d.example', 9],
+    ['gone@d.example', 5],
+  ]);
+  const hash = '{SSHA}gfAMBO2sKMPx1d/fBlX2o9V9DkpzYWx0MTIzNA==';
+  const lines = ['new', 'ann', 'bob', 'gone', 'ann', 'last'].map((name) => `${name}@d.example ${hash}`);
+  const report = await administration.importUsers(lines, { idOf: (address) => ids.get(address), idAbove: 20 });
+  assert.deepEqual([report.added, report.updated, report.failed], [3, 1, 2]);
+  assert.deepEqual(
+    report.problems.map(({ line }) => line),
+    [3, 4],
+  );
+  const directory = new SqliteDirectory(path, { passwords });
+  t.after(() => directory.close());
+  const idOf = async (name: string): Promise<number | undefined> =>
+    (await directory.userNamed(`${name}@d.example`))?.id;
+  assert.deepEqual(await Promise.all(['new', 'ann', 'bob', 'gone', 'last'].map(idOf)), [
+    21,
+    9,
+    undefined,
+    undefined,
+    22,
+  ]);
+});
+
 test('users are changed, and listed in pages by domain', async (t) => {
   const { administration } = await create(t);
   for (const name of ['b@y.example', 'a@y.example', 'z@x.example', 'c@y.example']) await administration.addUser(name);
@@ -123,6 +180,30 @@ test('aliases lead only into our domains and in no circle', async (t) => {
   await assert.rejects(administration.removeAlias('@d.example'), refusal('noAlias'));
 });
 
+test('targets are added to an alias and taken away, one by one or all', async (t) => {
+  const { administration } = await create(t);
+  await administration.addUser('ann@d.example');
+  const targets = async (): Promise<readonly string[]> => (await administration.alias('L@d.example')).targets;
+  await assert.rejects(targets(), refusal('noAlias'));
+  assert.equal((await administration.addAliasTargets('l@d.example', ['ann@d.example', 'B@d.example'])).kind, 'found');
+  await administration.addAliasTargets('l@d.example', ['c@d.example', 'b@d.example']);
+  assert.deepEqual(await targets(), ['ann@d.example', 'b@d.example', 'c@d.example']);
+  await assert.rejects(administration.addAliasTargets('l@d.example', ['x@e.example']), refusal('badTarget'));
+  await assert.rejects(administration.addAliasTargets('b@d.example', ['l@d.example']), refusal('badTarget'));
+  await assert.rejects(
+    administration.removeAliasTargets('l@d.example', ['c@d.example', 'x@d.example']),
+    refusal('badTarget'),
+  );
+  assert.deepEqual(await administration.removeAliasTargets('l@d.example', ['B@d.example']), [
+    'ann@d.example',
+    'c@d.example',
+  ]);
+  await administration.addAliasTargets('l@d.example', ['z@d.example']);
+  assert.deepEqual(await targets(), ['ann@d.example', 'c@d.example', 'z@d.example']);
+  assert.deepEqual(await administration.removeAliasTargets('l@d.example', await targets()), []);
+  await assert.rejects(administration.removeAliasTargets('l@d.example', ['z@d.example']), refusal('noAlias'));
+});
+
 test('a list of users is imported, with faulty lines left out and named', async (t) => {
   const { path, administration } = await create(t);
   const old = await administration.addUser('old@d.example', { password: 'x', quotaBytes: 9 });
@@ -137,7 +218,7 @@ test('a list of users is imported, with faulty lines left out and named', async 
     'bob@d.example {NTLM}x',
     'carl@d.example {SSHA}gfAMBO2sKMPx1d/fBlX2o9V9DkpzYWx0MTIzNA== 0',
   ];
-  const report = await administration.importUsers(lines, (count) => done.push(count));
+  const report = await administration.importUsers(lines, { tell: (count) => done.push(count) });
   assert.deepEqual([report.added, report.updated, report.failed], [2, 2, 2]);
   assert.deepEqual(
     report.problems.map(({ line }) => line),

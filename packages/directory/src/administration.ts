@@ -4,13 +4,14 @@
  * waits for the one before.
  */
 
+import { normalAddress } from './address.ts';
+import type { Alias, GroupReport, Page, UserChange, UserFields } from './change-form.ts';
 import { ChangeThread } from './change-thread.ts';
 import type { Resolution } from './directory.ts';
 import { isDirectoryError } from './errors.ts';
 import { type ImportLine, parseImportLine } from './import-line.ts';
 import { limits } from './limits.ts';
 import { type PasswordOptions, Passwords } from './password.ts';
-import type { Alias, Page, UserFields } from './sqlite-changes.ts';
 import { createFile } from './sqlite-file.ts';
 import { type Clock, systemClock } from './sys/clock.ts';
 import type { User } from './types.ts';
@@ -29,6 +30,22 @@ export interface NewUser {
   readonly quotaBytes?: number;
   readonly quotaMessages?: number;
   readonly disabled?: boolean;
+}
+
+/**
+ * What a store knows of user ids. There may be mail of a directory that was lost, and a new user must get the id of their own
+ * mail and of nobody else's.
+ */
+export interface KnownIds {
+  /** The id under which mail of this address (in our form) lies, which a new user gets. */
+  readonly idOf?: (address: string) => number | undefined;
+  /** Ids up to this one were given before; 0 when absent. */
+  readonly idAbove?: number;
+}
+
+export interface ImportOptions extends KnownIds {
+  /** Hears how many lines are done, after each group. */
+  readonly tell?: (linesDone: number) => void;
 }
 
 /** A quota; what is absent stays, 0 is no limit. */
@@ -98,10 +115,16 @@ export class DirectoryAdministration {
     return this.#thread.ask('domains', page);
   }
 
-  /** Adds the domain too when it is new. @throws {DirectoryError} badAddress, badPassword, badQuota, exists, limitExceeded */
-  async addUser(address: string, { password, ...fields }: NewUser = {}): Promise<User> {
+  /**
+   * Adds the domain too when it is new. `exists` also where the user's mail is another user's, or is left of one who was
+   * removed. @throws {DirectoryError} badAddress, badPassword, badQuota, exists, limitExceeded
+   */
+  async addUser(address: string, { password, ...fields }: NewUser = {}, known: KnownIds = {}): Promise<User> {
     const secrets = password === undefined ? {} : await this.#secrets(password);
-    return this.#thread.ask('addUser', address, { ...fields, ...secrets }, this.#clock.now());
+    const normal = normalAddress(address);
+    const id = normal === undefined ? undefined : known.idOf?.(normal);
+    const newId = id === undefined ? { above: known.idAbove ?? 0 } : { id };
+    return this.#thread.ask('addUser', address, { ...fields, ...secrets }, newId, this.#clock.now());
   }
 
   /** Takes along the alias targets that name the user. Returns whom it removed. @throws {DirectoryError} badAddress, noUser */
@@ -137,6 +160,21 @@ export class DirectoryAdministration {
     return this.#thread.ask('setAlias', address, targets, this.#clock.now());
   }
 
+  /** Adds targets behind those there are; else as setAlias. @throws {DirectoryError} badAddress, badTarget, limitExceeded */
+  addAliasTargets(address: string, targets: readonly string[]): Promise<Resolution> {
+    return this.#thread.ask('addTargets', address, targets, this.#clock.now());
+  }
+
+  /** Takes the alias away with its last target. Returns those left. @throws {DirectoryError} badAddress, badTarget, noAlias */
+  removeAliasTargets(address: string, targets: readonly string[]): Promise<readonly string[]> {
+    return this.#thread.ask('removeTargets', address, targets);
+  }
+
+  /** The alias with just this address. @throws {DirectoryError} badAddress, noAlias */
+  alias(address: string): Promise<Alias> {
+    return this.#thread.ask('alias', address);
+  }
+
   /** @throws {DirectoryError} badAddress, noAlias */
   removeAlias(address: string): Promise<void> {
     return this.#thread.ask('removeAlias', address);
@@ -149,11 +187,11 @@ export class DirectoryAdministration {
 
   /**
    * Adds or updates users, a line each (import-line.ts). Lines are durable in groups, in order; one that cannot be used is
-   * left out and reported. `tell` hears how many lines are done, after each group.
+   * left out and reported.
    */
   async importUsers(
     lines: Iterable<string> | AsyncIterable<string>,
-    tell: (linesDone: number) => void = () => {},
+    options: ImportOptions = {},
   ): Promise<ImportReport> {
     const totals = { added: 0, updated: 0, failed: 0 };
     const problems: ImportProblem[] = [];
@@ -164,11 +202,11 @@ export class DirectoryAdministration {
     let group: (readonly [number, ImportUser])[] = [];
     let line = 0;
     const finishGroup = async (): Promise<void> => {
-      const { added, updated } = await this.#importGroup(group, refuse);
+      const { added, updated } = await this.#importGroup(group, options, refuse);
       totals.added += added;
       totals.updated += updated;
       group = [];
-      tell(line);
+      options.tell?.(line);
     };
     for await (const text of lines) {
       line += 1;
@@ -195,9 +233,10 @@ export class DirectoryAdministration {
 
   async #importGroup(
     group: readonly (readonly [number, ImportUser])[],
+    { idOf, idAbove = 0 }: KnownIds,
     refuse: (line: number, problem: string) => void,
-  ): Promise<{ readonly added: number; readonly updated: number }> {
-    const users = new Array<readonly [string, UserFields] | undefined>(group.length);
+  ): Promise<Pick<GroupReport, 'added' | 'updated'>> {
+    const users = new Array<(UserChange & { readonly line: number }) | undefined>(group.length);
     const entries = group.entries();
     // Each of these takes the next line, so that all hashing threads have work and the queue stays short.
     const hashNext = async (): Promise<void> => {
@@ -205,7 +244,8 @@ export class DirectoryAdministration {
         const quota = quotaBytes === undefined ? {} : { quotaBytes };
         try {
           const secrets = plain === undefined ? { password: stored ?? '' } : await this.#secrets(plain);
-          users[at] = [address, { ...secrets, ...quota }];
+          const id = idOf?.(address);
+          users[at] = { address, line, fields: { ...secrets, ...quota }, ...(id === undefined ? {} : { id }) };
         } catch (error) {
           if (!isDirectoryError(error) || error.code === 'closed') throw error;
           refuse(line, error.message);
@@ -215,6 +255,8 @@ export class DirectoryAdministration {
     await Promise.all(Array.from({ length: 2 * this.#passwords.threads }, hashNext));
     const ready = users.filter((user) => user !== undefined);
     if (ready.length === 0) return { added: 0, updated: 0 };
-    return this.#thread.ask('importUsers', ready, this.#clock.now());
+    const report = await this.#thread.ask('importUsers', ready, idAbove, this.#clock.now());
+    for (const { at, problem } of report.refused) refuse(ready[at]?.line ?? 0, problem);
+    return report;
   }
 }

@@ -1,14 +1,17 @@
 /** The directory's face for daemons and commands. */
-export { detailOf, formatAddress, normalDomain } from './address.ts';
+export { detailOf, formatAddress, normalAddress, normalDomain } from './address.ts';
 export {
   type AdministrationOptions,
   DirectoryAdministration,
+  type ImportOptions,
   type ImportProblem,
   type ImportReport,
+  type KnownIds,
   type NewUser,
   type Quota,
 } from './administration.ts';
 export { CachedDirectory, type CacheOptions } from './cache.ts';
+export type { Alias, Page } from './change-form.ts';
 export type {
   Authentication,
   ChangeListener,
@@ -25,5 +28,4 @@ export { parseQuota } from './import-line.ts';
 export { limits } from './limits.ts';
 export type { PasswordOptions } from './password.ts';
 export { SqliteDirectory, type SqliteDirectoryOptions } from './sqlite.ts';
-export type { Alias, Page } from './sqlite-changes.ts';
-export type { User, UserId } from './types.ts';
+export { type User, type UserId, userId } from './types.ts';

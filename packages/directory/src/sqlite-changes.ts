@@ -7,92 +7,41 @@
  * get the mail.
  */
 import type Database from 'better-sqlite3';
-import { type Address, addressOf, addressText, normalDomain, parseAddress, parseAliasAddress } from './address.ts';
+import { type Address, addressOf, addressText } from './address.ts';
+import {
+  type Alias,
+  addressFrom,
+  aliasFrom,
+  domainFrom,
+  type GroupReport,
+  type NewId,
+  noAlias,
+  type Page,
+  rowsOf,
+  targetsFrom,
+  type UserChange,
+  type UserFields,
+  type UserValues,
+  valuesOf,
+} from './change-form.ts';
 import type { Resolution } from './directory.ts';
-import { codeOf, DirectoryError } from './errors.ts';
+import { codeOf, DirectoryError, isDirectoryError } from './errors.ts';
 import { limits } from './limits.ts';
 import { resolveAlias } from './resolve.ts';
 import { SqliteReads, type UserRow, userColumns, userOf } from './sqlite-reads.ts';
 import { type User, type UserId, userId } from './types.ts';
-
-/** What a user's row may be given; what is absent stays, or is empty in a new row. */
-export interface UserFields {
-  readonly password?: string;
-  /** Comes with a password; one that came as a hash has none. */
-  readonly scram?: string;
-  readonly quotaBytes?: number;
-  readonly quotaMessages?: number;
-  readonly disabled?: boolean;
-}
-
-/** Which part of a list. */
-export interface Page {
-  /** Only this domain. */
-  readonly domain?: string;
-  /** The last row of the page before, as it was told. */
-  readonly after?: string;
-  /** Rows; limits.pageRows at most, and when absent. */
-  readonly limit?: number;
-}
-
-export interface Alias {
-  /** In our form; `@domain` for a catch-all. */
-  readonly address: string;
-  readonly targets: readonly string[];
-}
-
-interface UserValues {
-  readonly password: string | null;
-  readonly scram: string | null;
-  readonly quotaBytes: number | null;
-  readonly quotaMessages: number | null;
-  readonly disabled: number | null;
-}
-
-/** The fields as SQLite takes them. @throws {DirectoryError} badQuota */
-function valuesOf(fields: UserFields): UserValues {
-  for (const quota of [fields.quotaBytes ?? 0, fields.quotaMessages ?? 0]) {
-    if (Number.isInteger(quota) && quota >= 0 && quota <= limits.quota) continue;
-    throw new DirectoryError('badQuota', `${quota} is no quota: a whole number below 2^53, 0 for no limit`);
-  }
-  return {
-    password: fields.password ?? null,
-    scram: fields.scram ?? null,
-    quotaBytes: fields.quotaBytes ?? null,
-    quotaMessages: fields.quotaMessages ?? null,
-    disabled: fields.disabled === undefined ? null : Number(fields.disabled),
-  };
-}
-
-function addressFrom(given: string): Address {
-  const address = parseAddress(given);
-  if (address === undefined) throw new DirectoryError('badAddress', `${given} is no address`);
-  return address;
-}
-
-function aliasFrom(given: string): Address {
-  const address = parseAliasAddress(given);
-  if (address === undefined) throw new DirectoryError('badAddress', `${given} is no address`);
-  return address;
-}
-
-function domainFrom(given: string): string {
-  const domain = normalDomain(given);
-  if (domain === undefined) throw new DirectoryError('badAddress', `${given} is no domain`);
-  return domain;
-}
-
-function rowsOf(page: Page): number {
-  return Math.min(Math.max(page.limit ?? limits.pageRows, 1), limits.pageRows);
-}
 
 export class SqliteChanges {
   readonly #connection: Database.Database;
   readonly #reads: SqliteReads;
   readonly #separator: string;
   readonly #insertDomain: Database.Statement<[string, number]>;
-  readonly #insertUser: Database.Statement<[UserValues & Address & { readonly created: number }]>;
+  readonly #insertUser: Database.Statement<[UserValues & Address & { readonly id: number; readonly created: number }]>;
+  readonly #lastUserId: Database.Statement<[], { readonly last: number }>;
   readonly #updateUser: Database.Statement<[UserValues & { readonly id: UserId }]>;
+  readonly #removed: Database.Statement<[], { readonly user_id: number }>;
+  /** Ids of removed users, as far as the list of changes reaches back; read when asked for, once a transaction. */
+  #removedIds: ReadonlySet<number> | undefined;
 
   constructor(connection: Database.Database, separator: string) {
     this.#connection = connection;
@@ -100,9 +49,12 @@ export class SqliteChanges {
     this.#separator = separator;
     this.#insertDomain = connection.prepare('INSERT INTO domains (name, created) VALUES (?, ?) ON CONFLICT DO NOTHING');
     this.#insertUser = connection.prepare(
-      `INSERT INTO users (local, domain, password, scram, quota_bytes, quota_messages, disabled, created)
-        VALUES (@local, @domain, @password, @scram, coalesce(@quotaBytes, 0), coalesce(@quotaMessages, 0),
+      `INSERT INTO users (id, local, domain, password, scram, quota_bytes, quota_messages, disabled, created)
+        VALUES (@id, @local, @domain, @password, @scram, coalesce(@quotaBytes, 0), coalesce(@quotaMessages, 0),
           coalesce(@disabled, 0), @created)`,
+    );
+    this.#lastUserId = connection.prepare(
+      "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'users'), 0) AS last",
     );
     this.#updateUser = connection.prepare(
       `UPDATE users SET
@@ -113,6 +65,7 @@ export class SqliteChanges {
         disabled = coalesce(@disabled, disabled)
         WHERE id = @id`,
     );
+    this.#removed = connection.prepare("SELECT user_id FROM changes WHERE kind = 'userRemoved'");
   }
 
   /** @throws {DirectoryError} badAddress, exists */
@@ -150,13 +103,13 @@ export class SqliteChanges {
   }
 
   /** Adds the domain too when it is new. @throws {DirectoryError} badAddress, exists, badQuota, limitExceeded */
-  addUser(given: string, fields: UserFields, nowMs: number): User {
+  addUser(given: string, fields: UserFields, newId: NewId, nowMs: number): User {
     const address = addressFrom(given);
     return this.#change(() => {
       if (this.#reads.userIdAt(address) !== undefined) {
         throw new DirectoryError('exists', `${addressText(address)} is there already`);
       }
-      return this.#user(this.#insert(address, fields, nowMs));
+      return this.#user(this.#insert(address, fields, newId, nowMs));
     });
   }
 
@@ -191,32 +144,32 @@ export class SqliteChanges {
     return statement.all(page.domain === undefined ? bound : { ...bound, domain }).map(userOf);
   }
 
-  /** Sets all targets of an alias, in this order. Returns where it leads now. @throws {DirectoryError} badAddress, noDomain, badTarget, limitExceeded */
+  /** Sets all targets of an alias, in this order. Returns where it leads now. @throws {DirectoryError} badAddress, badTarget, limitExceeded */
   setAlias(given: string, givenTargets: readonly string[], nowMs: number): Resolution {
     const alias = aliasFrom(given);
-    const targets = [...new Set(givenTargets.map((target) => addressText(addressFrom(target))))];
-    if (targets.length === 0) throw new DirectoryError('badTarget', 'an alias needs a target');
-    if (targets.length > limits.aliasTargets) {
-      throw new DirectoryError('limitExceeded', `an alias has at most ${limits.aliasTargets} targets`);
-    }
+    const targets = targetsFrom(givenTargets);
+    return this.#change(() => this.#putAlias(alias, targets, nowMs));
+  }
+
+  /** Adds targets behind those that the alias has. Returns where it leads now. @throws {DirectoryError} as setAlias */
+  addTargets(given: string, givenTargets: readonly string[], nowMs: number): Resolution {
+    const alias = aliasFrom(given);
+    const targets = targetsFrom(givenTargets);
+    return this.#change(() => this.#putAlias(alias, [...this.#reads.aliasTargets(alias), ...targets], nowMs));
+  }
+
+  /** Takes targets away, and the alias with its last one. Returns those left. @throws {DirectoryError} badAddress, badTarget, noAlias */
+  removeTargets(given: string, givenTargets: readonly string[]): readonly string[] {
+    const alias = aliasFrom(given);
+    const targets = targetsFrom(givenTargets);
+    const remove = this.#connection.prepare('DELETE FROM aliases WHERE domain = ? AND local = ? AND target = ?');
     return this.#change(() => {
-      this.#ensureDomain(alias.domain, nowMs);
-      this.#clearAlias(alias);
-      const insert = this.#connection.prepare(
-        'INSERT INTO aliases (domain, local, position, target) VALUES (?, ?, ?, ?)',
-      );
-      for (const [position, target] of targets.entries()) insert.run(alias.domain, alias.local, position, target);
-      const resolution = resolveAlias(this.#reads, alias, targets, this.#separator);
-      if (resolution.kind === 'foreign') {
-        throw new DirectoryError('badTarget', `${resolution.address} is not in our domains`);
+      if (this.#reads.aliasTargets(alias).length === 0) throw noAlias(alias);
+      for (const target of targets) {
+        if (remove.run(alias.domain, alias.local, target).changes > 0) continue;
+        throw new DirectoryError('badTarget', `${addressText(alias)} does not lead to ${target}`);
       }
-      if (resolution.kind === 'loop') {
-        throw new DirectoryError('badTarget', `${addressText(alias)} would lead in a circle by ${resolution.address}`);
-      }
-      if (resolution.kind === 'tooMany') {
-        throw new DirectoryError('limitExceeded', `${addressText(alias)} would lead too far, by ${resolution.address}`);
-      }
-      return resolution;
+      return this.#reads.aliasTargets(alias);
     });
   }
 
@@ -224,8 +177,16 @@ export class SqliteChanges {
   removeAlias(given: string): void {
     const alias = aliasFrom(given);
     this.#change(() => {
-      if (!this.#clearAlias(alias)) throw new DirectoryError('noAlias', `there is no alias ${addressText(alias)}`);
+      if (!this.#clearAlias(alias)) throw noAlias(alias);
     });
+  }
+
+  /** The alias with just this address. @throws {DirectoryError} badAddress, noAlias */
+  alias(given: string): Alias {
+    const alias = aliasFrom(given);
+    const targets = this.#reads.aliasTargets(alias);
+    if (targets.length === 0) throw noAlias(alias);
+    return { address: addressText(alias), targets };
   }
 
   /** By domain, then local part. */
@@ -243,18 +204,27 @@ export class SqliteChanges {
     return rows.map((alias) => ({ address: addressText(alias), targets: this.#reads.aliasTargets(alias) }));
   }
 
-  /** Adds or updates users, all or none; their addresses are in our form. */
-  importUsers(users: readonly (readonly [string, UserFields])[], nowMs: number): { added: number; updated: number } {
+  /** Adds or updates users in one transaction; one whose id is another's is left out. */
+  importUsers(users: readonly UserChange[], above: number, nowMs: number): GroupReport {
     return this.#change(() => {
+      const refused: { at: number; problem: string }[] = [];
       let added = 0;
-      for (const [text, fields] of users) {
+      for (const [at, { address: text, fields, id }] of users.entries()) {
         const address = addressOf(text);
         const present = this.#reads.userIdAt(address);
-        if (present !== undefined) this.#update(present, fields);
-        else this.#insert(address, fields, nowMs);
-        if (present === undefined) added += 1;
+        if (present !== undefined) {
+          this.#update(present, fields);
+          continue;
+        }
+        try {
+          this.#insert(address, fields, id === undefined ? { above } : { id }, nowMs);
+          added += 1;
+        } catch (error) {
+          if (!isDirectoryError(error, 'exists')) throw error;
+          refused.push({ at, problem: error.message });
+        }
       }
-      return { added, updated: users.length - added };
+      return { added, updated: users.length - added - refused.length, refused };
     });
   }
 
@@ -264,6 +234,7 @@ export class SqliteChanges {
 
   #change<Result>(work: () => Result): Result {
     const transaction = this.#connection.transaction(() => {
+      this.#removedIds = undefined;
       const result = work();
       const { sequence } = this.#reads.changes(undefined);
       this.#connection.prepare('DELETE FROM changes WHERE sequence <= ?').run(sequence - limits.changesKept);
@@ -289,19 +260,62 @@ export class SqliteChanges {
     return user;
   }
 
-  #insert(address: Address, fields: UserFields, nowMs: number): UserId {
+  /** @throws {DirectoryError} exists, badQuota, limitExceeded */
+  #insert(address: Address, fields: UserFields, newId: NewId, nowMs: number): UserId {
+    const id = newId.id ?? Math.max(this.#lastUserId.get()?.last ?? 0, newId.above ?? 0) + 1;
+    if (newId.id !== undefined) this.#checkFree(newId.id, addressText(address));
     this.#ensureDomain(address.domain, nowMs);
     try {
-      const row = { ...address, ...valuesOf(fields), created: nowMs };
-      return userId(Number(this.#insertUser.run(row).lastInsertRowid));
+      this.#insertUser.run({ ...address, ...valuesOf(fields), id, created: nowMs });
+      return userId(id);
     } catch (error) {
       if (codeOf(error) !== 'SQLITE_CONSTRAINT_CHECK') throw error;
       throw new DirectoryError('limitExceeded', 'no user id is left', error);
     }
   }
 
+  /** Whoever is removed leaves the mail to nobody, so an id that this file took back is not free. */
+  #checkFree(id: number, address: string): void {
+    const holder = this.#reads.user(userId(id));
+    if (holder !== undefined) {
+      throw new DirectoryError('exists', `the mail of ${address} is that of user ${id}, who is ${holder.address}`);
+    }
+    this.#removedIds ??= new Set(this.#removed.all().map((row) => row.user_id));
+    if (this.#removedIds.has(id)) {
+      throw new DirectoryError(
+        'exists',
+        `user ${id} was removed, but the mail of ${address} is still there: remove it first`,
+      );
+    }
+  }
+
   #update(id: UserId, fields: UserFields): void {
     this.#updateUser.run({ id, ...valuesOf(fields) });
+  }
+
+  #putAlias(alias: Address, given: readonly string[], nowMs: number): Resolution {
+    const targets = [...new Set(given)];
+    if (targets.length > limits.aliasTargets) {
+      throw new DirectoryError('limitExceeded', `an alias has at most ${limits.aliasTargets} targets`);
+    }
+    this.#ensureDomain(alias.domain, nowMs);
+    this.#clearAlias(alias);
+    const insert = this.#connection.prepare(
+      'INSERT INTO aliases (domain, local, position, target) VALUES (?, ?, ?, ?)',
+    );
+    for (const [position, target] of targets.entries()) insert.run(alias.domain, alias.local, position, target);
+    const resolution = resolveAlias(this.#reads, alias, targets, this.#separator);
+    const whole = addressText(alias);
+    switch (resolution.kind) {
+      case 'foreign':
+        throw new DirectoryError('badTarget', `${resolution.address} is not in our domains`);
+      case 'loop':
+        throw new DirectoryError('badTarget', `${whole} would lead in a circle by ${resolution.address}`);
+      case 'tooMany':
+        throw new DirectoryError('limitExceeded', `${whole} would lead too far, by ${resolution.address}`);
+      default:
+        return resolution;
+    }
   }
 
   #clearAlias({ local, domain }: Address): boolean {

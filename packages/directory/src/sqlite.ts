@@ -52,6 +52,11 @@ interface Claim {
 /** Verified against when nobody has a password yet: of our scheme and its cost, and nobody's. */
 const nobodysPassword = `$scrypt$ln=15,r=8,p=1$${'A'.repeat(22)}$${'A'.repeat(43)}`;
 
+/** What a right password leads to. */
+function judged(user: User): Authentication {
+  return user.disabled ? { kind: 'disabled' } : { kind: 'user', user };
+}
+
 export class SqliteDirectory implements Directory {
   readonly #path: string;
   readonly #separator: string;
@@ -97,11 +102,12 @@ export class SqliteDirectory implements Directory {
       await verify();
       return { kind: 'wrong' };
     }
+    if (this.#remembered.isRemembered(known.user.id, stored, password)) return judged(known.user);
     if (!(await this.#remembered.check(known.user.id, stored, password, verify))) return { kind: 'wrong' };
     // The user may have been changed or removed while a thread was at work.
     const now = (await this.#ask((reads) => this.#claim(reads, login))).known;
     if (now?.user.id !== known.user.id || now.password !== stored) return { kind: 'wrong' };
-    return now.user.disabled ? { kind: 'disabled' } : { kind: 'user', user: now.user };
+    return judged(now.user);
   }
 
   async scramVerifier(login: string): Promise<ScramVerifier | undefined> {

@@ -61,7 +61,7 @@ export class Delivery {
   /** Delivers a message; one outcome for each recipient, in order. What was placed is durable. */
   async deliver(request: DeliveryRequest): Promise<DeliveryOutcome[]> {
     const { settings } = this;
-    const { places, wanted } = placesOf(request.recipients);
+    const { places, wanted } = await placesOf(request.recipients);
     const refused = await this.#prepareAccounts(places);
     const lines = new TraceLines(settings.name, request.trace, this.#ports.clock.now());
     const outcomes = await this.#place(request, await this.#targets(places, refused, lines, settings));
@@ -171,29 +171,39 @@ function isReady(catalog: Catalog, user: User): boolean {
   return (
     row !== undefined &&
     !row.deleted &&
-    row.name === user.address &&
+    // One made before its user has its name in other letters.
+    row.name.toLowerCase() === user.address &&
     row.quotaBytes === user.quotaBytes &&
     row.quotaMessages === user.quotaMessages
   );
 }
 
-/** The places that the recipients lead to, each once, and for each recipient which of them are its own. */
-function placesOf(recipients: readonly Recipient[]): { readonly places: Place[]; readonly wanted: number[][] } {
+interface Places {
+  readonly places: readonly Place[];
+  /** For each recipient which of the places are its own. */
+  readonly wanted: readonly (readonly number[])[];
+}
+
+/** The places that the recipients lead to, each once. */
+async function placesOf(recipients: readonly Recipient[]): Promise<Places> {
   const places: Place[] = [];
   const indexes = new Map<string, number>();
-  const wanted = recipients.map(({ given, targets, users }) =>
-    targets.flatMap(({ userId, detail }, at) => {
+  const wanted: number[][] = [];
+  let seen = 0;
+  for (const { given, targets, users } of recipients) {
+    const own: number[] = [];
+    for (const [at, { userId, detail }] of targets.entries()) {
+      seen += 1;
+      if (seen % limits.targetSlice === 0) await nextTurn();
       const user = users[at];
-      if (user === undefined) return [];
-      const key = `${userId} ${detail ?? ''}`;
-      let index = indexes.get(key);
-      if (index === undefined) {
-        index = places.push({ user, detail, given }) - 1;
-        indexes.set(key, index);
-      }
-      return [index];
-    }),
-  );
+      if (user === undefined) continue;
+      const key = detail === undefined ? `${userId}` : `${userId} ${detail}`;
+      const index = indexes.get(key) ?? places.push({ user, detail, given }) - 1;
+      indexes.set(key, index);
+      own.push(index);
+    }
+    wanted.push(own);
+  }
   return { places, wanted };
 }
 

@@ -47,7 +47,7 @@ const recipientPattern = /^TO: *(.*)$/is;
 const parameterPattern = new RegExp(String.raw`^([a-z\d][a-z\d-]*)(?:=([!-<>-~${wide}]+))?$`, 'iu');
 
 const asciiOnly = /^[\u0000-\u007f]*$/;
-const control = /[\u0000-\u001f\u007f]/;
+const control = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 const digits = /^\d{1,20}$/;
 
 function wrong(why: WrongCommand): LmtpCommand {

@@ -2,6 +2,7 @@
 import {
   type Connection,
   ConnectionCounter,
+  type ConnectionTimeouts,
   DeadlineWheel,
   isPeerError,
   type ListenAddress,
@@ -18,8 +19,8 @@ export interface LmtpdOptions extends LmtpService {
   readonly sessions: SessionTable;
   /** Connections at a time. */
   readonly connectionsMax: number;
-  /** ms between commands; limits.idleTimeoutMs when absent. */
-  readonly idleTimeoutMs?: number;
+  /** Where they are not those of net's limits.ts and, between commands, ours. */
+  readonly timeouts?: ConnectionTimeouts;
 }
 
 export class Lmtpd {
@@ -35,7 +36,8 @@ export class Lmtpd {
       // Mail servers are few, and each may have all the connections.
       counter: new ConnectionCounter(connectionsMax, connectionsMax),
       connectionsMax,
-      idleTimeoutMs: options.idleTimeoutMs ?? limits.idleTimeoutMs,
+      idleTimeoutMs: limits.idleTimeoutMs,
+      ...options.timeouts,
       serve: (connection) => this.#serve(connection),
       failed: (error) => {
         if (!isPeerError(error)) log.error('session failed', {}, error);

@@ -2,7 +2,7 @@
  * The writer's process: the store's one writer with its socket, and the doors that mail comes in by, so that a delivery
  * crosses no other process. Started by `mstore serve`, which owns the listening sockets:
  *
- *     writer-main.js --data DIR [--socket=lmtp:FD:ADDRESS]... [--socket=lda:FD:ADDRESS]
+ *     writer-main.js --data DIR [--config FILE] [--socket=lmtp:FD:ADDRESS]... [--socket=lda:FD:ADDRESS]
  *
  * A store that has failed ends the process with exit code 74 (EX_IOERR): the next one recovers what was acknowledged.
  */
@@ -75,7 +75,7 @@ async function start(data: string, sockets: readonly InheritedSocket[], config: 
       await directory.close();
     },
     reload: async () => {
-      const now = (await loadConfig(data)).config;
+      const now = (await loadConfig(data, values.config)).config;
       delivery.settings = deliverySettings(now);
       ldaServer.settings = pipeSettings(now);
     },
@@ -105,11 +105,15 @@ function endWithStore({ store }: OwnStore, log: Log, drain: (deadlineMs: number)
 }
 
 const { values } = parseArgs({
-  options: { data: { type: 'string' }, socket: { type: 'string', multiple: true, default: [] } },
+  options: {
+    data: { type: 'string' },
+    config: { type: 'string' },
+    socket: { type: 'string', multiple: true, default: [] },
+  },
 });
 const data = values.data ?? '';
 const early = openLog({ name: 'writer' });
-const loaded = await loadConfig(data).catch((error: unknown) => {
+const loaded = await loadConfig(data, values.config).catch((error: unknown) => {
   early.fatal('not started', {}, error);
   return process.exit(78);
 });

@@ -43,6 +43,19 @@ test('what one turn writes goes out in one write, in order', async () => {
   assert.equal(peer.connection.bytesOut, Buffer.byteLength('+OK é done\r\nü!\r\n'));
 });
 
+test('a small piece is never cut between two writes', async () => {
+  const peer = new MemoryPeer(new HandClock());
+  const end = Buffer.from('\r\n.\r\n');
+  peer.connection.write(Buffer.alloc(limits.writeGroupBytes - 2));
+  peer.connection.write(end);
+  peer.connection.write(Buffer.alloc(limits.writeGroupBytes - end.length));
+  peer.connection.write(end);
+  await peer.connection.flush();
+  const ends = peer.heard.filter((octets) => octets.subarray(0, end.length).equals(end));
+  assert.equal(ends.length, 2);
+  assert.equal(Buffer.concat(peer.heard).length, 2 * limits.writeGroupBytes - 2 + end.length);
+});
+
 test('a writer is told to wait at the bound, not before, and goes on when the peer reads', async () => {
   const peer = new MemoryPeer(new HandClock());
   peer.reads = false;

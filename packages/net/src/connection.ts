@@ -41,6 +41,9 @@ export interface ConnectionOptions extends ConnectionTimeouts {
   readonly localAddress: string;
 }
 
+/** Every connection ends with it, and hardly any is asked again: not worth a stack each. */
+const connectionClosed = new PeerError('gone', 'the connection is closed');
+
 interface Reader {
   readonly resolve: (octets: Buffer | undefined) => void;
   readonly reject: (error: Error) => void;
@@ -276,7 +279,7 @@ export class Connection {
   };
 
   readonly #onClose = (): void => {
-    this.#fail(new PeerError('gone', 'the connection is closed'));
+    this.#fail(connectionClosed);
     this.#deadline.remove();
     this.#resolveClosed();
   };

@@ -36,7 +36,7 @@ export class HeldSocket {
     }
     const family = address.host.includes(':') ? 6 : 4;
     const handle = bindHandle(address, [address.host, address.port, family]);
-    return new HeldSocket(handle, formatListenAddress({ ...address, port: portOf(handle) }));
+    return new HeldSocket(handle, formatListenAddress({ ...address, port: portOf(handle, address) }));
   }
 
   /** Lets the address go; a Unix socket's path disappears. Children that still listen keep theirs. */
@@ -48,15 +48,21 @@ export class HeldSocket {
 function bindHandle(address: ListenAddress, place: readonly unknown[]): object {
   const result: unknown = call(net, '_createServerHandle', ...place, -1, 0);
   if (typeof result === 'object' && result !== null) return result;
-  const code = typeof result === 'number' ? getSystemErrorName(result) : 'UNKNOWN';
-  throw Object.assign(new Error(`${formatListenAddress(address)}: cannot be bound: ${code}`), { code });
+  throw notBound(address, result);
 }
 
-function portOf(handle: object): number {
+/** A port that is taken shows here: the system's library keeps that failure of bind(2) for the next call. */
+function portOf(handle: object, address: ListenAddress): number {
   const name: { port?: number } = {};
-  call(handle, 'getsockname', name);
-  invariant(name.port !== undefined, 'a bound socket has a port');
-  return name.port;
+  const result = call(handle, 'getsockname', name);
+  if (name.port !== undefined) return name.port;
+  call(handle, 'close');
+  throw notBound(address, result);
+}
+
+function notBound(address: ListenAddress, result: unknown): Error {
+  const code = typeof result === 'number' && result < 0 ? getSystemErrorName(result) : 'UNKNOWN';
+  return Object.assign(new Error(`${formatListenAddress(address)}: cannot be bound: ${code}`), { code });
 }
 
 function call(on: object, name: string, ...args: readonly unknown[]): unknown {

@@ -36,14 +36,25 @@ export { ConnectionCounter, Listener, type ListenerOptions, type Refusal } from 
 export { Log, type LogFields, type LogLevel, type LogOptions, openLog, sessionId } from './log.ts';
 export { type LoginAttempt, type LoginGuard, type LoginGuardOptions, MemoryLoginGuard } from './login-guard.ts';
 export {
+  type CountedBy,
+  GatheredMetrics,
   type Labels,
   type MetricCounter,
   type MetricHistogram,
   Metrics,
+  type MetricsPage,
   MetricsServer,
   serveMetrics,
 } from './metrics.ts';
-export { type ProcessOptions, type ReadyNotice, type Running, runProcess } from './process.ts';
+export {
+  type FailedNotice,
+  isFailedNotice,
+  isReadyNotice,
+  type ProcessOptions,
+  type ReadyNotice,
+  type Running,
+  runProcess,
+} from './process.ts';
 export {
   findMechanism,
   SaslDialogue,
@@ -55,5 +66,10 @@ export {
 } from './sasl.ts';
 export { saslLogin } from './sasl-login.ts';
 export { saslPlain } from './sasl-plain.ts';
-export { type Session, type SessionChoice, type SessionRow, SessionTable } from './sessions.ts';
+export {
+  type Session,
+  type SessionChoice,
+  type SessionRow,
+  SessionTable,
+} from './sessions.ts';
 export { type Clock, systemClock } from './sys/clock.ts';

@@ -14,6 +14,8 @@ export const limits = {
   writeAheadBytes: 262_144, // 256 * KiB
   /** octets given to the kernel at once; progress of a slow reader is seen in steps of this size. */
   writeGroupBytes: 131_072, // 128 * KiB
+  /** octets up to which a piece is never cut. */
+  writeWholeBytes: 1_024, // 1 * KiB
   /** octets up to which a group of small pieces is copied together: cheaper than a vector of them. */
   writeCopyBytes: 16_384, // 16 * KiB
 

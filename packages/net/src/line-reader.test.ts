@@ -204,3 +204,27 @@ test('hostile octets make lines and complaints, whose lines are within their bou
     { numRuns: runs },
   );
 });
+
+test('a message in dots comes whole when it ends in time, and flows on from its beginning when not', async () => {
+  for (const heldBytesMax of [0, 1, 5, 10, 11, 100]) {
+    for (let cut = 0; cut <= 16; cut++) {
+      const sent = 'ab\r\n..c\r\nde\r\n.\r\nNOOP\r\n';
+      const lines = new LineReader(saying([sent.slice(0, cut), sent.slice(cut)]).connection);
+      const message = await lines.dotMessage(heldBytesMax);
+      const text = Buffer.isBuffer(message) ? message.toString() : await collect(message);
+      assert.equal(text, 'ab\r\n.c\r\nde\r\n', `held ${heldBytesMax}, cut at ${cut}`);
+      if (heldBytesMax >= text.length) assert.ok(Buffer.isBuffer(message));
+      assert.equal(String(await lines.next()), 'NOOP');
+    }
+  }
+});
+
+test('what is left of a message or a literal is skipped when asked, and nothing when there is none', async () => {
+  const lines = new LineReader(saying(['ab\r\ncd\r\n.\r\n12345NOOP\r\n']).connection);
+  await lines.skip();
+  lines.dotLines();
+  await lines.skip();
+  lines.bytes(5);
+  await lines.skip();
+  assert.equal(String(await lines.next()), 'NOOP');
+});

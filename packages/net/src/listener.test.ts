@@ -58,6 +58,20 @@ test('a session is served, and ended when it returns', async () => {
   await listener.drain();
 });
 
+test('who ends in the middle of a line still gets the answers to the lines before', async () => {
+  const failed: unknown[] = [];
+  const listener = await Listener.listen(
+    parseListenAddress('127.0.0.1:0'),
+    options({ failed: (error) => void failed.push(error) }),
+  );
+  const client = call(listener.address);
+  client.socket.end('one\r\ntwo\r\nthr');
+  await until(() => client.socket.closed, 'closed');
+  assert.equal(client.text, 'hello\r\none\r\ntwo\r\n');
+  assert.equal(failed.length, 1);
+  await listener.drain();
+});
+
 test('who comes beyond a limit is told so and disconnected; a place that becomes free is given again', async () => {
   for (const limited of [{ connectionsMax: 2 }, { counter: new ConnectionCounter(2) }]) {
     const refused: string[] = [];

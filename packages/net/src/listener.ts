@@ -17,7 +17,7 @@ import {
 } from './address.ts';
 import { Connection, type ConnectionTimeouts } from './connection.ts';
 import type { DeadlineWheel } from './deadline.ts';
-import { invariant, PeerError } from './errors.ts';
+import { invariant, isPeerError, PeerError } from './errors.ts';
 import { limits } from './limits.ts';
 
 /** Why a connection is not served. */
@@ -67,7 +67,8 @@ export interface ListenerOptions extends ConnectionTimeouts {
   readonly counter: ConnectionCounter;
   /** Connections of this listener. */
   readonly connectionsMax?: number;
-  /** Runs a session; when it returns, the connection is ended, when it throws, broken off. */
+  /** Runs a session; when it returns, the connection is ended, when it throws, broken off: behind what was written before, if the
+   *  peer only ended its side too early. */
   readonly serve: (connection: Connection) => Promise<void>;
   /** What a session threw: a PeerError is the peer's doing, everything else ours. */
   readonly failed: (error: unknown, connection: Connection) => void;
@@ -196,7 +197,9 @@ export class Listener {
       await this.#options.serve(connection);
       await connection.end();
     } catch (error) {
-      connection.destroy(error instanceof Error ? error : undefined);
+      // Who ended its side in the middle of something may still wait for what was answered before.
+      if (isPeerError(error, 'gone') && connection.isOpen) void connection.end();
+      else connection.destroy(error instanceof Error ? error : undefined);
       this.#options.failed(error, connection);
     }
   }

@@ -92,7 +92,16 @@ function toStandardError(bufferBytes: number): DestinationStream {
   return to;
 }
 
+/** Random octets fetched ahead: one call for each session would cost more than all else about its name. */
+let random = Buffer.alloc(0);
+let randomAt = 0;
+
 /** A session's name in logs, `who` and trace lines: 16 lower-case hexadecimal digits, random. */
 export function sessionId(): string {
-  return randomBytes(8).toString('hex');
+  if (randomAt === random.length) {
+    random = randomBytes(4_096);
+    randomAt = 0;
+  }
+  randomAt += 8;
+  return random.toString('hex', randomAt - 8, randomAt);
 }

@@ -1,6 +1,6 @@
-/** Counters, gauges and histograms, and the HTTP page that Prometheus reads them from. */
+/** Counters, gauges and histograms, and the HTTP page that Prometheus reads them from: of one process, or of several together. */
 import { createServer, type Server, type ServerResponse } from 'node:http';
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { formatListenAddress, type ListenAddress, type OpenOptions, openServer } from './address.ts';
 import { errorText } from './errors.ts';
 import { limits } from './limits.ts';
@@ -54,19 +54,69 @@ export class Metrics {
     const gauge: Gauge = new Gauge({ name, help, registers: [this.#registry], collect: () => gauge.set(read()) });
   }
 
+  /** As `gauge`, with a value for each value of a label. */
+  gauges(name: string, help: string, label: string, read: () => Iterable<readonly [string, number]>): void {
+    const collect = (): void => {
+      for (const [of, value] of read()) gauge.set({ [label]: of }, value);
+    };
+    const gauge: Gauge = new Gauge({ name, help, labelNames: [label], registers: [this.#registry], collect });
+  }
+
   /** The page, in Prometheus' text format. */
   page(): Promise<string> {
     return this.#registry.metrics();
   }
 
-  /** What the page shows, for a supervisor that adds several processes up. */
-  json(): Promise<readonly object[]> {
+  /** The same as objects that can be sent to another process, and put together there. */
+  json(): Promise<object[]> {
     return this.#registry.getMetricsAsJSON();
   }
 
   get contentType(): string {
     return this.#registry.contentType;
   }
+}
+
+/** What a page shows; `Metrics` is one. */
+export interface MetricsPage {
+  page(): Promise<string>;
+  readonly contentType: string;
+}
+
+/** What each process counted (`Metrics.json`), by the name it shall have there. */
+export type CountedBy = ReadonlyMap<string, readonly object[]>;
+
+/**
+ * The metrics of several processes on one page. Ours are added up; those of Node and the system, which mean one process, are told
+ * apart by the label `process`.
+ */
+export class GatheredMetrics implements MetricsPage {
+  readonly #gather: () => Promise<CountedBy>;
+
+  constructor(gather: () => Promise<CountedBy>) {
+    this.#gather = gather;
+  }
+
+  get contentType(): string {
+    return AggregatorRegistry.PROMETHEUS_CONTENT_TYPE;
+  }
+
+  async page(): Promise<string> {
+    const counted = await this.#gather();
+    const all = [...counted].map(([name, metrics]) => metrics.map((metric) => ofProcess(name, metric)));
+    return AggregatorRegistry.aggregate(all).metrics();
+  }
+}
+
+function ofProcess(name: string, metric: object): object {
+  if (!('name' in metric) || String(metric.name).startsWith('mstore_')) return metric;
+  if (!('values' in metric) || !Array.isArray(metric.values)) return metric;
+  const values = metric.values.map((value: object) => {
+    const labels = 'labels' in value && typeof value.labels === 'object' ? value.labels : {};
+    return { ...value, labels: { ...labels, process: name } };
+  });
+  // With a label of its own there is nothing to add up; `omit` would leave it out.
+  return { ...metric, values, aggregator: 'sum' };
 }
 
 /** Serves `GET /metrics`; made by `serveMetrics`. */
@@ -90,7 +140,7 @@ export class MetricsServer {
 
 /** Opens the metrics page at an address. */
 export async function serveMetrics(
-  metrics: Metrics,
+  metrics: MetricsPage,
   address: ListenAddress,
   options: OpenOptions = {},
 ): Promise<MetricsServer> {

@@ -24,8 +24,12 @@ export interface Running {
 export interface ProcessOptions {
   readonly log: Log;
   readonly drainMs?: number;
-  /** End when the parent process does; for children of the supervisor. */
+  /**
+   * For children of the supervisor: end when it does, and leave SIGINT to it, since a terminal sends that to all processes at once.
+   */
   readonly endWithParent?: boolean;
+  /** Says why the start failed, in place of the log's line, and gives the exit code; for commands that people start. */
+  readonly startFailed?: (error: unknown) => number;
 }
 
 /** The ready notice on the IPC channel to a supervisor of ours. */
@@ -35,15 +39,39 @@ export interface ReadyNotice {
   readonly listening: Readonly<Record<string, readonly string[]>>;
 }
 
+export function isReadyNotice(message: unknown): message is ReadyNotice {
+  return typeof message === 'object' && message !== null && 'type' in message && message.type === 'ready';
+}
+
+/** On the same channel, in place of the ready notice: why the start failed. */
+export interface FailedNotice {
+  readonly type: 'failed';
+  readonly problem: string;
+}
+
+export function isFailedNotice(message: unknown): message is FailedNotice {
+  return typeof message === 'object' && message !== null && 'type' in message && message.type === 'failed';
+}
+
 const exitCode = { stopped: 0, failedStart: 69, bug: 70 } as const;
 
-/** Runs a daemon until it is told to end; ends the process. `start` failing is logged and exits 69 (EX_UNAVAILABLE). */
-export async function runProcess(options: ProcessOptions, start: () => Promise<Running>): Promise<void> {
+/**
+ * Runs a daemon until it is told to end; ends the process. `start` failing is logged and exits 69 (EX_UNAVAILABLE). `stopping` is
+ * raised when the process is told to end: a start that may take long looks at it, and returns what it has by then.
+ */
+export async function runProcess(
+  options: ProcessOptions,
+  start: (stopping: AbortSignal) => Promise<Running>,
+): Promise<void> {
   const { log } = options;
   diesOfBugs(log);
+  const stopping = new AbortController();
   let stop: (why: string) => void = () => undefined;
   const stopped = new Promise<string>((resolve) => {
-    stop = resolve;
+    stop = (why) => {
+      resolve(why);
+      stopping.abort();
+    };
   });
   const signal = (name: NodeJS.Signals): void => {
     process.once(name, () => {
@@ -52,24 +80,32 @@ export async function runProcess(options: ProcessOptions, start: () => Promise<R
     });
   };
   signal('SIGTERM');
-  signal('SIGINT');
-  if (options.endWithParent === true) watchParent(stop);
+  if (options.endWithParent === true) {
+    process.on('SIGINT', () => undefined);
+    watchParent(stop);
+  } else signal('SIGINT');
 
   // A reload asked for while starting is part of the start.
   let reload = async (): Promise<void> => undefined;
   process.on('SIGHUP', () => void reload());
-  const running = await start().catch((error: unknown): never => {
-    log.fatal('not started', {}, error);
-    process.exit(exitCode.failedStart);
-  });
+  const running = await start(stopping.signal).catch((error: unknown) => failStart(options, error));
   reload = () => reloadOnce(log, running);
   answerQuestions(running);
-  notifyReady(log, running);
+  if (!stopping.signal.aborted) notifyReady(log, running);
   const why = await stopped;
   log.info('draining', { why });
   notifySystemd(log, ['--stopping']);
   await drain(running, log, options.drainMs ?? limits.drainMs);
   process.exit(exitCode.stopped);
+}
+
+async function failStart({ log, startFailed }: ProcessOptions, error: unknown): Promise<never> {
+  const notice: FailedNotice = { type: 'failed', problem: errorText(error) };
+  const { send } = process;
+  if (send !== undefined) await new Promise<void>((told) => send.call(process, notice, () => told()));
+  if (startFailed !== undefined) process.exit(startFailed(error));
+  log.fatal('not started', {}, error);
+  process.exit(exitCode.failedStart);
 }
 
 function answerQuestions(running: Running): void {

@@ -147,9 +147,10 @@ export class WriteQueue {
     let rest: Buffer | undefined;
     const group: Buffer[] = [];
     for (const piece of this.#pieces) {
-      if (bytes >= limits.writeGroupBytes) break;
-      taken += 1;
       const room = limits.writeGroupBytes - bytes;
+      // The end of a message stays in one piece: some clients look for it in what one read gave them.
+      if (room <= 0 || (piece.length > room && piece.length <= limits.writeWholeBytes)) break;
+      taken += 1;
       if (piece.length > room) rest = piece.subarray(room);
       group.push(rest === undefined ? piece : piece.subarray(0, room));
       bytes += Math.min(piece.length, room);

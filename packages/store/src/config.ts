@@ -201,10 +201,13 @@ export function configPath(directory: string): string {
   return `${directory}/mstore.toml`;
 }
 
-/** Reads the store's configuration; a missing file means the defaults. @throws ConfigError */
-export async function loadConfig(directory: string): Promise<LoadedConfig> {
-  const path = configPath(directory);
-  const given = parseFile(path, await textOf(path));
+/**
+ * Reads the store's configuration; a missing file means the defaults, except where `file` names another than the store's own.
+ * @throws ConfigError
+ */
+export async function loadConfig(directory: string, file?: string): Promise<LoadedConfig> {
+  const path = file ?? configPath(directory);
+  const given = parseFile(path, await textOf(path, file === undefined));
   const parsed = schema.safeParse(given);
   if (!parsed.success) throw new ConfigError(`${path}: ${parsed.error.issues.map(issueText).join('; ')}`);
   const inFile = new Set(settingsOf(given).map(([key]) => key));
@@ -218,11 +221,11 @@ export async function loadConfig(directory: string): Promise<LoadedConfig> {
   return { path, config: parsed.data, settings };
 }
 
-async function textOf(path: string): Promise<string> {
+async function textOf(path: string, mayBeMissing: boolean): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return '';
+    if (mayBeMissing && errnoOf(error) === 'ENOENT') return '';
     throw new ConfigError(`${path} cannot be read: ${errorText(error)}`);
   }
 }

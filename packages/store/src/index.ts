@@ -1,6 +1,6 @@
 /** The store's face for daemons and commands. */
 export { Catalog, type NamedAccount, type NamedMailbox } from './catalog/catalog.ts';
-export type { Entry } from './catalog/index-chunk.ts';
+export type { Entry, EntryPlace } from './catalog/index-chunk.ts';
 export type { AccountRow, MailboxRow, Totals } from './catalog/rows.ts';
 export { UidSet } from './codec/uid-set.ts';
 export {
@@ -20,6 +20,7 @@ export { decodeRecord, type LogRecord, recordType } from './log/records.ts';
 export type { StoredMessage } from './mail/assemble.ts';
 export { inbox, mailboxName } from './mail/mailbox-name.ts';
 export { createStore, Store, StoreReader, type StoreReading } from './store.ts';
+export { type FileLock, lockFile, lockHolder } from './sys/file-lock.ts';
 export {
   type AccountId,
   allFlags,
@@ -51,3 +52,4 @@ export type { WantedAccount } from './writer/intents/account.ts';
 export type { DeliveryResult, DeliveryTarget, Placed } from './writer/intents/place.ts';
 export type { AppendMessage, DeliverOptions, MailWriter, TakenMessage, TakeOptions } from './writer/mail-writer.ts';
 export { isStore, machinePorts, type StoreOptions, type StorePorts } from './writer/store-directory.ts';
+export { WriterLink } from './writer/writer-link.ts';

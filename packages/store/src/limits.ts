@@ -59,6 +59,10 @@ export const limits = {
   batchesAhead: 4,
   /** octets between durable heap and catalog. */
   bytesAhead: 33_554_432, // 32 * MiB
+  /** ms that a reader waits for the catalog to show what the log holds: many times what that takes. */
+  catchUpMs: 500,
+  /** rows of each table that deliveries change, kept decoded by the writer: 30 MB at most. */
+  cachedRows: 4_096,
   /** segments named in a header: 128 TiB of heap at the default size. */
   segments: 1_000_000,
 
@@ -97,6 +101,8 @@ export const limits = {
   intentsInFlight: 1_024,
   /** ms for a command to wait for the writer's lock when no socket answers. */
   lockWaitMs: 30_000,
+  /** ms after which a daemon that follows the change feed looks for a new writer. */
+  reconnectMs: 100,
   /** ms without work after which an empty COMMIT closes the log. */
   idleCommitMs: 1_000,
   /** LMDB's address space; not disk. */

@@ -5,7 +5,7 @@
 import { dirname } from 'node:path';
 import { Catalog } from './catalog/catalog.ts';
 import { generationPath, nextGeneration, setCurrentGeneration } from './catalog/generations.ts';
-import type { Entry } from './catalog/index-chunk.ts';
+import type { EntryPlace } from './catalog/index-chunk.ts';
 import type { Kv } from './catalog/kv.ts';
 import { stateTable } from './catalog/schema.ts';
 import { View } from './catalog/write-set.ts';
@@ -14,6 +14,7 @@ import { Heap, type HeapCounters, isSegmentGone } from './heap/heap.ts';
 import { limits } from './limits.ts';
 import { replay } from './log/recover.ts';
 import { openMessage, type StoredMessage } from './mail/assemble.ts';
+import type { Clock } from './sys/clock.ts';
 import type { FileLock } from './sys/file-lock.ts';
 import { Committer } from './writer/batch.ts';
 import { Feed } from './writer/feed.ts';
@@ -38,8 +39,10 @@ import { Writer } from './writer/writer.ts';
 export interface StoreReading {
   /** The catalog as it is now; a reader takes a new snapshot. Not to be held across an await. */
   catalog(): Catalog;
+  /** Resolves when `catalog` shows what was answered before this was asked. */
+  catchUp(): Promise<void>;
   /** The message behind an entry. @throws {StoreError} corrupt */
-  open(entry: Entry): Promise<StoredMessage>;
+  open(entry: EntryPlace): Promise<StoredMessage>;
   readonly heap: Heap;
   /** Octets read from the heap so far, among others: metadata reads must not move it. */
   readonly heapCounters: HeapCounters;
@@ -128,7 +131,10 @@ export class Store extends Writer implements StoreReading {
     return new Catalog(this.#head.view());
   }
 
-  open(entry: Entry): Promise<StoredMessage> {
+  /** The writer's own catalog shows everything it answered. */
+  async catchUp(): Promise<void> {}
+
+  open(entry: EntryPlace): Promise<StoredMessage> {
     return openMessage(this.heap, this.catalog(), entry);
   }
 
@@ -201,10 +207,14 @@ interface OpenParts {
 export class StoreReader implements StoreReading {
   readonly heap: Heap;
   readonly #kv: Kv;
+  readonly #clock: Clock;
+  /** Where octets of the log end that nobody will apply. */
+  #voidLsn: number | undefined;
 
-  private constructor(heap: Heap, kv: Kv) {
+  private constructor(heap: Heap, kv: Kv, clock: Clock) {
     this.heap = heap;
     this.#kv = kv;
+    this.#clock = clock;
   }
 
   /** @throws {StoreError} noStore, newerFormat, corrupt, catalogMissing, ioError */
@@ -213,7 +223,7 @@ export class StoreReader implements StoreReading {
     if (!(await isStore(ports.fs, directory))) throw new StoreError('noStore', `no store in ${directory}`);
     const heap = await Heap.openForReading(heapPorts(ports), directory);
     try {
-      return new StoreReader(heap, await openCatalog(ports, directory, heap, true));
+      return new StoreReader(heap, await openCatalog(ports, directory, heap, true), ports.clock);
     } catch (error) {
       await heap.close();
       throw error;
@@ -225,7 +235,25 @@ export class StoreReader implements StoreReading {
     return new Catalog(new View(this.#kv));
   }
 
-  async open(entry: Entry): Promise<StoredMessage> {
+  /**
+   * Waits for what the log held when this was asked: deliveries are answered before the catalog shows them. For
+   * `limits.catchUpMs` at most, since the end of a log can be void.
+   */
+  async catchUp(): Promise<void> {
+    const applied = (): number => this.catalog().state()?.appliedLsn ?? 0;
+    let written = await this.heap.writtenLsn();
+    if (applied() > written) {
+      await this.heap.refresh();
+      written = await this.heap.writtenLsn();
+    }
+    const deadline = this.#clock.monotonic() + limits.catchUpMs;
+    while (written !== this.#voidLsn && applied() < written) {
+      if (this.#clock.monotonic() > deadline) this.#voidLsn = written;
+      else await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  }
+
+  async open(entry: EntryPlace): Promise<StoredMessage> {
     try {
       return await openMessage(this.heap, this.catalog(), entry);
     } catch (error) {

@@ -111,14 +111,22 @@ async function asClient(directory: string, client: WriterClient, options: StoreO
   };
 }
 
-/** For reading: beside a running writer, or, when nobody holds the lock, after recovery. @throws {StoreError} */
+/**
+ * For reading, while others write: the lock is held only where no writer runs and the last one did not finish its work, for as
+ * long as recovery takes. @throws {StoreError} noStore, newerFormat, corrupt, lostLog, catalogMissing, ioError
+ */
 export async function readFrom(directory: string, options: StoreOptions = {}): Promise<StoreReading> {
+  const reader = await StoreReader.open(directory, options);
+  if (reader.catalog().state()?.appliedLsn === reader.heap.durableLsn) return reader;
+  await reader.close();
   try {
-    return await Store.open(directory, options);
+    const recovered = await Store.open(directory, options);
+    await recovered.close();
   } catch (error) {
+    // A writer runs: what it has not applied yet comes with the snapshots of its catalog.
     if (!isStoreError(error, 'locked')) throw error;
-    return StoreReader.open(directory, options);
   }
+  return StoreReader.open(directory, options);
 }
 
 export function socketPath(directory: string): string {

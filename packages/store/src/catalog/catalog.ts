@@ -65,9 +65,10 @@ export class Catalog {
     return row === undefined ? undefined : { id, row };
   }
 
-  /** All accounts by id, deleted ones too. */
-  *accounts(): Generator<NamedAccount> {
-    const range = { from: Buffer.of(kind.row), to: Buffer.of(kind.row + 1) };
+  /** All accounts by id, deleted ones too; those above `after` when given. */
+  *accounts(after?: AccountId): Generator<NamedAccount> {
+    const from = after === undefined ? Buffer.of(kind.row) : Buffer.concat([kindU32Key(kind.row, after), Buffer.of(0)]);
+    const range = { from, to: Buffer.of(kind.row + 1) };
     for (const [key, row] of this.view.range(accountTable, range)) {
       yield { id: brandNumber<AccountId>(key.readUInt32BE(1)), row };
     }

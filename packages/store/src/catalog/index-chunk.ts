@@ -31,6 +31,9 @@ export interface Entry {
   readonly uidl: string;
 }
 
+/** Where an entry's octets are found. */
+export type EntryPlace = Pick<Entry, 'lsn' | 'bytes' | 'message'>;
+
 export const chunkSlots = 64;
 
 const columns = [
@@ -68,21 +71,18 @@ export class IndexChunk {
   /** Bit n of low/high: slot n (n < 32) or 32 + n is taken. */
   #low = 0;
   #high = 0;
-  #cells: Float64Array;
-  readonly #keywords: Map<number, readonly number[]>;
-  readonly #uidls: Map<number, string>;
+  readonly #cells: Float64Array;
+  readonly #keywords = new Map<number, readonly number[]>();
+  readonly #uidls = new Map<number, string>();
 
-  constructor() {
-    this.#cells = new Float64Array(chunkSlots * columnCount);
-    this.#keywords = new Map();
-    this.#uidls = new Map();
+  constructor(cells: Float64Array = new Float64Array(chunkSlots * columnCount)) {
+    this.#cells = cells;
   }
 
   copy(): IndexChunk {
-    const chunk = new IndexChunk();
+    const chunk = new IndexChunk(this.#cells.slice());
     chunk.#low = this.#low;
     chunk.#high = this.#high;
-    chunk.#cells = this.#cells.slice();
     for (const [slot, numbers] of this.#keywords) chunk.#keywords.set(slot, numbers);
     for (const [slot, uidl] of this.#uidls) chunk.#uidls.set(slot, uidl);
     return chunk;

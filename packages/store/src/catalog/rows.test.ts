@@ -15,7 +15,17 @@ import {
   type Uid,
   type UidValidity,
 } from '../types.ts';
-import { accountNameKey, accountTextKey, expungedKey, kind, prefixEnd, u32PairKey, u64Key, uidlKey } from './keys.ts';
+import {
+  accountNameText,
+  expungedText,
+  keyOctets,
+  kind,
+  ownedNameText,
+  prefixEnd,
+  u32PairText,
+  u64Text,
+  uidlText,
+} from './keys.ts';
 import {
   accountCodec,
   mailboxCodec,
@@ -229,8 +239,8 @@ test('property: keys sort as the numbers in them', () => {
   fc.assert(
     fc.property(pair, pair, whole, whole, (a, b, x, y) => {
       const order = Math.sign(a[0] - b[0] || a[1] - b[1]);
-      assert.equal(Math.sign(u32PairKey(...a).compare(u32PairKey(...b))), order);
-      assert.equal(Math.sign(u64Key(x).compare(u64Key(y))), Math.sign(x - y));
+      assert.equal(Math.sign(keyOctets(u32PairText(...a)).compare(keyOctets(u32PairText(...b)))), order);
+      assert.equal(Math.sign(keyOctets(u64Text(x)).compare(keyOctets(u64Text(y)))), Math.sign(x - y));
     }),
   );
 });
@@ -252,8 +262,11 @@ test('property: a prefix ends behind all keys that begin with it, and before all
 
 test('names of accounts and UIDLs are found in any letter case, names of mailboxes only in their own', () => {
   const id = brandNumber<AccountId>(7);
-  assert.deepEqual(accountNameKey('Ann@Example.org'), accountNameKey('ann@example.ORG'));
-  assert.deepEqual(uidlKey(brandNumber(1), 'AbC'), uidlKey(brandNumber(1), 'aBc'));
-  assert.notDeepEqual(accountTextKey(kind.name, id, 'Work'), accountTextKey(kind.name, id, 'work'));
-  assert.equal(expungedKey(brandNumber(1), brandNumber<ModSeq>(2 ** 40)).toString('hex'), '000000010000010000000000');
+  assert.deepEqual(accountNameText('Ann@Example.org'), accountNameText('ann@example.ORG'));
+  assert.deepEqual(uidlText(brandNumber(1), 'AbC'), uidlText(brandNumber(1), 'aBc'));
+  assert.notDeepEqual(ownedNameText(kind.name, id, 'Work'), ownedNameText(kind.name, id, 'work'));
+  assert.equal(
+    keyOctets(expungedText(brandNumber(1), brandNumber<ModSeq>(2 ** 40))).toString('hex'),
+    '000000010000010000000000',
+  );
 });

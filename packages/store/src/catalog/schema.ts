@@ -24,18 +24,20 @@ import type { UidSet } from '../codec/uid-set.ts';
 import type { AccountId, MailboxId, MessageId, ModSeq } from '../types.ts';
 import { IndexChunk } from './index-chunk.ts';
 import {
-  accountNameKey,
-  accountTextKey,
-  accountThreadKey,
-  expungedKey,
+  accountNameText,
+  accountThreadText,
+  expungedText,
+  type KeyText,
+  keyText,
   kind,
-  kindU32Key,
-  metadataKey,
-  stateKey,
-  u32Key,
-  u32PairKey,
-  u64Key,
-  uidlKey,
+  kindU32Text,
+  metadataText,
+  ownedNameText,
+  stateText,
+  u32PairText,
+  u32Text,
+  u64Text,
+  uidlText,
 } from './keys.ts';
 import type { TableName } from './kv.ts';
 import {
@@ -73,7 +75,7 @@ export interface Table<Key extends readonly unknown[], Row> {
   readonly name: TableName;
   /** Distinguishes kinds of row that share a table. */
   readonly codec: RowCodec<Row>;
-  key(...key: Key): Buffer;
+  key(...key: Key): KeyText;
 }
 
 const chunkCodec: RowCodec<IndexChunk> = {
@@ -91,49 +93,49 @@ const pageCodec: RowCodec<UidPage> = {
 function table<Key extends readonly unknown[], Row>(
   name: TableName,
   codec: RowCodec<Row>,
-  key: (...key: Key) => Buffer,
+  key: (...key: Key) => KeyText,
 ): Table<Key, Row> {
   return { name, codec, key };
 }
 
-export const stateTable: Table<[], StateRow> = table('meta', stateCodec, () => stateKey);
+export const stateTable: Table<[], StateRow> = table('meta', stateCodec, () => stateText);
 export const accountTable: Table<[AccountId], AccountRow> = table('accounts', accountCodec, (id) =>
-  kindU32Key(kind.row, id),
+  kindU32Text(kind.row, id),
 );
 /** Lower-case name → account id. */
-export const accountNameTable: Table<[string], number> = table('accounts', numberCodec, accountNameKey);
+export const accountNameTable: Table<[string], number> = table('accounts', numberCodec, accountNameText);
 export const subscriptionTable: Table<[AccountId, string], number> = table('accounts', numberCodec, (account, name) =>
-  accountTextKey(kind.subscription, account, name),
+  ownedNameText(kind.subscription, account, name),
 );
 /** Mailbox 0: the account's own. */
 export const metadataTable: Table<[AccountId, MailboxId | 0, string], Buffer> = table(
   'accounts',
   octetsCodec,
-  metadataKey,
+  metadataText,
 );
 export const mailboxTable: Table<[MailboxId], MailboxRow> = table('mailboxes', mailboxCodec, (id) =>
-  kindU32Key(kind.row, id),
+  kindU32Text(kind.row, id),
 );
 /** Account and name → mailbox id. */
 export const mailboxNameTable: Table<[AccountId, string], number> = table('mailboxes', numberCodec, (account, name) =>
-  accountTextKey(kind.name, account, name),
+  ownedNameText(kind.name, account, name),
 );
 /** Account and a name that a mailbox bore → the highest UIDVALIDITY it had under that name. */
 export const nameMemoryTable: Table<[AccountId, string], number> = table('mailboxes', numberCodec, (account, name) =>
-  accountTextKey(kind.nameMemory, account, name),
+  ownedNameText(kind.nameMemory, account, name),
 );
-export const keywordTable: Table<[MailboxId], string[]> = table('keywords', wordsCodec, u32Key);
+export const keywordTable: Table<[MailboxId], string[]> = table('keywords', wordsCodec, u32Text);
 /** Mailbox and UID ÷ 8192. */
-export const uidTable: Table<[MailboxId, number], UidPage> = table('uids', pageCodec, u32PairKey);
+export const uidTable: Table<[MailboxId, number], UidPage> = table('uids', pageCodec, u32PairText);
 /** Mailbox and UID ÷ 64. */
-export const indexTable: Table<[MailboxId, number], IndexChunk> = table('index', chunkCodec, u32PairKey);
+export const indexTable: Table<[MailboxId, number], IndexChunk> = table('index', chunkCodec, u32PairText);
 /** Mailbox and UID. */
-export const retainedTable: Table<[MailboxId, number], RetainedRow> = table('retained', retainedCodec, u32PairKey);
-export const expungedTable: Table<[MailboxId, ModSeq], UidSet> = table('expunged', uidSetCodec, expungedKey);
+export const retainedTable: Table<[MailboxId, number], RetainedRow> = table('retained', retainedCodec, u32PairText);
+export const expungedTable: Table<[MailboxId, ModSeq], UidSet> = table('expunged', uidSetCodec, expungedText);
 /** Mailbox and imported UIDL → UID. */
-export const uidlTable: Table<[MailboxId, string], number> = table('uidls', numberCodec, uidlKey);
-export const messageTable: Table<[MessageId], MessageRow> = table('messages', messageCodec, u64Key);
-export const messageHashTable: Table<[Buffer], number> = table('messageHashes', numberCodec, (sha) => sha);
-export const threadTable: Table<[AccountId, Buffer], ThreadRow> = table('threads', threadCodec, accountThreadKey);
-export const partTable: Table<[Buffer], PartRow> = table('parts', partCodec, (sha) => sha);
-export const segmentTable: Table<[number], SegmentRow> = table('segments', segmentCodec, u64Key);
+export const uidlTable: Table<[MailboxId, string], number> = table('uidls', numberCodec, uidlText);
+export const messageTable: Table<[MessageId], MessageRow> = table('messages', messageCodec, u64Text);
+export const messageHashTable: Table<[Buffer], number> = table('messageHashes', numberCodec, keyText);
+export const threadTable: Table<[AccountId, Buffer], ThreadRow> = table('threads', threadCodec, accountThreadText);
+export const partTable: Table<[Buffer], PartRow> = table('parts', partCodec, keyText);
+export const segmentTable: Table<[number], SegmentRow> = table('segments', segmentCodec, u64Text);

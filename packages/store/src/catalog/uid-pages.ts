@@ -11,14 +11,17 @@ export class UidPage {
   /** Bit n: UID page × 8192 + n is present. Shared by readers; never changed in place by them. */
   readonly present: Buffer;
   readonly unseen: Buffer;
+  /** Octets from here on are zero in both. */
+  #end: number;
 
-  constructor(present: Buffer = Buffer.alloc(pageBytes), unseen: Buffer = Buffer.alloc(pageBytes)) {
+  constructor(present: Buffer = Buffer.alloc(pageBytes), unseen: Buffer = Buffer.alloc(pageBytes), end: number = 0) {
     this.present = present;
     this.unseen = unseen;
+    this.#end = end;
   }
 
   copy(): UidPage {
-    return new UidPage(Buffer.from(this.present), Buffer.from(this.unseen));
+    return new UidPage(Buffer.from(this.present), Buffer.from(this.unseen), this.#end);
   }
 
   has(uid: number): boolean {
@@ -30,6 +33,7 @@ export class UidPage {
   }
 
   set(uid: number, unseen: boolean): void {
+    this.#end = Math.max(this.#end, ((uid % pageUids) >>> 3) + 1);
     setBit(this.present, uid % pageUids, true);
     setBit(this.unseen, uid % pageUids, unseen);
   }
@@ -53,16 +57,17 @@ export class UidPage {
 
   encode(): Buffer {
     const writer = new Writer(64);
-    encodeBitmap(writer, this.present);
-    encodeBitmap(writer, this.unseen);
+    encodeBitmap(writer, this.present, this.#end);
+    encodeBitmap(writer, this.unseen, this.#end);
     return writer.finish();
   }
 
   static decode(octets: Buffer): UidPage {
     const reader = new Reader(octets);
-    const page = new UidPage(decodeBitmap(reader), decodeBitmap(reader));
+    const present = decodeBitmap(reader);
+    const unseen = decodeBitmap(reader);
     reader.end();
-    return page;
+    return new UidPage(present.octets, unseen.octets, Math.max(present.end, unseen.end));
   }
 }
 
@@ -77,9 +82,10 @@ function setBit(bitmap: Buffer, n: number, on: boolean): void {
   bitmap.writeUInt8(on ? octet | mask : octet & ~mask, at);
 }
 
-function encodeBitmap(writer: Writer, bitmap: Buffer): void {
+/** Octets from `zeros` on are zero. */
+function encodeBitmap(writer: Writer, bitmap: Buffer, zeros: number): void {
   let start = 0;
-  let end = pageBytes;
+  let end = zeros;
   while (start < end && bitmap[start] === 0) start++;
   while (end > start && bitmap[end - 1] === 0) end--;
   writer
@@ -88,11 +94,11 @@ function encodeBitmap(writer: Writer, bitmap: Buffer): void {
     .bytes(bitmap.subarray(start, end));
 }
 
-function decodeBitmap(reader: Reader): Buffer {
+function decodeBitmap(reader: Reader): { readonly octets: Buffer; readonly end: number } {
   const start = reader.u16();
   const length = reader.u16();
   if (start + length > pageBytes) throw new DecodeError(`bitmap of ${length} octets at ${start}`);
   const bitmap = Buffer.alloc(pageBytes);
   reader.bytes(length).copy(bitmap, start);
-  return bitmap;
+  return { octets: bitmap, end: start + length };
 }

@@ -6,12 +6,13 @@
  * changes; lower ones and the rows in them are shared and frozen by convention (`edit` copies).
  */
 import { invariant } from '../errors.ts';
+import { limits } from '../limits.ts';
+import { type KeyText, keyOctets, keyText } from './keys.ts';
 import type { Kv, KvChange, KvRange, TableName } from './kv.ts';
 import type { RowCodec } from './row-codecs.ts';
 import type { Table } from './schema.ts';
 
 interface Change {
-  readonly key: Buffer;
   /** Means nothing while the row is removed: a removal may cover several kinds of row. */
   codec: RowCodec<unknown>;
   /** Undefined: removed. */
@@ -21,18 +22,18 @@ interface Change {
 export class WriteSet {
   readonly #tables = new Map<TableName, Map<string, Change>>();
 
-  find(table: TableName, text: string): Change | undefined {
-    return this.#tables.get(table)?.get(text);
+  find(table: TableName, key: KeyText): Change | undefined {
+    return this.#tables.get(table)?.get(key);
   }
 
-  put<Row>(table: TableName, key: Buffer, text: string, codec: RowCodec<Row>, row: Row | undefined): void {
+  put<Row>(table: TableName, key: KeyText, codec: RowCodec<Row>, row: Row | undefined): void {
     let changes = this.#tables.get(table);
     if (changes === undefined) {
       changes = new Map();
       this.#tables.set(table, changes);
     }
-    const known = changes.get(text);
-    if (known === undefined) changes.set(text, { key, codec, row });
+    const known = changes.get(key);
+    if (known === undefined) changes.set(key, { codec, row });
     else {
       invariant(
         row === undefined || known.row === undefined || known.codec === codec,
@@ -43,8 +44,8 @@ export class WriteSet {
     }
   }
 
-  changesOf(table: TableName): Iterable<Change> {
-    return this.#tables.get(table)?.values() ?? [];
+  changesOf(table: TableName): Iterable<readonly [KeyText, Change]> {
+    return this.#tables.get(table) ?? [];
   }
 
   get isEmpty(): boolean {
@@ -64,14 +65,49 @@ export class WriteSet {
     for (const [at, set] of sets.entries()) {
       const later = sets.slice(at + 1);
       for (const [table, rows] of set.#tables) {
-        for (const [text, change] of rows) {
-          if (later.some((other) => other.find(table, text) !== undefined)) continue;
+        for (const [key, change] of rows) {
+          if (later.some((other) => other.find(table, key) !== undefined)) continue;
           const value = change.row === undefined ? undefined : change.codec.encode(change.row);
-          changes.push({ table, key: change.key, value });
+          changes.push({ table, key: keyOctets(key), value });
         }
       }
     }
     return changes;
+  }
+}
+
+/** The tables whose rows deliveries change again and again. */
+const cachedTables: readonly TableName[] = ['accounts', 'mailboxes', 'uids', 'index'];
+
+/**
+ * Rows of the catalog as they were last written, decoded: who alone writes the catalog need not read and decode what it wrote.
+ * Rows are shared, as those of lower layers are.
+ */
+export class RowCache {
+  readonly #tables = new Map<TableName, Map<KeyText, Change>>();
+
+  constructor() {
+    for (const name of cachedTables) this.#tables.set(name, new Map());
+  }
+
+  find(table: TableName, key: KeyText): Change | undefined {
+    return this.#tables.get(table)?.get(key);
+  }
+
+  /** Takes over what is in the catalog now; the rows written longest ago leave. */
+  keep(sets: readonly WriteSet[]): void {
+    for (const [name, rows] of this.#tables) {
+      for (const set of sets) {
+        for (const [key, change] of set.changesOf(name)) {
+          rows.delete(key);
+          if (change.row !== undefined) rows.set(key, change);
+        }
+      }
+      for (const key of rows.keys()) {
+        if (rows.size <= limits.cachedRows) break;
+        rows.delete(key);
+      }
+    }
   }
 }
 
@@ -80,59 +116,52 @@ export class View {
   readonly #kv: Kv;
   readonly #below: readonly WriteSet[];
   readonly #top: WriteSet | undefined;
+  readonly #cache: RowCache | undefined;
 
-  /** `below` from oldest to newest. */
-  constructor(kv: Kv, below: readonly WriteSet[] = [], top?: WriteSet) {
+  /** `below` from oldest to newest; `cache` holds rows as they stand in `kv`. */
+  constructor(kv: Kv, below: readonly WriteSet[] = [], top?: WriteSet, cache?: RowCache) {
     this.#kv = kv;
     this.#below = below;
     this.#top = top;
+    this.#cache = cache;
   }
 
   /** The row, shared: not to be changed. */
   read<Key extends readonly unknown[], Row>(table: Table<Key, Row>, ...key: Key): Row | undefined {
-    const octets = table.key(...key);
-    const text = octets.toString('latin1');
+    const text = table.key(...key);
     const known = this.#top?.find(table.name, text) ?? this.#findBelow(table.name, text);
-    if (known !== undefined) return rowOf(known, table.codec);
-    const value = this.#kv.get(table.name, octets);
-    return value === undefined ? undefined : table.codec.decode(value);
+    return known === undefined ? this.#stored(table, text) : rowOf(known, table.codec);
   }
 
   /** A row the caller may change in place: its changes are in the top write set at once. */
   edit<Key extends readonly unknown[], Row>(table: Table<Key, Row>, ...key: Key): Row | undefined {
     const top = this.#writable();
-    const octets = table.key(...key);
-    const text = octets.toString('latin1');
+    const text = table.key(...key);
     const mine = top.find(table.name, text);
     if (mine !== undefined) return rowOf(mine, table.codec);
-    const below = this.#findBelow(table.name, text);
+    const below = this.#findBelow(table.name, text) ?? this.#cache?.find(table.name, text);
     let row: Row | undefined;
     if (below !== undefined) {
       const shared = rowOf(below, table.codec);
       row = shared === undefined ? undefined : table.codec.copy(shared);
-    } else {
-      const value = this.#kv.get(table.name, octets);
-      row = value === undefined ? undefined : table.codec.decode(value);
-    }
-    if (row !== undefined) top.put(table.name, octets, text, table.codec, row);
+    } else row = this.#stored(table, text);
+    if (row !== undefined) top.put(table.name, text, table.codec, row);
     return row;
   }
 
   put<Key extends readonly unknown[], Row>(table: Table<Key, Row>, row: Row, ...key: Key): Row {
-    const octets = table.key(...key);
-    this.#writable().put(table.name, octets, octets.toString('latin1'), table.codec, row);
+    this.#writable().put(table.name, table.key(...key), table.codec, row);
     return row;
   }
 
   remove<Key extends readonly unknown[], Row>(table: Table<Key, Row>, ...key: Key): void {
-    const octets = table.key(...key);
-    this.#writable().put(table.name, octets, octets.toString('latin1'), table.codec, undefined);
+    this.#writable().put(table.name, table.key(...key), table.codec, undefined);
   }
 
   /** Removes every key in the range, whatever kind of row. */
   removeRange(table: TableName, range: KvRange, codec: RowCodec<unknown>): void {
     const top = this.#writable();
-    for (const key of this.keys(table, range)) top.put(table, key, key.toString('latin1'), codec, undefined);
+    for (const key of this.keys(table, range)) top.put(table, keyText(key), codec, undefined);
   }
 
   /** Keys present in the range, in order. */
@@ -153,38 +182,49 @@ export class View {
 
   /** What the store holds in the range, overlaid with what the layers say, in order. */
   *#merged(table: TableName, range: KvRange): Generator<readonly [Buffer, Buffer | Change]> {
-    const layered = new Map<string, Change>();
+    const layered = new Map<KeyText, Change>();
+    const from = keyText(range.from);
+    const to = keyText(range.to);
     for (const set of [...this.#below, ...(this.#top === undefined ? [] : [this.#top])]) {
-      for (const change of set.changesOf(table)) {
-        const inside = change.key.compare(range.from) >= 0 && change.key.compare(range.to) < 0;
-        if (inside) layered.set(change.key.toString('latin1'), change);
-      }
+      // Texts of octets compare as the octets do.
+      for (const [key, change] of set.changesOf(table)) if (key >= from && key < to) layered.set(key, change);
     }
     if (layered.size === 0) {
       yield* this.#kv.range(table, range);
       return;
     }
     const sign = range.reverse === true ? -1 : 1;
-    const extra = [...layered.values()].filter((c) => c.row !== undefined).sort((a, b) => sign * a.key.compare(b.key));
+    const extra = [...layered]
+      .filter(([, change]) => change.row !== undefined)
+      .map(([key, change]) => ({ key: keyOctets(key), change }))
+      .sort((a, b) => sign * a.key.compare(b.key));
     let left = range.limit ?? Number.POSITIVE_INFINITY;
     let at = 0;
     const { limit: _limit, ...unlimited } = range;
     for (const [key, value] of this.#kv.range(table, unlimited)) {
       for (let next = extra[at]; next !== undefined && sign * next.key.compare(key) < 0; next = extra[++at]) {
         if (left-- <= 0) return;
-        yield [next.key, next];
+        yield [next.key, next.change];
       }
-      if (layered.has(key.toString('latin1'))) continue;
+      if (layered.has(keyText(key))) continue;
       if (left-- <= 0) return;
       yield [key, value];
     }
     for (const next of extra.slice(at)) {
       if (left-- <= 0) return;
-      yield [next.key, next];
+      yield [next.key, next.change];
     }
   }
 
-  #findBelow(table: TableName, text: string): Change | undefined {
+  /** The row as it stands in the catalog. */
+  #stored<Row>(table: Table<never, Row>, text: KeyText): Row | undefined {
+    const cached = this.#cache?.find(table.name, text);
+    if (cached !== undefined) return rowOf(cached, table.codec);
+    const value = this.#kv.get(table.name, keyOctets(text));
+    return value === undefined ? undefined : table.codec.decode(value);
+  }
+
+  #findBelow(table: TableName, text: KeyText): Change | undefined {
     for (let at = this.#below.length - 1; at >= 0; at--) {
       const known = this.#below[at]?.find(table, text);
       if (known !== undefined) return known;

@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { errnoOf, errorText, isStoreError, StoreError, type StoreErrorCode } from '../errors.ts';
 import type { FileHandle, FileSystem } from '../sys/fs.ts';
+import { JointReads } from './joint-reads.ts';
 import { segmentName, segmentNumber } from './names.ts';
 
 /** Descriptors kept open for reading; hot mail lies in few segments, and a process has 1,024 by default. */
@@ -52,6 +53,7 @@ export class SegmentFiles {
   readonly counters: HeapCounters = newCounters();
   /** By segment number; least recently used first. */
   readonly #descriptors: Map<number, Descriptor> = new Map();
+  readonly #joint = new JointReads((...read) => this.#readNow(...read));
   #closed = false;
 
   constructor(fs: FileSystem, storeDirectory: string) {
@@ -88,7 +90,11 @@ export class SegmentFiles {
    * Reads up to `length` octets at `position` into `buffer` from `offset`; fewer only at the end of the file.
    * @throws {StoreError} ioError, with ENOENT as the cause when the file is not there
    */
-  async read(number: number, buffer: Buffer, offset: number, length: number, position: number): Promise<number> {
+  read(number: number, buffer: Buffer, offset: number, length: number, position: number): Promise<number> {
+    return this.#joint.read(number, buffer, offset, length, position);
+  }
+
+  #readNow(number: number, buffer: Buffer, offset: number, length: number, position: number): Promise<number> {
     return this.#use(number, async (file) => {
       let done = 0;
       while (done < length) {

@@ -14,16 +14,7 @@ import type { BatchBuilder } from './batch.ts';
 import { type Segment, stateOf } from './chain.ts';
 import { asStoreError, closeQuietly, type HeapCounters, SegmentFiles } from './files.ts';
 import type { ListedSegment } from './format.ts';
-import type {
-  Commit,
-  DamageKind,
-  HeapRecord,
-  HighWater,
-  OnDamage,
-  ScannedRecord,
-  SegmentState,
-  StoredRecord,
-} from './location.ts';
+import type { Commit, DamageKind, HeapRecord, HighWater, OnDamage, ScannedRecord, SegmentState } from './location.ts';
 import {
   indexBelow,
   lastOf,
@@ -254,13 +245,31 @@ export class Heap {
    * @throws {StoreError} corrupt with details `{segment, offset, lsn}`; ask `isSegmentGone`; ioError
    */
   async read(lsn: Lsn, bytes?: number): Promise<HeapRecord> {
-    const { stored, segment } = await this.#locateAndRead(lsn, bytes);
-    return decodeStored(stored, segment);
+    const segment = this.#candidate(lsn);
+    let failure: unknown;
+    let gone = segment === undefined;
+    if (segment !== undefined) {
+      try {
+        return decodeStored(await readStored(this.#files, segment, lsn, bytes), segment);
+      } catch (error) {
+        gone = isStoreError(error) && errnoOf(error.cause) === 'ENOENT';
+        if (!gone && (this.#writer !== undefined || lsn < segment.endLsn)) throw error;
+        failure = error;
+      }
+    }
+    // Its segment was dropped, or the place lies in one that is news.
+    await this.refresh();
+    const again = this.#candidate(lsn);
+    if (again !== undefined && again.number !== segment?.number) {
+      return decodeStored(await readStored(this.#files, again, lsn, bytes), again);
+    }
+    if (!gone) throw failure;
+    throw segmentGone(lsn, failure);
   }
 
-  /** The same with the payload as stored, for a copy: `BatchBuilder.add` takes it as it is. */
-  async readRaw(lsn: Lsn, bytes?: number): Promise<StoredRecord> {
-    return (await this.#locateAndRead(lsn, bytes)).stored;
+  /** One past the newest segment's last octet as it is now, durable or not. */
+  async writtenLsn(): Promise<Lsn> {
+    return brandNumber<Lsn>(this.#newest.baseLsn + (await this.#files.size(this.#newest.number)));
   }
 
   /** Records of the believed log as it is now, COMMITs included, in LSN order; without retired segments. */
@@ -356,29 +365,6 @@ export class Heap {
   #candidate(lsn: Lsn): Segment | undefined {
     const ahead = this.#writer === undefined && lsn >= this.#newest.endLsn;
     return ahead ? this.#newest : this.#holding(lsn);
-  }
-
-  async #locateAndRead(lsn: Lsn, bytes?: number): Promise<{ stored: StoredRecord; segment: Segment }> {
-    const segment = this.#candidate(lsn);
-    let failure: unknown;
-    let gone = segment === undefined;
-    if (segment !== undefined) {
-      try {
-        return { stored: await readStored(this.#files, segment, lsn, bytes), segment };
-      } catch (error) {
-        gone = isStoreError(error) && errnoOf(error.cause) === 'ENOENT';
-        if (!gone && (this.#writer !== undefined || lsn < segment.endLsn)) throw error;
-        failure = error;
-      }
-    }
-    // Its segment was dropped, or the place lies in one that is news.
-    await this.refresh();
-    const again = this.#candidate(lsn);
-    if (again !== undefined && again.number !== segment?.number) {
-      return { stored: await readStored(this.#files, again, lsn, bytes), segment: again };
-    }
-    if (!gone) throw failure;
-    throw segmentGone(lsn, failure);
   }
 
   #reload(): Promise<void> {

@@ -156,7 +156,7 @@ test('a reader keeps a retired segment readable while its file is there, and lea
   assert.deepEqual(await texts(reader), [`${big}2`, 'three']);
 });
 
-test('compressed payloads come decoded from read and scan, and as stored from readRaw', async () => {
+test('compressed payloads come decoded from read and scan', async () => {
   const { heap } = await newHeap();
   const plain = Buffer.from('and again, '.repeat(50_000));
   const packed = compress(plain);
@@ -165,12 +165,6 @@ test('compressed payloads come decoded from read and scan, and as stored from re
   await heap.commit(batch);
   assert.ok((await heap.read(place.lsn)).payload.equals(plain));
   assert.ok((await scanned(heap))[0]!.payload.equals(plain));
-  const stored = await heap.readRaw(place.lsn, place.bytes);
-  assert.ok(stored.payload.equals(packed));
-  const copy = heap.begin(highWater);
-  const again = copy.add(stored);
-  await heap.commit(copy);
-  assert.ok((await heap.read(again.lsn, again.bytes)).payload.equals(plain));
 });
 
 test('a read of a known size is one call, and of an unknown one at most three', async () => {

@@ -2,7 +2,7 @@
 
 import { Catalog } from '../catalog/catalog.ts';
 import { chunkSlots, type Entry } from '../catalog/index-chunk.ts';
-import { kind, kindU32Key, prefixEnd, u32Key } from '../catalog/keys.ts';
+import { keyOctets, kind, kindU32Key, prefixEnd, u32Key } from '../catalog/keys.ts';
 import { octetsCodec } from '../catalog/row-codecs.ts';
 import { type MailboxRow, mailboxIdOf } from '../catalog/rows.ts';
 import {
@@ -320,7 +320,7 @@ function raiseFloor(view: View, id: MailboxId, floor: ModSeq): void {
   if (mailbox === undefined || floor <= mailbox.expungeFloor) return;
   mailbox.expungeFloor = floor;
   const first = Buffer.concat([u32Key(id), Buffer.alloc(8)]);
-  const behind = expungedTable.key(mailboxIdOf(id), brandNumber<ModSeq>(floor + 1));
+  const behind = keyOctets(expungedTable.key(mailboxIdOf(id), brandNumber<ModSeq>(floor + 1)));
   view.removeRange('expunged', { from: first, to: behind }, expungedTable.codec);
 }
 

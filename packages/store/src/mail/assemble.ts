@@ -3,7 +3,7 @@
  * range is not read; nothing larger than a chunk is held.
  */
 import type { Catalog } from '../catalog/catalog.ts';
-import type { Entry } from '../catalog/index-chunk.ts';
+import type { EntryPlace } from '../catalog/index-chunk.ts';
 import type { PartPiece, PartRow } from '../catalog/rows.ts';
 import { StoreError } from '../errors.ts';
 import type { HeapRecord } from '../heap/location.ts';
@@ -46,6 +46,12 @@ export class StoredMessage {
     this.manifest = manifest;
     this.literals = literals;
     this.#parts = parts;
+  }
+
+  /** This message with trace lines on top; for one that has none yet. */
+  below(trace: Buffer): StoredMessage {
+    const { size, headerBytes, manifest, literals } = this;
+    return new StoredMessage(trace, trace.length + size, trace.length + headerBytes, manifest, literals, this.#parts);
   }
 
   /** The octets from … to − 1, in order; the buffers must not be changed. @throws {StoreError} corrupt */
@@ -133,25 +139,23 @@ class PartReader {
   }
 }
 
-/** Opens the message behind an entry: reads its ENTRY and MESSAGE records. @throws {StoreError} corrupt */
-export async function openMessage(heap: RecordReader, catalog: Catalog, entry: Entry): Promise<StoredMessage> {
+/** Opens the message behind an entry: reads its ENTRY and MESSAGE records, both at once. @throws {StoreError} corrupt */
+export async function openMessage(heap: RecordReader, catalog: Catalog, entry: EntryPlace): Promise<StoredMessage> {
+  const content = openContent(heap, catalog, entry.message);
+  // Whoever fails first is reported; nobody else hears of the other.
+  content.catch(() => undefined);
   const trace = await readTrace(heap, entry);
-  return openContent(heap, catalog, entry.message, trace);
+  return (await content).below(trace);
 }
 
-/** Opens a stored message, with trace lines to stand on top. @throws {StoreError} corrupt */
-export async function openContent(
-  heap: RecordReader,
-  catalog: Catalog,
-  id: MessageId,
-  trace: Buffer = Buffer.alloc(0),
-): Promise<StoredMessage> {
+/** Opens a stored message, without trace lines. @throws {StoreError} corrupt */
+export async function openContent(heap: RecordReader, catalog: Catalog, id: MessageId): Promise<StoredMessage> {
   const row = catalog.message(id);
   if (row === undefined) throw new StoreError('corrupt', `message ${id} is missing`, { message: id });
   const message = decodeMessage(await heap.read(row.record.lsn, row.record.bytes));
   const { size, headerBytes, manifest, literals } = message;
   const parts = new PartReader(heap, catalog);
-  return new StoredMessage(trace, trace.length + size, trace.length + headerBytes, manifest, literals, parts);
+  return new StoredMessage(Buffer.alloc(0), size, headerBytes, manifest, literals, parts);
 }
 
 /** The trace lines of an entry. @throws {StoreError} corrupt */

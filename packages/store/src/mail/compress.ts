@@ -3,7 +3,8 @@ import zstd from 'zstd-napi/binding.js';
 import { limits } from '../limits.ts';
 import type { Payload } from '../log/records.ts';
 
-const level = 3;
+/** Level 3 saves one more percent of a mixed mailbox and takes half as long again. */
+const level = 1;
 
 let context: zstd.CCtx | undefined;
 /** Where frames are made; reused, so that large content leaves no garbage behind it. */

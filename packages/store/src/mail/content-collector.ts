@@ -171,12 +171,16 @@ class ContentFlow {
   }
 }
 
+/** Buffers of ended chunkers, for the next ones: fresh memory costs more than what is done with it. */
+const spareBuffers: Buffer[] = [];
+const spareBuffersMax = 8;
+
 /** Hashes content and cuts it into compressed chunks. */
 class Chunker {
   readonly #hash: Hash = createHash('sha256');
   readonly #chunks: PreparedChunk[] = [];
   /** The chunk in the making. One buffer for all of them: they leave as frames or copies. */
-  readonly #open: Buffer = Buffer.allocUnsafeSlow(limits.partChunkBytes);
+  readonly #open: Buffer = spareBuffers.pop() ?? Buffer.allocUnsafeSlow(limits.partChunkBytes);
   #openBytes = 0;
   #size = 0;
   #spilled = 0;
@@ -199,14 +203,14 @@ class Chunker {
     return chunks;
   }
 
+  /** The part; nothing is pushed any more. */
   end(): PreparedPart {
     const sha = this.#hash.digest();
-    if (this.#chunks.length === 0) {
-      const content = Buffer.from(this.#open.subarray(0, this.#openBytes));
-      return new PreparedPart(sha, content.length, content, []);
-    }
-    this.#cut();
-    return new PreparedPart(sha, this.#size, undefined, this.#chunks);
+    const isWhole = this.#chunks.length === 0;
+    const content = isWhole ? Buffer.from(this.#open.subarray(0, this.#openBytes)) : undefined;
+    if (!isWhole) this.#cut();
+    if (spareBuffers.length < spareBuffersMax) spareBuffers.push(this.#open);
+    return new PreparedPart(sha, content?.length ?? this.#size, content, this.#chunks);
   }
 
   #cut(): void {

@@ -12,6 +12,21 @@ import type { FileHandle, FileSystem, OpenMode } from './fs.ts';
  *  short write. */
 const vectorMax = 1024;
 
+/**
+ * Octets that are read or written on the calling thread. The page cache takes or gives them in some 30 µs, and a turn of Node's
+ * threads costs several times that.
+ */
+const hereBytes = 262_144; // 256 * KiB
+
+/** A read of more ms came from the disk: for a while reads go to the threads, so that they do not hold the event loop. */
+const slowReadMs = 2;
+const slowForMs = 1_000;
+let slowUntil = 0;
+
+function isQuick(): boolean {
+  return slowUntil === 0 || performance.now() >= slowUntil;
+}
+
 const flags: Record<OpenMode, number> = {
   read: fs.constants.O_RDONLY,
   write: fs.constants.O_RDWR,
@@ -34,7 +49,24 @@ class NodeFile implements FileHandle {
     this.#path = path;
   }
 
-  read(buffer: Buffer, offset: number, length: number, position: number): Promise<number> {
+  async read(buffer: Buffer, offset: number, length: number, position: number): Promise<number> {
+    if (length <= hereBytes && isQuick()) return this.#readHere(buffer, offset, length, position);
+    return this.#readElsewhere(buffer, offset, length, position);
+  }
+
+  #readHere(buffer: Buffer, offset: number, length: number, position: number): number {
+    const start = performance.now();
+    try {
+      return fs.readSync(this.#fd, buffer, offset, length, position);
+    } catch (error) {
+      throw error instanceof Error ? naming(this.#path, error) : error;
+    } finally {
+      const end = performance.now();
+      if (end - start > slowReadMs) slowUntil = end + slowForMs;
+    }
+  }
+
+  #readElsewhere(buffer: Buffer, offset: number, length: number, position: number): Promise<number> {
     return new Promise((resolve, reject) => {
       fs.read(this.#fd, buffer, offset, length, position, (error, count) => {
         if (error) reject(naming(this.#path, error));
@@ -46,10 +78,23 @@ class NodeFile implements FileHandle {
   async write(buffers: readonly Buffer[], position: number): Promise<void> {
     let at = position;
     let rest = buffers.filter((buffer) => buffer.length > 0);
+    if (rest.length <= vectorMax && rest.reduce((sum, buffer) => sum + buffer.length, 0) <= hereBytes) {
+      const count = this.#writeHere(rest, at);
+      at += count;
+      rest = after(rest, count);
+    }
     while (rest.length > 0) {
       const count = await this.#writeSome(rest.length > vectorMax ? rest.slice(0, vectorMax) : rest, at);
       at += count;
       rest = after(rest, count);
+    }
+  }
+
+  #writeHere(buffers: readonly Buffer[], position: number): number {
+    try {
+      return fs.writevSync(this.#fd, buffers, position);
+    } catch (error) {
+      throw error instanceof Error ? naming(this.#path, error) : error;
     }
   }
 
@@ -77,13 +122,13 @@ class NodeFile implements FileHandle {
     });
   }
 
-  size(): Promise<number> {
-    return new Promise((resolve, reject) => {
-      fs.fstat(this.#fd, (error, stats) => {
-        if (error) reject(naming(this.#path, error));
-        else resolve(stats.size);
-      });
-    });
+  /** Of an open file, which the kernel knows without the disk. */
+  async size(): Promise<number> {
+    try {
+      return fs.fstatSync(this.#fd).size;
+    } catch (error) {
+      throw error instanceof Error ? naming(this.#path, error) : error;
+    }
   }
 
   close(): Promise<void> {

@@ -1,7 +1,7 @@
 /** The catalog's invariants, one function per table, in the order of `catalog/schema.ts`. Synchronous: one snapshot. */
 import { Catalog } from '../catalog/catalog.ts';
 import type { Entry } from '../catalog/index-chunk.ts';
-import { expungedKey, kind, mailboxOfKey, prefixEnd, readU64, u32Key } from '../catalog/keys.ts';
+import { expungedText, keyOctets, kind, mailboxOfKey, prefixEnd, readU64, u32Key } from '../catalog/keys.ts';
 import {
   type AccountRow,
   emptyTotals,
@@ -191,7 +191,7 @@ class CatalogCheck {
   }
 
   #expunged(id: MailboxId, row: MailboxRow, live: ReadonlySet<number>): void {
-    const prefix = { from: expungedKey(id, 0), to: prefixEnd(u32Key(id)) };
+    const prefix = { from: keyOctets(expungedText(id, 0)), to: prefixEnd(u32Key(id)) };
     for (const [key, uids] of this.#view.range(expungedTable, prefix)) {
       const modSeq = readU64(key, 4);
       if (modSeq <= row.expungeFloor) this.#findings.add('8', `mailbox ${id}: expunges of ${modSeq} below the floor`);
@@ -323,7 +323,7 @@ class CatalogCheck {
       if (row === undefined) continue;
       for (const key of threadKeysOf(row)) {
         for (const [account, count] of accounts) {
-          const text = threadTable.key(account, key).toString('hex');
+          const text = keyOctets(threadTable.key(account, key)).toString('hex');
           should.set(text, (should.get(text) ?? 0) + count);
         }
       }

@@ -69,11 +69,14 @@ export class WriterClient implements MailWriter {
   readonly #waiting = new Map<number, Waiting>();
   readonly #credit = new Map<number, Credit>();
   readonly #listeners = new Set<Listener>();
+  /** Settles when the connection has ended, whoever ended it. */
+  readonly closed: Promise<void>;
   #nextId = 1;
   #gone: StoreError | undefined;
 
   private constructor(socket: Socket) {
     this.#socket = socket;
+    this.closed = new Promise((resolve) => socket.on('close', () => resolve()));
     socket.on('data', (octets) => this.#receive(octets));
     socket.on('error', () => undefined);
     socket.on('close', () => this.#end());

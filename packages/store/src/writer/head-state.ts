@@ -4,12 +4,13 @@
  */
 import type { Kv } from '../catalog/kv.ts';
 import { stateTable } from '../catalog/schema.ts';
-import { View, WriteSet } from '../catalog/write-set.ts';
+import { RowCache, View, WriteSet } from '../catalog/write-set.ts';
 import { invariant } from '../errors.ts';
 import type { HighWater } from '../heap/location.ts';
 
 export class HeadState {
   readonly #kv: Kv;
+  readonly #cache = new RowCache();
   #layers: WriteSet[] = [];
 
   constructor(kv: Kv) {
@@ -18,7 +19,7 @@ export class HeadState {
 
   /** A view of now; with `top`, one that can be written. */
   view(top?: WriteSet): View {
-    return new View(this.#kv, this.#layers, top);
+    return new View(this.#kv, this.#layers, top, this.#cache);
   }
 
   highWater(): HighWater {
@@ -35,7 +36,9 @@ export class HeadState {
 
   /** Writes the oldest `count` layers to the catalog in one transaction. */
   async write(count: number): Promise<void> {
-    await this.#kv.write(WriteSet.encode(this.#layers.slice(0, count)));
+    const written = this.#layers.slice(0, count);
+    await this.#kv.write(WriteSet.encode(written));
+    this.#cache.keep(written);
     this.#layers = this.#layers.slice(count);
   }
 }

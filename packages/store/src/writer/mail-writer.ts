@@ -21,6 +21,8 @@ export interface TakenMessage {
 export interface TakeOptions {
   /** Adds a missing last line end: the pipe and import do. Default false. */
   readonly finalLineEnd?: boolean;
+  /** The buffers of an iterable are the store's from then on, as a buffer given whole is. Default false. */
+  readonly givesBuffers?: boolean;
 }
 
 export interface DeliverOptions {

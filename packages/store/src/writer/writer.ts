@@ -117,11 +117,13 @@ export class Writer implements MailWriter {
     if (Buffer.isBuffer(octets) && octets.length <= limits.ingestSliceBytes) {
       return new LocalMessage(this.#takeWhole(octets, converter));
     }
-    return new LocalMessage(await this.#takeFlow(Buffer.isBuffer(octets) ? octetSlices(octets) : octets, converter));
+    const isBuffer = Buffer.isBuffer(octets);
+    const keeps = isBuffer || options.givesBuffers === true;
+    return new LocalMessage(await this.#takeFlow(isBuffer ? octetSlices(octets) : octets, converter, keeps));
   }
 
   /** Holds the first slice: a message that ends within it is taken whole. */
-  async #takeFlow(octets: AsyncIterable<Buffer>, converter: CrlfConverter): Promise<PreparedMessage> {
+  async #takeFlow(octets: AsyncIterable<Buffer>, converter: CrlfConverter, keeps: boolean): Promise<PreparedMessage> {
     const held: Buffer[] = [];
     let heldBytes = 0;
     let ingest: Ingest | undefined;
@@ -130,13 +132,16 @@ export class Writer implements MailWriter {
         await ingest.push(converter.push(some));
         continue;
       }
-      held.push(Buffer.from(some));
+      held.push(keeps ? some : Buffer.from(some));
       heldBytes += some.length;
       if (heldBytes <= limits.ingestSliceBytes) continue;
       ingest = new Ingest(this.#ports, this.#messageBytes);
       for (const first of held.splice(0)) await ingest.push(converter.push(first));
     }
-    if (ingest === undefined) return this.#takeWhole(Buffer.concat(held), converter);
+    const [only] = held;
+    if (ingest === undefined) {
+      return this.#takeWhole(held.length === 1 && only !== undefined ? only : Buffer.concat(held), converter);
+    }
     await ingest.push(converter.end());
     return ingest.end();
   }

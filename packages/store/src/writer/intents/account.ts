@@ -100,8 +100,9 @@ function accountName(given: string): string {
   if (bytes === 0 || bytes > limits.accountNameBytes) {
     throw new StoreError('badName', `an account's name has 1 to ${limits.accountNameBytes} octets`);
   }
-  if (/[\p{Cc}\p{Cs} /]/u.test(name)) {
-    throw new StoreError('badName', 'an account has a name without spaces, slashes and control characters');
+  // Blanks and slashes may stand in addresses.
+  if (/[\p{Cc}\p{Cs}]/u.test(name)) {
+    throw new StoreError('badName', 'an account has a name without control characters');
   }
   return name;
 }

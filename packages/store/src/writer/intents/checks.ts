@@ -23,7 +23,7 @@ export function checkQuota(turn: Turn, id: AccountId, bytes: number, messages: n
   const { row } = liveAccount(turn, id);
   const tooLarge = row.quotaBytes > 0 && row.bytes + bytes > row.quotaBytes;
   const tooMany = row.quotaMessages > 0 && row.messages + messages > row.quotaMessages;
-  if (tooLarge || tooMany) throw new StoreError('overQuota', `account ${id} is over quota`);
+  if (tooLarge || tooMany) throw new StoreError('overQuota', `account ${row.name} is over quota`);
 }
 
 const uidMax = 0xffff_ffff;

@@ -1,0 +1,75 @@
+/**
+ * The control socket of a running service, `run/control.sock`, mode 0600: `mstore who` and `mstore kick` ask there. A question is one
+ * line of JSON, and so is each line of the answer: rows, then one with `done`.
+ */
+import { type Connection, ConnectionCounter, DeadlineWheel, LineReader, Listener, type Log } from '@mstore/net';
+import { errorText } from '@mstore/store';
+import { limits } from './limits.ts';
+
+/** A session, and the process that has it. */
+export interface ControlRow {
+  readonly [field: string]: unknown;
+  readonly process: string;
+  readonly pid: number;
+}
+
+/** What the service can be asked. */
+export interface Controlled {
+  /** All sessions; `silent` are the processes that did not answer. */
+  who(): Promise<{ readonly rows: readonly ControlRow[]; readonly silent: readonly string[] }>;
+  /** Ends the sessions of these logins, and those with these ids; how many. */
+  kick(names: readonly string[]): Promise<{ readonly kicked: number; readonly silent: readonly string[] }>;
+}
+
+/** @throws Error when the socket cannot be made */
+export function openControl(path: string, controlled: Controlled, log: Log): Promise<Listener> {
+  const refusal = `${JSON.stringify({ problem: 'the service is busy or stopping' })}\n`;
+  return Listener.listen(
+    { kind: 'unix', path },
+    {
+      wheel: new DeadlineWheel(),
+      counter: new ConnectionCounter(),
+      connectionsMax: limits.controlConnections,
+      idleTimeoutMs: limits.controlIdleMs,
+      lineTimeoutMs: limits.controlIdleMs,
+      stallTimeoutMs: limits.controlIdleMs,
+      serve: (connection) => answer(connection, controlled),
+      failed: (error) => log.warn('control: a question was not answered', {}, error),
+      refusal: () => refusal,
+      unixMode: 0o600,
+    },
+  );
+}
+
+async function answer(connection: Connection, controlled: Controlled): Promise<void> {
+  const lines = new LineReader(connection, { lineBytesMax: limits.controlLineBytes, bareLineFeed: 'ends' });
+  const question = await lines.next();
+  if (question === undefined) return;
+  const write = (line: object): Promise<void> | undefined => connection.write(`${JSON.stringify(line)}\n`);
+  try {
+    const { ask, names } = readQuestion(question.toString());
+    if (ask === 'kick') await write({ done: true, ...(await controlled.kick(names)) });
+    else {
+      const { rows, silent } = await controlled.who();
+      for (const row of rows) await write({ row });
+      await write({ done: true, silent });
+    }
+  } catch (error) {
+    await write({ problem: errorText(error) });
+  }
+}
+
+interface ControlQuestion {
+  readonly ask: 'who' | 'kick';
+  readonly names: readonly string[];
+}
+
+function readQuestion(text: string): ControlQuestion {
+  const question: unknown = JSON.parse(text);
+  if (typeof question === 'object' && question !== null && 'ask' in question) {
+    if (question.ask === 'who') return { ask: 'who', names: [] };
+    const names = 'names' in question && Array.isArray(question.names) ? question.names.map(String) : [];
+    if (question.ask === 'kick' && names.length > 0) return { ask: 'kick', names };
+  }
+  throw new Error('a question is {"ask":"who"} or {"ask":"kick","names":[…]}');
+}

@@ -1,0 +1,38 @@
+/** The configuration of a running service, and what of a changed one needs a restart. */
+import { type LoadedConfig, loadConfig } from '@mstore/store';
+
+/** Keys that are read once: addresses are bound by then, and a process cannot leave its name or its heap behind. */
+const fixed = /^(?:listen|server|heap)\./;
+
+export class Settings {
+  readonly #directory: string;
+  readonly #file: string | undefined;
+  #loaded: LoadedConfig;
+
+  private constructor(directory: string, file: string | undefined, loaded: LoadedConfig) {
+    this.#directory = directory;
+    this.#file = file;
+    this.#loaded = loaded;
+  }
+
+  /** @throws ConfigError */
+  static async load(directory: string, file?: string): Promise<Settings> {
+    return new Settings(directory, file, await loadConfig(directory, file));
+  }
+
+  get loaded(): LoadedConfig {
+    return this.#loaded;
+  }
+
+  /** Reads the file again; the changed keys that have no effect before a restart. @throws ConfigError, keeping what was */
+  async reload(): Promise<readonly string[]> {
+    const next = await loadConfig(this.#directory, this.#file);
+    const before = new Map(this.#loaded.settings.map(({ key, value }) => [key, value]));
+    const changed = next.settings.filter(({ key, value }) => before.get(key) !== value).map(({ key }) => key);
+    const pending = changed.filter((key) => fixed.test(key));
+    // What waits for a restart is told again at each reload until then.
+    const running = this.#loaded.settings.filter(({ key }) => fixed.test(key));
+    this.#loaded = { ...next, settings: [...next.settings.filter(({ key }) => !fixed.test(key)), ...running] };
+    return pending;
+  }
+}

@@ -1,0 +1,254 @@
+/**
+ * The service of one store: holds the listening sockets and the processes that serve them, says in `run/ready.json` that it runs, and
+ * answers on the control socket and the metrics page. It touches neither mail nor the writer's lock.
+ *
+ * `run/serve.lock` makes it the only one of its store. Children end by themselves when it dies, however that comes, and the
+ * addresses and locks that they still hold then are waited for by the next one.
+ */
+import { mkdir } from 'node:fs/promises';
+import {
+  type Clock,
+  GatheredMetrics,
+  type HeldSocket,
+  type Listener,
+  type Log,
+  type MetricCounter,
+  Metrics,
+  type MetricsServer,
+  parseListenAddress,
+  type Running,
+  serveMetrics,
+} from '@mstore/net';
+import { type FileLock, lockFile, lockHolder } from '@mstore/store';
+import { CommandError, exit } from '../errors.ts';
+import { type ControlRow, openControl } from './control.ts';
+import { controlPath } from './control-client.ts';
+import { Keeper } from './keeper.ts';
+import { limits } from './limits.ts';
+import type { Listening } from './listen.ts';
+import type { Program } from './program.ts';
+import { ReadyFile } from './ready-file.ts';
+import type { Settings } from './settings.ts';
+import { type BindOptions, bindAll, opening } from './sockets.ts';
+
+export interface SupervisorOptions {
+  /** The store's, as an absolute path. */
+  readonly directory: string;
+  /** `--config` as the children get it. */
+  readonly configFile: string | undefined;
+  readonly settings: Settings;
+  /** The first is the writer: the others need it, and end before it. */
+  readonly programs: readonly Program[];
+  readonly listening: Listening;
+  /** Where a port is taken, another will do. */
+  readonly anyPort: boolean;
+  /** ms that sessions have when the service stops. */
+  readonly drainMs: number;
+  readonly log: Log;
+  readonly clock: Clock;
+  /** Told once, when all listens and runs. */
+  readonly ready?: (listening: Readonly<Record<string, readonly string[]>>) => void;
+}
+
+/** What the file and the log name even where nothing listens. */
+const named = ['lmtp', 'pop3', 'imap', 'metrics'] as const;
+
+export class Supervisor implements Running {
+  readonly #options: SupervisorOptions;
+  readonly #lock: FileLock;
+  readonly #readyFile: ReadyFile;
+  readonly #metrics: Metrics = new Metrics();
+  readonly #leftOut: MetricCounter;
+  #sockets: Map<string, HeldSocket[]> = new Map();
+  #keepers: readonly Keeper[] = [];
+  #pages: MetricsServer[] = [];
+  #control: Listener | undefined;
+  #isReady = false;
+
+  private constructor(options: SupervisorOptions, lock: FileLock) {
+    this.#options = options;
+    this.#lock = lock;
+    this.#readyFile = new ReadyFile(`${options.directory}/run`);
+    const byChild = (read: (keeper: Keeper) => number) => () =>
+      this.#keepers.map((keeper): [string, number] => [keeper.program.name, read(keeper)]);
+    const up = byChild(({ child }) => (child === undefined ? 0 : 1));
+    this.#metrics.gauges('mstore_child_up', 'Whether a process of the service is ready', 'child', up);
+    const restarts = byChild((keeper) => keeper.restarts);
+    this.#metrics.gauges('mstore_child_restarts', 'Times that a process was started again', 'child', restarts);
+    this.#leftOut = this.#metrics.counter(
+      'mstore_metrics_left_out_total',
+      'Pages without the metrics of a process, as it did not answer in time',
+      ['child'],
+    );
+  }
+
+  /**
+   * Opens everything and starts the programs; resolves when all are ready, or `stopping` was raised.
+   * @throws CommandError when another service runs, an address cannot be had, or a program refuses to run
+   */
+  static async start(options: SupervisorOptions, stopping: AbortSignal): Promise<Supervisor> {
+    const { directory } = options;
+    await mkdir(`${directory}/run`, { recursive: true, mode: 0o700 });
+    const lock = lockFile(`${directory}/run/serve.lock`);
+    if (lock === undefined) {
+      const holder = lockHolder(`${directory}/run/serve.lock`);
+      throw new CommandError(exit.tryAgain, `a service runs in ${directory} already (pid ${holder ?? 'unknown'})`);
+    }
+    const supervisor = new Supervisor(options, lock);
+    // However this process ends, it leaves nothing that looks alive.
+    process.once('exit', () => supervisor.#endNow());
+    try {
+      await supervisor.#open(stopping);
+      return supervisor;
+    } catch (error) {
+      await supervisor.drain();
+      throw error;
+    }
+  }
+
+  get ready(): Readonly<Record<string, readonly string[]>> {
+    const held = (name: string): string[] => (this.#sockets.get(name) ?? []).map(({ address }) => address);
+    const all = named.map((name): [string, string[]] => [
+      name,
+      name === 'metrics' ? this.#pages.map(({ address }) => address) : held(name),
+    ]);
+    return Object.fromEntries(all);
+  }
+
+  async reload(): Promise<void> {
+    const { settings, log } = this.#options;
+    const pending = await settings.reload();
+    if (pending.length > 0) log.warn('changed settings wait for a restart', { settings: pending });
+    for (const keeper of this.#keepers) keeper.reload();
+  }
+
+  /** Ends in order: no new sessions, those there are, the writer, all the rest. */
+  async drain(): Promise<void> {
+    this.#isReady = false;
+    this.#readyFile.removeNow();
+    const killMs = this.#options.drainMs * 2 + limits.killGraceMs;
+    const [writer, ...others] = this.#keepers;
+    // It takes no more mail meanwhile, but does what other sessions ask of it.
+    writer?.child?.ask('drain').catch(() => undefined);
+    const ended = others.map((keeper) => keeper.stop(killMs));
+    // Who waits in the kernel's queue would wait for nobody. The children that still listen have their own descriptors.
+    for (const { program } of others) this.#closeSockets(program.sockets);
+    await Promise.all(ended);
+    await writer?.stop(killMs);
+    this.#closeSockets([...this.#sockets.keys()]);
+    await this.#control?.drain(0);
+    await Promise.all(this.#pages.map((page) => page.close()));
+    this.#lock.release();
+  }
+
+  async #open(stopping: AbortSignal): Promise<void> {
+    const { directory, listening, programs, log, clock, anyPort } = this.#options;
+    const wasKilled = await this.#readyFile.clear();
+    if (wasKilled) log.warn('the service before did not end in good order');
+    const bind: BindOptions = { clock, anyPort, stopping, waitMs: wasKilled ? limits.addressWaitMs : 0 };
+    const lda = parseListenAddress(`unix:${directory}/run/lda.sock`);
+    const held = [...listening].filter(([name]) => name !== 'metrics');
+    this.#sockets = await bindAll(new Map([...held, ['lda', [lda]]]), bind);
+    const gathered = new GatheredMetrics(() => this.#gather());
+    for (const address of listening.get('metrics') ?? []) {
+      this.#pages.push(await opening('metrics', address, bind, (at) => serveMetrics(gathered, at)));
+    }
+    this.#control = await openControl(controlPath(directory), this, log);
+    const isWanted = ({ sockets }: Program): boolean => sockets.some((name) => this.#sockets.get(name)?.length);
+    this.#keepers = programs.filter(isWanted).map((program) => this.#keeperOf(program));
+    const stopped = new Promise<void>((resolve) => stopping.addEventListener('abort', () => resolve()));
+    for (const keeper of this.#keepers) {
+      if (!stopping.aborted) await Promise.race([keeper.start(), stopped]);
+    }
+    if (stopping.aborted) return;
+    this.#isReady = true;
+    await this.#tellReady();
+    this.#options.ready?.(this.ready);
+  }
+
+  #keeperOf(program: Program): Keeper {
+    const { directory, configFile, log, clock } = this.#options;
+    const args = ['--data', directory, ...(configFile === undefined ? [] : ['--config', configFile])];
+    const changed = (): void => {
+      if (this.#isReady) this.#tellReady().catch((error: unknown) => log.error('ready.json is not current', {}, error));
+    };
+    return new Keeper({ program, args, sockets: this.#sockets, clock, log, changed });
+  }
+
+  #tellReady(): Promise<void> {
+    const pids = new Map<string, number | number[] | null>([
+      ['supervisor', process.pid],
+      ['writer', null],
+      ['pop3', []],
+      ['imap', []],
+    ]);
+    for (const { program, pid } of this.#keepers) {
+      if (pid !== undefined) pids.set(program.name, program.name === 'writer' ? pid : [pid]);
+    }
+    return this.#readyFile.write(process.pid, { listening: this.ready, pids: Object.fromEntries(pids) });
+  }
+
+  async who(): Promise<{ readonly rows: readonly ControlRow[]; readonly silent: readonly string[] }> {
+    const { answers, silent } = await this.#askAll('who', []);
+    const rows = answers.flatMap(({ keeper, pid, value }) =>
+      (Array.isArray(value) ? value : []).map((row: object) => ({ ...row, process: keeper.program.name, pid })),
+    );
+    return { rows, silent };
+  }
+
+  async kick(names: readonly string[]): Promise<{ readonly kicked: number; readonly silent: readonly string[] }> {
+    const choices = names.flatMap((name) => [
+      ['id', name],
+      ['login', name],
+    ]);
+    const asked = await Promise.all(choices.map((choice) => this.#askAll('kick', choice)));
+    const kicked = asked.flatMap(({ answers }) => answers.map(({ value }) => Number(value)));
+    const silent = new Set(asked.flatMap((all) => all.silent));
+    return { kicked: kicked.reduce((sum, count) => sum + count, 0), silent: [...silent] };
+  }
+
+  async #gather(): Promise<ReadonlyMap<string, readonly object[]>> {
+    const { answers, silent } = await this.#askAll('metrics', []);
+    for (const child of silent) this.#leftOut.add(1, { child });
+    const counted = answers.map(({ keeper, value }): [string, readonly object[]] => [
+      keeper.program.name,
+      Array.isArray(value) ? value : [],
+    ]);
+    return new Map([['supervisor', await this.#metrics.json()], ...counted]);
+  }
+
+  async #askAll(about: string, args: readonly string[]): Promise<Answers> {
+    const silent: string[] = [];
+    const answers = await Promise.all(
+      this.#keepers.map(async (keeper) => {
+        const { child } = keeper;
+        try {
+          if (child?.pid !== undefined) return [{ keeper, pid: child.pid, value: await child.ask(about, args) }];
+        } catch (error) {
+          this.#options.log.warn('no answer', { child: keeper.program.name, about }, error);
+        }
+        silent.push(keeper.program.name);
+        return [];
+      }),
+    );
+    return { answers: answers.flat(), silent };
+  }
+
+  #closeSockets(names: readonly string[]): void {
+    for (const name of names) {
+      for (const socket of this.#sockets.get(name) ?? []) socket.close();
+      this.#sockets.delete(name);
+    }
+  }
+
+  #endNow(): void {
+    for (const keeper of this.#keepers) keeper.kill();
+    this.#readyFile.removeNow();
+  }
+}
+
+interface Answers {
+  readonly answers: readonly { readonly keeper: Keeper; readonly pid: number; readonly value: unknown }[];
+  /** Those that gave none. */
+  readonly silent: readonly string[];
+}

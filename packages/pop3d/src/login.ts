@@ -1,0 +1,72 @@
+/**
+ * From a login and a password to a maildrop. Who may not come in learns one of three things: the password is wrong (also for a
+ * login that nobody has, in the same words), come later, or not before the administrator was here. A user of another store
+ * server, or one whose mail cannot be told now, never sees an empty maildrop: clients would take it for the truth.
+ */
+import type { User } from '@mstore/directory';
+import { type AccountId, brandNumber, inbox, StoreError } from '@mstore/store';
+import { type Refusal, refusals } from './errors.ts';
+import type { Listing } from './listing.ts';
+import { Maildrop } from './maildrop.ts';
+import type { Services } from './services.ts';
+
+export type LoginResult =
+  | { readonly kind: 'in'; readonly user: User; readonly maildrop: Maildrop }
+  /** `outcome` is for log and metrics. */
+  | { readonly kind: 'refused'; readonly refusal: Refusal; readonly outcome: LoginOutcome };
+
+export type LoginOutcome = 'in' | 'wrong' | 'locked' | 'disabled' | 'elsewhere' | 'loginDelay' | 'failed';
+
+function refused(refusal: Refusal, outcome: LoginOutcome): LoginResult {
+  return { kind: 'refused', refusal, outcome };
+}
+
+/**
+ * Checks a password and opens the maildrop. A wrong one is held back as the guard wants.
+ * @throws {DirectoryError | StoreError} what cannot be told now
+ */
+export async function logIn(
+  services: Services,
+  login: string,
+  password: string,
+  address: string,
+): Promise<LoginResult> {
+  const { directory, guard, lastLogins } = services;
+  const attempt = { address, login };
+  if (await guard.isLocked(attempt)) return refused(refusals.locked, 'locked');
+  const answer = await directory.authenticate(login, password, { remote: address });
+  if (answer.kind === 'wrong') {
+    await guard.failed(attempt);
+    return refused(refusals.wrong, 'wrong');
+  }
+  if (answer.kind === 'disabled') return refused(refusals.disabled, 'disabled');
+  const { user } = answer;
+  if ((await directory.route(user.id)) !== services.route) return refused(refusals.elsewhere, 'elsewhere');
+  if (lastLogins?.has(user.id) === true) return refused(refusals.loginDelay, 'loginDelay');
+  await guard.succeeded(attempt);
+  await services.reading.catchUp();
+  const listing = openInbox(services, user) ?? (await openNewInbox(services, user));
+  const maildrop = new Maildrop(listing instanceof Promise ? await listing : listing);
+  lastLogins?.add(user.id);
+  return { kind: 'in', user, maildrop };
+}
+
+/** The listing of the user's INBOX; undefined when there is no account of that id and name. */
+function openInbox(services: Services, user: User): Listing | Promise<Listing> | undefined {
+  const catalog = services.reading.catalog();
+  const id = brandNumber<AccountId>(user.id);
+  const account = catalog.account(id);
+  if (account === undefined || account.deleted || account.name.toLowerCase() !== user.address) return undefined;
+  const mailbox = catalog.mailboxNamed(id, inbox);
+  return mailbox === undefined ? undefined : services.listings.of(catalog, mailbox.id, mailbox.row);
+}
+
+/** Has the writer make the account, or refuse it; and looks again. */
+async function openNewInbox(services: Services, user: User): Promise<Listing | Promise<Listing>> {
+  const { id, address: name, quotaBytes, quotaMessages } = user;
+  await services.writer.ensureAccount({ id: brandNumber<AccountId>(id), name, quotaBytes, quotaMessages });
+  const catalog = services.reading.catalog();
+  const mailbox = catalog.mailboxNamed(brandNumber<AccountId>(id), inbox);
+  if (mailbox === undefined) throw new StoreError('noMailbox', `account ${id} has no INBOX`, { account: id });
+  return services.listings.of(catalog, mailbox.id, mailbox.row);
+}

@@ -1,0 +1,163 @@
+/** The POP3 daemon: listens, gives each connection to a session, and answers the supervisor. It owns nothing on disk. */
+import {
+  type Clock,
+  ConnectionCounter,
+  DeadlineWheel,
+  type InheritedSocket,
+  isLocalAddress,
+  isPeerError,
+  type ListenAddress,
+  Listener,
+  type ListenerOptions,
+  type Log,
+  MemoryLoginGuard,
+  Metrics,
+  parseListenAddress,
+  type Running,
+  type SessionChoice,
+  SessionTable,
+  saslLogin,
+  saslPlain,
+  systemClock,
+} from '@mstore/net';
+import type { Config } from '@mstore/store';
+import type { Backing } from './backing.ts';
+import { capabilities } from './capabilities.ts';
+import { serveSession } from './dialogue.ts';
+import { refusals } from './errors.ts';
+import { limits } from './limits.ts';
+import { Listings } from './listing.ts';
+import { RecentSet } from './recent-set.ts';
+import { err } from './reply.ts';
+import type { Services } from './services.ts';
+
+export interface Pop3Options {
+  /** The store's directory, which also holds the user directory. */
+  readonly directory: string;
+  readonly config: Config;
+  readonly log: Log;
+  /** Sockets that a supervisor bound; where there are none, the configuration says where to listen. */
+  readonly sockets: readonly InheritedSocket[];
+  readonly clock?: Clock;
+}
+
+/**
+ * Listens, everywhere or nowhere.
+ * @throws Error for an address that cannot be had, or that would let passwords cross the network in the clear
+ */
+export async function startPop3(options: Pop3Options, backing: Backing): Promise<Running> {
+  const { config, log } = options;
+  const places = placesOf(options);
+  const metrics = new Metrics();
+  const services = servicesOf(options, backing, metrics);
+  const counter = new ConnectionCounter(config.pop3.connections);
+  const settings: ListenerOptions = {
+    wheel: new DeadlineWheel(options.clock ?? systemClock),
+    counter,
+    connectionsMax: config.pop3.connections,
+    idleTimeoutMs: limits.idleTimeoutMs,
+    serve: (connection) => serveSession(services, connection),
+    failed: (error, { remoteAddress: remote }) => {
+      if (isPeerError(error)) log.info('connection lost', { remote, why: error.message });
+      else log.error('session failed', { remote }, error);
+    },
+    refusal: (why) => err(why === 'stopping' ? refusals.stopping : refusals.tooManyConnections),
+    refused: (why, remote) => log.warn('connection refused', { remote, why }),
+  };
+  metrics.gauge('mstore_pop3_connections', 'POP3 connections that are open', () => counter.open);
+  const listeners = await listen(places, settings);
+  return {
+    ready: { pop3: listeners.map(({ address }) => address) },
+    answer: (about, args) => answer(services.sessions, metrics, about, args),
+    drain: async (deadlineMs) => {
+      await Promise.all(listeners.map((listener) => listener.drain(deadlineMs)));
+    },
+  };
+}
+
+/** Where to listen: an address, or a socket that is bound to it. */
+interface Place {
+  readonly address: ListenAddress;
+  readonly socket: InheritedSocket | undefined;
+}
+
+function placesOf({ config, directory, sockets }: Pop3Options): readonly Place[] {
+  const places =
+    sockets.length > 0
+      ? sockets.map((socket): Place => ({ address: parseListenAddress(socket.address), socket }))
+      : config.listen.pop3.map((text): Place => ({ address: placeBelow(directory, text), socket: undefined }));
+  for (const { address } of places) {
+    if (isLocalAddress(address) || config.pop3.plaintextAnywhere) continue;
+    throw new Error(
+      'POP3 without TLS does not listen beyond this machine: passwords would cross the network in the clear. ' +
+        'Listen on 127.0.0.1, or set pop3.plaintextAnywhere = true where the network may be trusted',
+    );
+  }
+  return places;
+}
+
+/** A relative Unix path is below the store's directory. */
+function placeBelow(directory: string, text: string): ListenAddress {
+  const address = parseListenAddress(text);
+  if (address.kind === 'tcp' || address.path.startsWith('/')) return address;
+  return parseListenAddress(`unix:${directory}/${address.path}`);
+}
+
+function servicesOf(options: Pop3Options, backing: Backing, metrics: Metrics): Services {
+  const { config, log, clock = systemClock } = options;
+  const { loginDelay, nul } = config.pop3;
+  const mechanisms = [saslPlain, saslLogin];
+  return {
+    reading: backing.reading,
+    writer: backing.writer,
+    directory: backing.directory,
+    log,
+    guard: new MemoryLoginGuard({ clock }),
+    route: config.server.route,
+    listings: new Listings(backing.reading),
+    sessions: new SessionTable(clock),
+    lastLogins: loginDelay === 0 ? undefined : new RecentSet(clock, loginDelay * 1_000, limits.loginTimes),
+    damaged: new RecentSet(clock, Number.POSITIVE_INFINITY, limits.damagedMessages),
+    capabilities: capabilities(mechanisms, loginDelay),
+    mechanisms,
+    replacesNul: nul === 'replace',
+    counters: {
+      logins: metrics.counter('mstore_pop3_logins_total', 'POP3 logins, by how they ended', ['outcome']),
+      sessions: metrics.counter('mstore_pop3_sessions_total', 'POP3 sessions begun'),
+      retrieved: metrics.counter('mstore_pop3_messages_retrieved_total', 'messages sent whole by POP3'),
+      expunged: metrics.counter('mstore_pop3_messages_expunged_total', 'messages expunged by POP3'),
+      octets: metrics.counter('mstore_pop3_sent_bytes_total', 'octets sent by POP3, counted when a session ends'),
+    },
+  };
+}
+
+async function listen(places: readonly Place[], options: ListenerOptions): Promise<Listener[]> {
+  const listeners: Listener[] = [];
+  try {
+    for (const { address, socket } of places) {
+      listeners.push(
+        socket === undefined
+          ? await Listener.listen(address, options)
+          : await Listener.listenOn(socket.fd, options, socket.address),
+      );
+    }
+    return listeners;
+  } catch (error) {
+    await Promise.all(listeners.map((listener) => listener.drain(0)));
+    throw error;
+  }
+}
+
+async function answer(
+  sessions: SessionTable,
+  metrics: Metrics,
+  about: string,
+  [kind, name = '']: readonly string[],
+): Promise<unknown> {
+  if (about === 'who') return sessions.rows();
+  if (about === 'metrics') return metrics.json();
+  const choice: SessionChoice | undefined =
+    kind === 'id' ? { id: name } : kind === 'login' ? { login: name } : undefined;
+  if (about === 'kick' && choice !== undefined) return sessions.kick(choice);
+  throw new Error(`nothing is known about ${about}`);
+}

@@ -1,0 +1,37 @@
+/** What the sessions of a process share. Made once by pop3d.ts; a session costs nothing that could stand here. */
+import type { Directory } from '@mstore/directory';
+import type { Log, LoginGuard, MetricCounter, SaslMechanism, SessionTable } from '@mstore/net';
+import type { MailWriter, MessageId, StoreReading } from '@mstore/store';
+import type { Listings } from './listing.ts';
+import type { RecentSet } from './recent-set.ts';
+
+export interface Services {
+  readonly log: Log;
+  readonly directory: Directory;
+  readonly guard: LoginGuard;
+  /** Of the routes that the directory gives, the one that leads here. */
+  readonly route: string;
+  readonly reading: StoreReading;
+  readonly writer: MailWriter;
+  readonly listings: Listings;
+  readonly sessions: SessionTable;
+  /** Users whose last login is less than LOGIN-DELAY ago; undefined where there is none. */
+  readonly lastLogins: RecentSet<number> | undefined;
+  /** Messages that were found damaged while they were sent. */
+  readonly damaged: RecentSet<MessageId>;
+  /** The lines of CAPA. */
+  readonly capabilities: readonly string[];
+  /** What AUTH offers. */
+  readonly mechanisms: readonly SaslMechanism[];
+  /** NUL goes out as octet 0x80. */
+  readonly replacesNul: boolean;
+  readonly counters: Counters;
+}
+
+export interface Counters {
+  readonly logins: MetricCounter;
+  readonly sessions: MetricCounter;
+  readonly retrieved: MetricCounter;
+  readonly expunged: MetricCounter;
+  readonly octets: MetricCounter;
+}

@@ -1,0 +1,119 @@
+/**
+ * kill -9 of each process of a running service in turn, under load: the writer, the POP3 daemon, the supervisor. Every delivery that
+ * was answered is there once, one that was not answered at most as often as it was sent, what an answered QUIT deleted stays away,
+ * and fsck finds nothing.
+ */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { StoreReader } from '@mstore/store';
+import { counts } from '../support/long.ts';
+import { MessageSource } from '../support/messages.ts';
+import { seededRandom } from '../support/random.ts';
+import { testSeed } from '../support/seed.ts';
+import { Service } from '../support/service.ts';
+import { assertClean } from '../support/temp-store.ts';
+import { type Addresses, Books, type LoadOptions, readMail, readOnce, sendMail } from './service-load.ts';
+
+const users = ['ann@example.org', 'bob@example.org', 'eve@example.org', 'joe@example.org'] as const;
+const kills = counts(15, 200);
+const patienceMs = 60_000;
+
+/** Killed in turn; the supervisor's end lets its back-off begin anew. */
+const victims = ['writer', 'pop3', 'writer', 'pop3', 'supervisor'] as const;
+
+async function until(what: string, condition: () => boolean): Promise<void> {
+  const deadline = performance.now() + patienceMs;
+  while (!condition()) {
+    assert.ok(performance.now() < deadline, `waited in vain: ${what}`);
+    await sleep(5);
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The processes by their work, as ready.json says now; none while it is not there. */
+function pidsOf(service: Service): ReadonlyMap<string, number> {
+  const pids = new Map<string, number>();
+  try {
+    const state = JSON.parse(readFileSync(join(service.directory, 'run/ready.json'), 'utf8'));
+    for (const [name, value] of Object.entries(state.pids)) {
+      const [first] = Array.isArray(value) ? value : [value];
+      if (typeof first === 'number') pids.set(name, first);
+    }
+  } catch {
+    // Not ready now.
+  }
+  return pids;
+}
+
+/** Kills a process and waits for its successor. */
+async function kill(service: Service, victim: (typeof victims)[number]): Promise<void> {
+  const before = pidsOf(service);
+  const pid = before.get(victim);
+  assert.ok(pid !== undefined, `no ${victim}`);
+  process.kill(pid, 'SIGKILL');
+  if (victim !== 'supervisor') {
+    await until(`another ${victim}`, () => ![undefined, pid].includes(pidsOf(service).get(victim)));
+    return;
+  }
+  await until('the children end with the supervisor', () => ![...before.values()].some(isAlive));
+  await service.kill();
+  await service.start();
+}
+
+async function assertCleanBeside(service: Service): Promise<void> {
+  const reading = await StoreReader.open(service.directory);
+  await assertClean(reading, { content: false }).finally(() => reading.close());
+}
+
+/** Reads everything that is left, and compares the books. */
+async function settle(load: LoadOptions, books: Books, t: TestContext): Promise<void> {
+  for (const user of users) await readOnce(user, load, 0);
+  books.check();
+  const doubted = [...books.unanswered.values()].reduce((sum, count) => sum + count, 0);
+  t.diagnostic(`${books.told.size} deliveries answered, ${doubted} not; ${books.deletedCount} messages deleted`);
+}
+
+test(`${kills} kills of a service's processes under load lose nothing that was answered and double nothing`, async (t) => {
+  const seed = testSeed();
+  t.diagnostic(`MSTORE_TEST_SEED=${seed}`);
+  const random = seededRandom(seed);
+  await using service = await Service.start({ users: [...users] });
+  const books = new Books();
+  let isOver = false;
+  let isUp = true;
+  const addresses: Addresses = () => (isUp ? { lmtp: service.tcp('lmtp'), pop3: service.tcp('pop3') } : undefined);
+  const load = (): LoadOptions => ({ addresses, books, users, random: random.fork(), isOver: () => isOver });
+  const working = [
+    ...Array.from({ length: 5 }, (_, at) => sendMail(`mx${at}`, new MessageSource(random.fork()), load())),
+    ...Array.from({ length: 2 }, () => readMail(load())),
+  ];
+  const failed = Promise.race(working);
+  failed.catch(() => undefined);
+  try {
+    for (let round = 0; round < kills; round += 1) {
+      const target = books.told.size + 1 + random.int(30);
+      await Promise.race([until('deliveries go on', () => books.told.size >= target), failed]);
+      const victim = victims[round % victims.length] ?? 'writer';
+      isUp = victim !== 'supervisor';
+      await kill(service, victim);
+      isUp = true;
+      if (victim !== 'pop3') await assertCleanBeside(service);
+    }
+  } finally {
+    isOver = true;
+    isUp = true;
+    await Promise.all(working);
+  }
+  await settle(load(), books, t);
+});

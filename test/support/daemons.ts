@@ -1,0 +1,335 @@
+/**
+ * LMTP and POP3 daemons in this process, on a real store, its writer's socket and a user directory of their own. What a test
+ * of a protocol needs when it wants to look behind it; `service.ts` runs the same as processes. At the end the store is checked,
+ * and no daemon may have logged an error.
+ */
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import { rename, writeFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  CachedDirectory,
+  DirectoryAdministration,
+  isDirectoryError,
+  SqliteDirectory,
+  type User,
+} from '@mstore/directory';
+import { Delivery, DeliveryLog, Lmtpd } from '@mstore/lda';
+import {
+  type Clock,
+  type ConnectionTimeouts,
+  type Log,
+  Metrics,
+  openLog,
+  parseListenAddress,
+  type Running,
+  SessionTable,
+  systemClock,
+} from '@mstore/net';
+import { Backing } from '@mstore/pop3d/internal/backing';
+import { startPop3 } from '@mstore/pop3d/internal/pop3d';
+import {
+  type AccountId,
+  brandNumber,
+  type Config,
+  configPath,
+  createStore,
+  inbox,
+  isStoreError,
+  loadConfig,
+  type MailboxId,
+  machinePorts,
+  mailboxName,
+  Store,
+  socketPath,
+} from '@mstore/store';
+import { WriterServer } from '@mstore/store/internal/writer/server';
+import { Peer } from './peer.ts';
+import { tempDirectory } from './temp.ts';
+import { assertClean } from './temp-store.ts';
+import { TroubledDisk } from './troubled-disk.ts';
+
+/** How long a test waits for what must come. */
+const patienceMs = 20_000;
+
+export interface DaemonsOptions {
+  /** Lines `table.key = value` of the configuration. */
+  readonly config?: readonly string[];
+  readonly clock?: Clock;
+  /** What a daemon may log as an error, where a test provokes one. */
+  readonly mayLog?: RegExp;
+  /** How long LMTP waits for its peers. */
+  readonly lmtpTimeouts?: ConnectionTimeouts;
+}
+
+interface Listening {
+  readonly lmtpd: Lmtpd;
+  readonly lmtp: string;
+  readonly pop3d: Running;
+  readonly backing: Backing;
+  readonly server: WriterServer;
+}
+
+export class Daemons implements AsyncDisposable {
+  readonly directory: string;
+  readonly config: Config;
+  readonly store: Store;
+  readonly disk: TroubledDisk;
+  readonly administration: DirectoryAdministration;
+  readonly users: CachedDirectory;
+  /** What the daemons logged as errors. */
+  readonly errorLines: string[] = [];
+  readonly #options: DaemonsOptions;
+  readonly #remove: () => Promise<void>;
+  readonly #lmtpSessions = new SessionTable();
+  #running: Listening | undefined;
+
+  private constructor(
+    parts: Pick<Daemons, 'directory' | 'config' | 'store' | 'disk' | 'administration'>,
+    options: DaemonsOptions,
+    remove: () => Promise<void>,
+  ) {
+    this.directory = parts.directory;
+    this.config = parts.config;
+    this.store = parts.store;
+    this.disk = parts.disk;
+    this.administration = parts.administration;
+    this.#options = options;
+    this.#remove = remove;
+    const sqlite = new SqliteDirectory(`${parts.directory}/directory.sqlite`, {
+      detailSeparator: parts.config.delivery.detailSeparator,
+      changePollMs: 50,
+    });
+    // Nothing is kept fresh: what a test changes is seen at once.
+    this.users = new CachedDirectory(sqlite, { freshMs: 0 });
+  }
+
+  /** A store and a directory, both empty; nobody listens. */
+  static async prepare(options: DaemonsOptions = {}): Promise<Daemons> {
+    const temp = await tempDirectory();
+    const directory = temp.path;
+    const disk = new TroubledDisk();
+    await createStore(directory);
+    await writeFile(configPath(directory), tables(options.config ?? []));
+    const { config } = await loadConfig(directory);
+    const store = await Store.open(directory, {
+      ports: { ...machinePorts, fs: disk },
+      messageBytes: config.limits.messageBytes,
+    });
+    const administration = await DirectoryAdministration.create(`${directory}/directory.sqlite`);
+    const parts = { directory, config, store, disk, administration };
+    return new Daemons(parts, options, async () => temp[Symbol.asyncDispose]());
+  }
+
+  /** With the daemons listening. */
+  static async start(options: DaemonsOptions = {}): Promise<Daemons> {
+    const daemons = await Daemons.prepare(options);
+    await daemons.start();
+    return daemons;
+  }
+
+  async start(): Promise<void> {
+    const server = await WriterServer.listen(this.store, socketPath(this.directory));
+    const lmtpd = this.#lmtpd();
+    const lmtp = await lmtpd.listen(parseListenAddress('127.0.0.1:0'));
+    const config = { ...this.config, listen: { ...this.config.listen, pop3: ['127.0.0.1:0'] } };
+    const backing = await Backing.open(this.directory, config, this.#options.clock);
+    const pop3d = await startPop3(
+      { directory: this.directory, config, log: this.#log('pop3d'), sockets: [], ...this.#clock() },
+      backing,
+    );
+    this.#running = { lmtpd, lmtp, pop3d, backing, server };
+  }
+
+  /** Where a protocol's daemon listens. */
+  address(protocol: string): string {
+    const address = protocol === 'lmtp' ? this.#running?.lmtp : this.#running?.pop3d.ready?.[protocol]?.[0];
+    assert.ok(address !== undefined, `nobody listens for ${protocol}`);
+    return address;
+  }
+
+  connect(protocol: 'lmtp' | 'pop3', patience?: number): Promise<Peer> {
+    return Peer.connect(this.address(protocol), patience);
+  }
+
+  /** How many connections a daemon has. */
+  async connections(protocol: 'lmtp' | 'pop3'): Promise<number> {
+    if (protocol === 'lmtp') return this.#lmtpSessions.rows().length;
+    const rows = await this.#running?.pop3d.answer?.('who', []);
+    return Array.isArray(rows) ? rows.length : 0;
+  }
+
+  /** Adds a user whose password costs nothing to check. */
+  async addUser(address: string, password: string = 'secret', quota: string = '0'): Promise<User> {
+    const salt = randomBytes(8);
+    const digest = createHash('sha512').update(password).update(salt).digest();
+    const stored = Buffer.concat([digest, salt]).toString('base64');
+    const report = await this.administration.importUsers([`${address} {SSHA512}${stored} ${quota}`]);
+    assert.equal(report.added, 1, report.problems.map(({ problem }) => problem).join());
+    return this.user(address);
+  }
+
+  async user(address: string): Promise<User> {
+    const user = await this.users.userNamed(address);
+    assert.ok(user !== undefined, `no user ${address}`);
+    return user;
+  }
+
+  /** The user's account, made as a delivery would. */
+  async account(address: string): Promise<AccountId> {
+    const { id, address: name, quotaBytes, quotaMessages } = await this.user(address);
+    const known = brandNumber<AccountId>(id);
+    if (this.store.catalog().account(known) !== undefined) return known;
+    const wanted = { id: brandNumber<AccountId>(id), name, quotaBytes, quotaMessages };
+    return (await this.store.ensureAccount(wanted)).account;
+  }
+
+  async mailbox(address: string, name: string = inbox): Promise<MailboxId> {
+    const found = this.store.catalog().mailboxNamed(await this.account(address), mailboxName(name));
+    assert.ok(found !== undefined, `${address} has no mailbox ${name}`);
+    return found.id;
+  }
+
+  /** Delivers beside the daemons, without trace lines, and waits until readers see it. */
+  async deliver(address: string, octets: Buffer, name: string = inbox): Promise<void> {
+    const account = await this.account(address);
+    const target = { account, mailbox: mailboxName(name), trace: Buffer.alloc(0) };
+    const [result] = await this.store.deliver(await this.store.take(Buffer.from(octets)), [target]);
+    assert.ok(result?.ok);
+    await this.store.settle();
+  }
+
+  /** How many messages a mailbox holds. */
+  async count(address: string, name: string = inbox): Promise<number> {
+    await this.#settle();
+    return this.store.catalog().mailbox(await this.mailbox(address, name))?.messages ?? 0;
+  }
+
+  /** Every message of a mailbox, by UID. */
+  async messages(address: string, name: string = inbox): Promise<Map<number, Buffer>> {
+    await this.#settle();
+    const messages = new Map<number, Buffer>();
+    for (const entry of [...this.store.catalog().entries(await this.mailbox(address, name))]) {
+      messages.set(entry.uid, await (await this.store.open(entry)).whole());
+    }
+    return messages;
+  }
+
+  /** Takes the directory's file away, or gives it back, and waits until the daemons see that. */
+  async setDirectory(isThere: boolean): Promise<void> {
+    const path = `${this.directory}/directory.sqlite`;
+    await (isThere ? rename(`${path}.away`, path) : rename(path, `${path}.away`));
+    await until('LMTP sees the directory', async () => (await this.#canResolve()) === isThere);
+    await until('POP3 sees the directory', async () => (await this.#canLogIn()) === isThere);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      await this.#running?.lmtpd.drain(2_000);
+      await this.#running?.pop3d.drain(2_000);
+      await this.#running?.backing.close();
+      await this.#running?.server.close();
+      await this.users.close();
+      await this.administration.close();
+      await this.#close();
+      // What the daemons left is what the next writer finds.
+      const store = await Store.open(this.directory);
+      await assertClean(store).finally(() => store.close());
+      const { mayLog } = this.#options;
+      assert.deepEqual(
+        this.errorLines.filter((line) => mayLog?.test(line) !== true),
+        [],
+      );
+    } finally {
+      await this.#remove();
+    }
+  }
+
+  /** A store whose disk failed under it has nothing to finish, and says so. */
+  async #close(): Promise<void> {
+    await this.store.close().catch((error: unknown) => {
+      if (!isStoreError(error, 'readOnly') || !this.disk.hadTrouble) throw error;
+    });
+  }
+
+  async #settle(): Promise<void> {
+    await this.store.settle().catch((error: unknown) => {
+      if (!isStoreError(error, 'readOnly') || !this.disk.hadTrouble) throw error;
+    });
+  }
+
+  #lmtpd(): Lmtpd {
+    const { server, quota, delivery, limits, lmtp } = this.config;
+    const { store } = this;
+    const clock = this.#options.clock ?? systemClock;
+    const log = this.#log('lmtpd');
+    const settings = { name: 'mx.test', route: server.route, overQuota: quota.overQuota, detail: delivery.detail };
+    const timeouts = this.#options.lmtpTimeouts;
+    return new Lmtpd({
+      delivery: new Delivery({ directory: this.users, writer: store, catalog: () => store.catalog(), settings, clock }),
+      writer: store,
+      expectDelivery: () => store.expectDelivery(),
+      messageBytes: limits.messageBytes,
+      log,
+      record: new DeliveryLog(log, new Metrics()),
+      clock,
+      sessions: this.#lmtpSessions,
+      connectionsMax: lmtp.connections,
+      ...(timeouts !== undefined && { timeouts }),
+    });
+  }
+
+  #clock(): { readonly clock?: Clock } {
+    const { clock } = this.#options;
+    return clock === undefined ? {} : { clock };
+  }
+
+  #log(name: string): Log {
+    const write = (line: string): void => {
+      if (/"level":"(?:error|fatal)"/.test(line)) this.errorLines.push(line);
+    };
+    return openLog({ name, to: { write } });
+  }
+
+  async #canResolve(): Promise<boolean> {
+    try {
+      await this.users.resolve(`${randomBytes(8).toString('hex')}@example.org`);
+      return true;
+    } catch (error) {
+      if (isDirectoryError(error, 'unavailable')) return false;
+      throw error;
+    }
+  }
+
+  /** A new name each time: failed logins of one name are slowed down. */
+  async #canLogIn(): Promise<boolean> {
+    const peer = await this.connect('pop3');
+    await peer.write(`USER ${randomBytes(8).toString('hex')}@example.org\r\nPASS x\r\n`);
+    const answers = [await peer.line(), await peer.line(), await peer.line()];
+    peer.kill();
+    return answers[2]?.startsWith('-ERR [AUTH]') === true;
+  }
+}
+
+function tables(lines: readonly string[]): string {
+  const byTable = new Map<string, string[]>();
+  for (const line of lines) {
+    const [, table = '', setting = ''] = /^(\w+)\.(\w+ *=.+)$/.exec(line) ?? [];
+    assert.notEqual(table, '', `${line}: expected table.key = value`);
+    byTable.set(table, [...(byTable.get(table) ?? []), setting]);
+  }
+  return [...byTable].map(([table, settings]) => `[${table}]\n${settings.join('\n')}\n`).join('');
+}
+
+/** Waits for a condition, which is looked at again and again. */
+export async function until(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  ms: number = patienceMs,
+): Promise<void> {
+  const deadline = performance.now() + ms;
+  while (!(await condition())) {
+    assert.ok(performance.now() < deadline, `waited in vain: ${what}`);
+    await sleep(10);
+  }
+}

@@ -1,0 +1,136 @@
+/** The other side of a daemon of ours: a plain socket that gives out what it hears line by line, with a deadline on each wait. */
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { parseListenAddress } from '@mstore/net';
+
+/** ms that an answer may take before a test gives up. */
+const patienceMs = 20_000;
+
+export class Peer {
+  readonly #socket: Socket;
+  readonly #patienceMs: number;
+  #heard: Buffer[] = [];
+  #heardBytes = 0;
+  #wake: () => void = () => undefined;
+  #ended = false;
+
+  private constructor(socket: Socket, patience: number) {
+    this.#socket = socket;
+    this.#patienceMs = patience;
+    socket.on('data', (octets: Buffer) => {
+      this.#heard.push(octets);
+      this.#heardBytes += octets.length;
+      this.#wake();
+    });
+    const over = (): void => {
+      this.#ended = true;
+      this.#wake();
+    };
+    // A reset is an end like any other for who listens.
+    socket.on('error', over).on('end', over).on('close', over);
+  }
+
+  /** Calls `127.0.0.1:2424` or `unix:PATH`; the socket stays open for writing when the daemon ends its side. */
+  static async connect(address: string, patience: number = patienceMs): Promise<Peer> {
+    const at = parseListenAddress(address);
+    const place = at.kind === 'unix' ? { path: at.path } : { host: at.host, port: at.port };
+    const socket = connect({ ...place, allowHalfOpen: true, noDelay: true });
+    const peer = new Peer(socket, patience);
+    await once(socket, 'connect', { signal: AbortSignal.timeout(patience) });
+    return peer;
+  }
+
+  /** True when the daemon's side has ended and everything it said was given out. */
+  get isOver(): boolean {
+    return this.#ended && this.#heardBytes === 0;
+  }
+
+  /** Octets heard and not given out. */
+  get pending(): Buffer {
+    return this.#whole();
+  }
+
+  /** Sends text (latin1: one octet a character) or octets; resolves when the kernel has them, or never will. */
+  write(octets: Buffer | string): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#socket.destroyed || this.#socket.writableEnded) resolve();
+      else this.#socket.write(typeof octets === 'string' ? Buffer.from(octets, 'latin1') : octets, () => resolve());
+    });
+  }
+
+  /** The next line without its CRLF; undefined when the daemon's side ended before one. */
+  async line(): Promise<string | undefined> {
+    const octets = await this.through('\r\n');
+    return octets?.subarray(0, -2).toString('latin1');
+  }
+
+  /** Gives a line back, to be heard again first. */
+  unread(text: string): void {
+    const octets = Buffer.from(text, 'latin1');
+    this.#heard.unshift(octets);
+    this.#heardBytes += octets.length;
+  }
+
+  /** Everything up to and with this mark; undefined when the daemon's side ended before it. */
+  async through(mark: string): Promise<Buffer | undefined> {
+    let carried: Buffer = Buffer.alloc(0);
+    let looked = 0;
+    for (let chunk = 0; ; ) {
+      const octets = this.#heard[chunk];
+      if (octets === undefined) {
+        if (this.#ended) return undefined;
+        await this.#more(`${JSON.stringify(mark)} behind ${JSON.stringify(this.pending.toString('latin1', 0, 200))}`);
+        continue;
+      }
+      // The mark may lie across two reads.
+      const here = carried.length === 0 ? octets : Buffer.concat([carried, octets]);
+      const at = here.indexOf(mark, 0, 'latin1');
+      if (at !== -1) return this.#take(looked - carried.length + at + mark.length);
+      looked += octets.length;
+      carried = here.subarray(Math.max(0, here.length - mark.length + 1));
+      chunk += 1;
+    }
+  }
+
+  /** Everything until the daemon ends its side. */
+  async rest(): Promise<Buffer> {
+    while (!this.#ended) await this.#more('the end');
+    return this.#take(this.#heardBytes);
+  }
+
+  /** No longer takes what the daemon says. */
+  stopReading(): void {
+    this.#socket.pause();
+  }
+
+  /** Ends our side and goes on listening. */
+  end(): void {
+    this.#socket.end();
+  }
+
+  /** Breaks off. */
+  kill(): void {
+    this.#socket.resetAndDestroy();
+  }
+
+  #whole(): Buffer {
+    if (this.#heard.length > 1) this.#heard = [Buffer.concat(this.#heard)];
+    return this.#heard[0] ?? Buffer.alloc(0);
+  }
+
+  #take(count: number): Buffer {
+    const all = this.#whole();
+    this.#heard = count < all.length ? [all.subarray(count)] : [];
+    this.#heardBytes -= count;
+    return all.subarray(0, count);
+  }
+
+  async #more(what: string): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    await new Promise<void>((resolve, reject) => {
+      timer = setTimeout(() => reject(new Error(`waited in vain for ${what}`)), this.#patienceMs);
+      this.#wake = resolve;
+    });
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,61 @@
+/** Becoming a store's writer, and learning that the store has failed. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createStore, openAsWriter, Store, WriterClient } from '@mstore/store';
+import type { DiskOperation } from '../support/sim-disk.ts';
+import { SimMachine, simDirectory } from '../support/sim-machine.ts';
+import { tempDirectory } from '../support/temp.ts';
+import { assertClean } from '../support/temp-store.ts';
+
+test('who wants to be the writer waits until the one before is done, and then serves the socket', async () => {
+  await using temp = await tempDirectory();
+  await createStore(temp.path);
+  const first = await Store.open(temp.path);
+  const { account } = await first.createAccount('anna');
+  const second = openAsWriter(temp.path);
+  await assert.rejects(openAsWriter(temp.path, { waitMs: 0 }), { code: 'locked' });
+  await first.close();
+  const own = await second;
+  const client = await WriterClient.connect(`${temp.path}/run/writer.sock`);
+  const message = await client.take(Buffer.from('Subject: x\r\n\r\n'));
+  const [result] = await client.deliver(message, [{ account, trace: Buffer.alloc(0) }]);
+  assert.ok(result?.ok);
+  await client.close();
+  await own.store.settle();
+  await assertClean(own.store);
+  await own.close();
+});
+
+for (const operation of ['write', 'datasync'] as const) {
+  test(`a store whose device fails every ${operation} says so once, and its successor has all that was acknowledged`, async () => {
+    let isBroken = false;
+    const onCall = (call: { readonly operation: DiskOperation }, moment: string): void => {
+      if (isBroken && moment === 'before' && call.operation === operation) {
+        throw Object.assign(new Error('input/output error'), { code: 'EIO' });
+      }
+    };
+    const machine = new SimMachine({ disk: { onCall } });
+    const options = { ports: machine.ports, idleCommitMs: 0 };
+    await createStore(simDirectory, options);
+    const store = await Store.open(simDirectory, options);
+    const { account } = await store.createAccount('anna');
+    const deliver = async (subject: string): Promise<boolean> => {
+      const message = await store.take(Buffer.from(`Subject: ${subject}\r\n\r\n`));
+      const [result] = await store.deliver(message, [{ account, trace: Buffer.alloc(0) }]);
+      return result?.ok ?? false;
+    };
+    assert.ok(await deliver('one'));
+    isBroken = true;
+    await assert.rejects(deliver('two'));
+    await assert.rejects(deliver('three'));
+    const failure = await store.failed;
+    assert.ok(['ioError', 'readOnly'].includes(failure.code), failure.code);
+    isBroken = false;
+    await store.close().catch(() => undefined);
+    const next = await Store.open(simDirectory, options);
+    // What was refused after it was written may be there as well: its sender tries again.
+    assert.ok((next.catalog().state()?.totals.entries ?? 0) >= 1);
+    await assertClean(next);
+    await next.close();
+  });
+}
