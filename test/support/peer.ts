@@ -111,7 +111,8 @@ export class Peer {
   /** Breaks off. */
   kill(): void {
     // A Unix socket has no reset.
-    if (this.#socket.remoteAddress === undefined) this.#socket.destroy();
+    // Node never closes a handle that is reset while its end is being sent, and then the process cannot exit.
+    if (this.#socket.remoteAddress === undefined || this.#socket.writableEnded) this.#socket.destroy();
     else this.#socket.resetAndDestroy();
   }
 
