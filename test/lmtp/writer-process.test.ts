@@ -61,7 +61,7 @@ class Place implements AsyncDisposable {
     children.add(child);
     child.once('exit', () => children.delete(child));
     const [notice] = await once(child, 'message', { signal: AbortSignal.timeout(20_000) });
-    assert.deepEqual(notice, { type: 'ready', pid: child.pid, listening: { lmtp: [this.held.address] } });
+    assert.deepEqual(notice, { type: 'ready', pid: child.pid, listening: { lmtp: [this.held.address], lda: [] } });
     return child;
   }
 
