@@ -77,9 +77,9 @@ async function start(data: string, sockets: readonly InheritedSocket[], config: 
       await directory.close();
     },
     reload: async () => {
-      const now = (await loadConfig(data, values.config)).config;
-      delivery.settings = deliverySettings(now);
-      ldaServer.settings = pipeSettings(now);
+      const { overQuota, detail } = deliverySettings((await loadConfig(data, values.config)).config);
+      // Name, route, domain and separator are the directory's and other daemons' too: they change with the process.
+      delivery.settings = { ...delivery.settings, overQuota, detail };
     },
     answer: async (about, args) => {
       // The supervisor stops the doors before it ends this process: other daemons' sessions may still need the writer.
