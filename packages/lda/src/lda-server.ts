@@ -62,6 +62,7 @@ export class LdaServer {
       },
       refusal: (why) => encodeAnswer(keep(why === 'stopping' ? stopping : 'too many deliveries at once')).toString(),
       refused: (why) => log.warn('connection refused', { protocol: 'lda', why }),
+      notAccepted: (error) => log.error('a connection could not be accepted', { protocol: 'lda' }, error),
     };
   }
 

@@ -159,6 +159,8 @@ export async function serveMetrics(
     }
   });
   const bound = await openServer(server, address, options);
+  // A failed accept(2) costs a page; unheard it would end the process.
+  server.on('error', () => undefined);
   return new MetricsServer(server, formatListenAddress(bound));
 }
 
