@@ -38,9 +38,8 @@ export class Books {
   readonly shas: Map<string, string> = new Map();
   /** `user uidl` of what readers saw → its delivery. */
   readonly #seen = new Map<string, string>();
-  /** `user uidl` of what an answered QUIT deleted. */
-  readonly #deleted = new Set<string>();
-  sessions = 0;
+  /** `user uidl` of what an answered QUIT deleted → how many deletions came before. */
+  readonly #deleted = new Map<string, number>();
 
   get deletedCount(): number {
     return this.#deleted.size;
@@ -55,16 +54,17 @@ export class Books {
     this.told.add(keyOf(user, id));
   }
 
-  /** A reader got this message, whole. */
-  see(user: string, uidl: string, octets: Buffer): void {
+  /** A reader got this message, whole; when it logged in, so many deletions had been answered. */
+  see(user: string, uidl: string, octets: Buffer, deletedBefore: number): void {
     const { id, sha } = identity(octets);
     assert.equal(sha, this.shas.get(id), `message ${id} is not as it was sent`);
-    assert.ok(!this.#deleted.has(`${user} ${uidl}`), `${uidl} of ${user} was deleted, and is back`);
+    const deleted = this.#deleted.get(`${user} ${uidl}`) ?? Number.POSITIVE_INFINITY;
+    assert.ok(deleted >= deletedBefore, `${uidl} of ${user} was deleted, and is back`);
     this.#seen.set(`${user} ${uidl}`, keyOf(user, id));
   }
 
   remove(user: string, uidls: readonly string[]): void {
-    for (const uidl of uidls) this.#deleted.add(`${user} ${uidl}`);
+    for (const uidl of uidls) this.#deleted.set(`${user} ${uidl}`, this.#deleted.size);
   }
 
   /** After everything was read once more: each delivery that was answered came once, and again only where it was not. */
@@ -145,11 +145,12 @@ export async function readMail(options: LoadOptions): Promise<void> {
 export async function readOnce(user: string, { addresses, books, random }: LoadOptions, share: number): Promise<void> {
   const at = addresses();
   if (at === undefined) throw new Error('nobody listens');
+  const deletedBefore = books.deletedCount;
   const client = await Pop3Client.login(at.pop3, user, commonPassword);
   try {
     const doomed: string[] = [];
     for (const [number, uidl] of await client.listing('UIDL')) {
-      books.see(user, uidl, await client.blockOf(`RETR ${number}`));
+      books.see(user, uidl, await client.blockOf(`RETR ${number}`), deletedBefore);
       if (!random.chance(share)) continue;
       await client.command(`DELE ${number}`);
       doomed.push(uidl);
@@ -158,7 +159,6 @@ export async function readOnce(user: string, { addresses, books, random }: LoadO
     if (share > 0 && random.chance(0.1)) return;
     await client.quit();
     books.remove(user, doomed);
-    books.sessions += 1;
   } finally {
     client.wire.close();
   }

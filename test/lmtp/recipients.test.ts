@@ -114,6 +114,28 @@ test('a detail leads into the mailbox of that name in any letter case, else to I
   assert.match(texts[0] ?? '', /\r\nDelivered-To: Anna\+Junk@example\.net\r\n/);
 });
 
+test('details that name no mailbox let the event loop have its turns, whoever they are of', async () => {
+  await using daemon = await Daemon.start([anna, bert]);
+  const details = Array.from({ length: 100 }, (_, n) =>
+    n % 2 === 0 ? `anna+${n}@example.net` : `bert+${n}@example.net`,
+  );
+  const recipients: Recipient[] = [];
+  for (const address of [anna, bert, ...details]) recipients.push(await accepted(daemon, address));
+  let turns = 0;
+  let isDone = false;
+  const count = (): void => {
+    turns += 1;
+    if (!isDone) setImmediate(count);
+  };
+  count();
+  const message = await daemon.temp.store.take(Buffer.from('x\r\n'));
+  const outcomes = await daemon.delivery.deliver({ message, recipients, trace });
+  isDone = true;
+  assert.ok(outcomes.every(({ ok }) => ok));
+  assert.ok(turns >= details.length - 1, String(turns));
+  assert.deepEqual([daemon.entries(anna).length, daemon.entries(bert).length], [1, 1]);
+});
+
 test('a mailbox for a detail is made when configured, unless no mailbox can bear the name', async () => {
   await using daemon = await Daemon.start([anna], { settings: { detail: 'create' } });
   const client = await daemon.greeted();

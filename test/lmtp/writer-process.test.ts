@@ -8,6 +8,7 @@ import { DirectoryAdministration } from '@mstore/directory';
 import { writerProgram } from '@mstore/lda';
 import { firstInheritedFd, HeldSocket, parseListenAddress, socketArgument } from '@mstore/net';
 import { createStore, Store } from '@mstore/store';
+import { until } from '../serve/service.ts';
 import { tempDirectory } from '../support/temp.ts';
 import { assertClean } from '../support/temp-store.ts';
 import { LmtpClient } from './daemon.ts';
@@ -61,7 +62,7 @@ class Place implements AsyncDisposable {
     children.add(child);
     child.once('exit', () => children.delete(child));
     const [notice] = await once(child, 'message', { signal: AbortSignal.timeout(20_000) });
-    assert.deepEqual(notice, { type: 'ready', pid: child.pid, listening: { lmtp: [this.held.address] } });
+    assert.deepEqual(notice, { type: 'ready', pid: child.pid, listening: { lmtp: [this.held.address], lda: [] } });
     return child;
   }
 
@@ -122,6 +123,27 @@ test('the process delivers, answers its supervisor, and drains on SIGTERM', asyn
   const events = log.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line).event]));
   assert.ok(events.includes('delivered') && events.includes('refused'), log);
   assert.equal(events.at(-1), 'stopped', log);
+});
+
+test('a reload changes what full accounts are told, and nothing that the directory must agree with', async () => {
+  await using place = await Place.make();
+  const child = await place.start();
+  let log = '';
+  child.stderr?.on('data', (octets: Buffer) => {
+    log += octets.toString();
+  });
+  const changed = config.replace('permanent', 'temporary').replace('[server]', '[server]\nroute = "elsewhere"');
+  await writeFile(`${place.directory}/mstore.toml`, changed);
+  child.kill('SIGHUP');
+  await until('the reload', () => log.includes('"reloaded"'));
+  const client = await greeted(place.held.address);
+  const [reply = ''] = await client.deliver(['anna@example.net'], 'Subject: one\r\n\r\nbody\r\n');
+  assert.match(reply, /^250 /);
+  assert.match(await client.say('MAIL FROM:<> SIZE=400'), /^250 /);
+  assert.match(await client.say('RCPT TO:<full@example.net>'), /^452 4\.2\.2 /);
+  client.destroy();
+  child.kill('SIGTERM');
+  assert.equal(await exitOf(child), 0);
 });
 
 test('what was acknowledged is there after a kill, and the next process serves on at the same address', async () => {

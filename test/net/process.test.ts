@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -133,4 +134,18 @@ test('an address that another program listens on, or that cannot be, is not held
   await assert.rejects(HeldSocket.bind({ kind: 'tcp', host: '127.0.0.1', port }), { code: 'EADDRINUSE' });
   await assert.rejects(HeldSocket.bind({ kind: 'tcp', host: '192.0.2.1', port: 0 }), { code: 'EADDRNOTAVAIL' });
   taken.close();
+});
+
+test('a log that cannot be written does not end a daemon', async () => {
+  const full = openSync('/dev/full', 'w');
+  const child = spawn(process.execPath, [program, '127.0.0.1:0'], { stdio: ['ignore', 'ignore', full, 'ipc'] });
+  closeSync(full);
+  children.add(child);
+  const [notice] = await once(child, 'message', { signal: AbortSignal.timeout(10_000) });
+  child.kill('SIGHUP');
+  const { socket, heard } = await call(notice.listening.echo[0], 'still here\r\n');
+  socket.end();
+  assert.match(await heard, /still here/);
+  child.kill('SIGTERM');
+  assert.equal(await exitOf(child), 0);
 });

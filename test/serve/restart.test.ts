@@ -66,7 +66,7 @@ test('a process that keeps ending is started with growing pauses, and works when
 test('a process that does not become ready is killed and started again', async () => {
   await using store = await ServedStore.make();
   breakProgram(store.directory, { pop3: 'hang' });
-  const service = store.pretend(...loopback, '--ready-ms', '400');
+  const service = store.pretend(...loopback, '--ready-ms', '3000');
   await until('a killing', () => service.logged('killed: it did not become ready in time').length > 0);
   rmSync(join(store.directory, 'pretend.json'));
   const { pop3 } = await service.ready();

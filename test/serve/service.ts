@@ -13,18 +13,18 @@ import { tempDirectory } from '../support/temp.ts';
 import { assertClean } from '../support/temp-store.ts';
 
 const pretended = fileURLToPath(new URL('./pretend-serve.js', import.meta.url));
-const deadlineMs = 20_000;
+const deadlineMs = 60_000;
 
 /** Looks until `look` gives something else than undefined or false. */
 export async function until<T>(
-  what: string,
+  what: string | (() => string),
   look: () => T | undefined | false | Promise<T | undefined | false>,
 ): Promise<T> {
   const end = process.uptime() + deadlineMs / 1_000;
   for (;;) {
     const found = await look();
     if (found !== undefined && found !== false) return found;
-    assert.ok(process.uptime() < end, `waited in vain: ${what}`);
+    assert.ok(process.uptime() < end, `waited in vain: ${typeof what === 'string' ? what : what()}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
@@ -98,11 +98,14 @@ export class Service {
 
   /** What the file says, once it says something of this run that `isWanted`. */
   ready(isWanted: (ready: Ready) => boolean = () => true): Promise<Ready> {
-    return until(`ready.json\n${this.#stderr}`, () => {
-      assert.ok(this.isRunning, `the service ended: ${this.#stderr}`);
-      const ready = readReady(this.directory);
-      return ready !== undefined && ready.pid === this.pid && isWanted(ready) ? ready : undefined;
-    });
+    return until(
+      () => `ready.json\n${this.#stderr}`,
+      () => {
+        assert.ok(this.isRunning, `the service ended: ${this.#stderr}`);
+        const ready = readReady(this.directory);
+        return ready !== undefined && ready.pid === this.pid && isWanted(ready) ? ready : undefined;
+      },
+    );
   }
 }
 
@@ -197,7 +200,7 @@ export class Lines {
   /** Waits for what was heard to match; it is forgotten. */
   async hears(pattern: RegExp): Promise<RegExpExecArray> {
     const match = await until(
-      `${pattern}, heard ${JSON.stringify(this.#heard)}`,
+      () => `${pattern}, heard ${JSON.stringify(this.#heard)}`,
       () => pattern.exec(this.#heard) ?? undefined,
     );
     this.#heard = this.#heard.slice(match.index + match[0].length);

@@ -14,7 +14,7 @@ import {
   SqliteDirectory,
   type User,
 } from '@mstore/directory';
-import { Delivery, DeliveryLog, Lmtpd } from '@mstore/lda';
+import { Delivery, DeliveryLog, deliverySettings, LdaServer, Lmtpd, pipeSettings } from '@mstore/lda';
 import {
   type Clock,
   type ConnectionTimeouts,
@@ -64,7 +64,9 @@ export interface DaemonsOptions {
 
 interface Listening {
   readonly lmtpd: Lmtpd;
-  readonly lmtp: string;
+  readonly lda: LdaServer;
+  /** By protocol. */
+  readonly addresses: ReadonlyMap<string, string>;
   readonly pop3d: Running;
   readonly backing: Backing;
   readonly server: WriterServer;
@@ -98,6 +100,7 @@ export class Daemons implements AsyncDisposable {
     this.#remove = remove;
     const sqlite = new SqliteDirectory(`${parts.directory}/directory.sqlite`, {
       detailSeparator: parts.config.delivery.detailSeparator,
+      storeServer: parts.config.server.route,
       changePollMs: 50,
     });
     // Nothing is kept fresh: what a test changes is seen at once.
@@ -130,26 +133,43 @@ export class Daemons implements AsyncDisposable {
 
   async start(): Promise<void> {
     const server = await WriterServer.listen(this.store, socketPath(this.directory));
-    const lmtpd = this.#lmtpd();
+    const { lmtpd, lda } = this.#doors();
     const lmtp = await lmtpd.listen(parseListenAddress('127.0.0.1:0'));
+    const piped = await lda.listen(parseListenAddress(`unix:${this.directory}/run/lda.sock`));
     const config = { ...this.config, listen: { ...this.config.listen, pop3: ['127.0.0.1:0'] } };
     const backing = await Backing.open(this.directory, config, this.#options.clock);
     const pop3d = await startPop3(
       { directory: this.directory, config, log: this.#log('pop3d'), sockets: [], ...this.#clock() },
       backing,
     );
-    this.#running = { lmtpd, lmtp, pop3d, backing, server };
+    const addresses = new Map([
+      ['lmtp', lmtp],
+      ['lda', piped],
+      ['pop3', pop3d.ready?.pop3?.[0] ?? ''],
+    ]);
+    this.#running = { lmtpd, lda, addresses, pop3d, backing, server };
   }
 
   /** Where a protocol's daemon listens. */
   address(protocol: string): string {
-    const address = protocol === 'lmtp' ? this.#running?.lmtp : this.#running?.pop3d.ready?.[protocol]?.[0];
+    const address = this.#running?.addresses.get(protocol);
     assert.ok(address !== undefined, `nobody listens for ${protocol}`);
     return address;
   }
 
   connect(protocol: 'lmtp' | 'pop3', patience?: number): Promise<Peer> {
     return Peer.connect(this.address(protocol), patience);
+  }
+
+  /** Tells the daemons to stop: no new connections, and those there are end at their next command. */
+  drain(): void {
+    void this.#running?.lmtpd.drain(patienceMs);
+    void this.#running?.pop3d.drain(patienceMs);
+  }
+
+  /** Closes the writer's socket, as if its process had ended. */
+  async endWriter(): Promise<void> {
+    await this.#running?.server.close();
   }
 
   /** How many connections a daemon has. */
@@ -226,6 +246,7 @@ export class Daemons implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     try {
       await this.#running?.lmtpd.drain(2_000);
+      await this.#running?.lda.drain(2_000);
       await this.#running?.pop3d.drain(2_000);
       await this.#running?.backing.close();
       await this.#running?.server.close();
@@ -258,25 +279,33 @@ export class Daemons implements AsyncDisposable {
     });
   }
 
-  #lmtpd(): Lmtpd {
-    const { server, quota, delivery, limits, lmtp } = this.config;
-    const { store } = this;
+  /** The two ways in for mail. */
+  #doors(): { readonly lmtpd: Lmtpd; readonly lda: LdaServer } {
+    const { config, store } = this;
     const clock = this.#options.clock ?? systemClock;
-    const log = this.#log('lmtpd');
-    const settings = { name: 'mx.test', route: server.route, overQuota: quota.overQuota, detail: delivery.detail };
-    const timeouts = this.#options.lmtpTimeouts;
-    return new Lmtpd({
+    const settings = { ...deliverySettings(config), name: 'mx.test' };
+    const metrics = new Metrics();
+    const log = this.#log('writer');
+    const common = {
       delivery: new Delivery({ directory: this.users, writer: store, catalog: () => store.catalog(), settings, clock }),
       writer: store,
-      expectDelivery: () => store.expectDelivery(),
-      messageBytes: limits.messageBytes,
       log,
-      record: new DeliveryLog(log, new Metrics()),
+      record: new DeliveryLog(log, metrics),
       clock,
+    };
+    const timeouts = this.#options.lmtpTimeouts;
+    const lmtpd = new Lmtpd({
+      ...common,
+      expectDelivery: () => store.expectDelivery(),
+      messageBytes: config.limits.messageBytes,
       sessions: this.#lmtpSessions,
-      connectionsMax: lmtp.connections,
+      connectionsMax: config.lmtp.connections,
       ...(timeouts !== undefined && { timeouts }),
     });
+    return {
+      lmtpd,
+      lda: new LdaServer({ ...common, sessions: new SessionTable(clock), settings: pipeSettings(config) }),
+    };
   }
 
   #clock(): { readonly clock?: Clock } {

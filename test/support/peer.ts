@@ -110,7 +110,10 @@ export class Peer {
 
   /** Breaks off. */
   kill(): void {
-    this.#socket.resetAndDestroy();
+    // A Unix socket has no reset.
+    // Node never closes a handle that is reset while its end is being sent, and then the process cannot exit.
+    if (this.#socket.remoteAddress === undefined || this.#socket.writableEnded) this.#socket.destroy();
+    else this.#socket.resetAndDestroy();
   }
 
   #whole(): Buffer {

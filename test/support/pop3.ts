@@ -86,7 +86,7 @@ export class PopSite implements AsyncDisposable {
       server: { ...loaded.server, route },
       pop3: { ...loaded.pop3, ...pop3 },
     };
-    site.#backing = await Backing.open(temp.directory, full, clock);
+    site.#backing = await Backing.open(temp.directory, loaded, clock);
     const log = openLog({ name: 'pop3d', to: { write: (line) => lines.push(line) } });
     const options = {
       directory: temp.directory,

@@ -1,5 +1,6 @@
 /** `mstore serve` */
 import { resolve } from 'node:path';
+import { isatty } from 'node:tty';
 import { DirectoryAdministration } from '@mstore/directory';
 import { openLog, runProcess, systemClock } from '@mstore/net';
 import type { Command } from 'commander';
@@ -24,7 +25,7 @@ Logs are lines of JSON on standard error. A process that ends is started again; 
 
 SIGTERM and SIGINT: no new sessions, those there are have server.drain seconds, then everything is closed; a second one
 ends all at once. SIGHUP: the configuration is read again, or stays when the new one is wrong; the log says what waits for a
-restart.
+restart. On a terminal that is closed it stops.
 
 Exit codes: 0 stopped; 69 an address is taken, or a part did not start; 75 another service runs in DIR; 66 no store; 72 its
 directory of users is missing; 78 the configuration is wrong.`;
@@ -53,6 +54,7 @@ function gathered(value: string, before: readonly string[] = []): readonly strin
 
 /** Runs the service; ends the process. */
 export async function serve(run: Run, options: ServeOptions): Promise<number> {
+  const hasTerminal = isatty(2);
   const directory = resolve(run.directory);
   const configFile = options.config === undefined ? undefined : resolve(options.config);
   const settings = await Settings.load(directory, configFile);
@@ -71,7 +73,15 @@ export async function serve(run: Run, options: ServeOptions): Promise<number> {
     const what = { ...common, listening: places, anyPort: options.anyPort ?? false, ready: tell };
     const supervisor = await Supervisor.start(what, stopping);
     if (process.getuid?.() === 0) log.warn('running as root: give the service a user of its own');
-    return supervisor;
+    return {
+      ready: supervisor.ready,
+      drain: () => supervisor.drain(),
+      reload: async () => {
+        // A terminal that goes away sends the same signal, and whoever sat there wants no service without it.
+        if (hasTerminal && !isatty(2)) process.kill(process.pid, 'SIGTERM');
+        else await supervisor.reload();
+      },
+    };
   });
   return 0;
 }

@@ -9,6 +9,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Directory, User, UserId } from '@mstore/directory';
 import type { Clock } from '@mstore/net';
 import {
+  type AccountId,
   type Catalog,
   type DeliveryResult,
   type DeliveryTarget,
@@ -20,6 +21,7 @@ import {
 import type { DeliveryOutcome, DeliveryRequest, DeliverySettings, Recipient, Refusal } from './delivery.ts';
 import { isTemporary, refusal, refusalOf, storeRefusal } from './errors.ts';
 import { limits } from './limits.ts';
+import { NamesAlike } from './names-alike.ts';
 import { acceptRecipient, accountOf, type RecipientPorts } from './recipient.ts';
 import { TraceLines } from './trace.ts';
 
@@ -100,6 +102,7 @@ export class Delivery {
     settings: DeliverySettings,
   ): Promise<(DeliveryTarget | Refusal)[]> {
     const targets: (DeliveryTarget | Refusal)[] = [];
+    const names = new NamesAlike(this.#ports.catalog);
     for (const place of places) {
       if (targets.length % limits.targetSlice === limits.targetSlice - 1) await nextTurn();
       const known = refused.get(place.user.id);
@@ -110,17 +113,20 @@ export class Delivery {
       const account = accountOf(place.user);
       const trace = lines.for(place.given);
       if (place.detail === undefined) targets.push({ account, trace });
-      else targets.push({ account, trace, mailbox: await this.#mailboxFor(place.user, place.detail, settings) });
+      else targets.push({ account, trace, mailbox: await this.#mailboxFor(names, account, place.detail, settings) });
     }
     return targets;
   }
 
   /** The mailbox of that name in any letter case, as addresses have none; the writer takes INBOX where there is none. */
-  async #mailboxFor(user: User, detail: string, settings: DeliverySettings): Promise<string> {
-    const catalog = this.#ports.catalog();
-    const account = accountOf(user);
-    const known = catalog.mailboxNamed(account, detail) ?? catalog.mailboxNamedAlike(account, detail);
-    if (known !== undefined) return known.row.name;
+  async #mailboxFor(
+    names: NamesAlike,
+    account: AccountId,
+    detail: string,
+    settings: DeliverySettings,
+  ): Promise<string> {
+    const known = await names.find(account, detail);
+    if (known !== undefined) return known;
     if (settings.detail !== 'create') return detail;
     try {
       const name = mailboxName(detail);

@@ -22,7 +22,7 @@ import { keep, type LdaAnswer } from './exit-codes.ts';
 import { WireReader } from './lda-reader.ts';
 import { encodeAnswer, WireError } from './lda-wire.ts';
 import { limits } from './limits.ts';
-import { deliverPiped, type PipePorts, type PipeReport, type PipeSettings } from './pipe-delivery.ts';
+import { deliverPiped, type PipePorts, type PipeReport } from './pipe-delivery.ts';
 import { Slots } from './slots.ts';
 
 export interface LdaServerOptions extends PipePorts {
@@ -45,13 +45,10 @@ export class LdaServer {
   readonly #listening: ListenerOptions;
   readonly #slots: Slots;
   #listener: Listener | undefined;
-  /** May be replaced; what is under way goes on with the old ones. */
-  settings: PipeSettings;
 
   constructor(options: LdaServerOptions) {
     const { clock, log, connectionsMax = limits.ldaConnections, stallTimeoutMs } = options;
     this.#options = options;
-    this.settings = options.settings;
     this.#slots = new Slots(options.deliveriesMax ?? limits.ldaDeliveries);
     this.#listening = {
       wheel: new DeadlineWheel(clock),
@@ -65,6 +62,7 @@ export class LdaServer {
       },
       refusal: (why) => encodeAnswer(keep(why === 'stopping' ? stopping : 'too many deliveries at once')).toString(),
       refused: (why) => log.warn('connection refused', { protocol: 'lda', why }),
+      notAccepted: (error) => log.error('a connection could not be accepted', { protocol: 'lda' }, error),
     };
   }
 
@@ -99,7 +97,7 @@ export class LdaServer {
     try {
       const args = await reader.opening();
       if (args === undefined) return farewellTo(connection);
-      const report = await deliverPiped({ ...this.#options, settings: this.settings }, id, args, reader.message());
+      const report = await deliverPiped(this.#options, id, args, reader.message());
       this.#record(id, report, Math.round(clock.monotonic() - start));
       return report.answer;
     } catch (error) {

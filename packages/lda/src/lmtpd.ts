@@ -44,6 +44,7 @@ export class Lmtpd {
       },
       refusal: (why) => (why === 'stopping' ? replies.stopping : replies.busy),
       refused: (why, remoteAddress) => log.warn('connection refused', { why, remote: remoteAddress }),
+      notAccepted: (error) => log.error('a connection could not be accepted', {}, error),
     };
   }
 

@@ -67,6 +67,8 @@ async function start(data: string, sockets: readonly InheritedSocket[], config: 
     await Promise.all([lmtpd.drain(deadlineMs), ldaServer.drain(deadlineMs)]);
   };
   endWithStore(own, log, drain);
+  // Beside the first sessions, in small turns; a store that fails meanwhile says so by itself.
+  store.rehearse().catch((error: unknown) => log.warn('no rehearsal', {}, error));
   return {
     ready: { lmtp, lda },
     drain: async (deadlineMs) => {
@@ -75,11 +77,15 @@ async function start(data: string, sockets: readonly InheritedSocket[], config: 
       await directory.close();
     },
     reload: async () => {
-      const now = (await loadConfig(data, values.config)).config;
-      delivery.settings = deliverySettings(now);
-      ldaServer.settings = pipeSettings(now);
+      const { overQuota, detail } = deliverySettings((await loadConfig(data, values.config)).config);
+      // Name, route, domain and separator are the directory's and other daemons' too: they change with the process.
+      delivery.settings = { ...delivery.settings, overQuota, detail };
     },
-    answer: async (about, args) => answer(about, args, sessions, metrics),
+    answer: async (about, args) => {
+      // The supervisor stops the doors before it ends this process: other daemons' sessions may still need the writer.
+      if (about === 'drain') return drain(drainMs);
+      return answer(about, args, sessions, metrics);
+    },
   };
 }
 

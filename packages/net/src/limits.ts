@@ -75,6 +75,10 @@ export const limits = {
   drainMs: 20_000,
   /** ms between looks whether the parent process still lives. */
   parentCheckMs: 1_000,
+  /** ms that log lines are gathered at most. */
+  logGatherMs: 100,
+  /** octets of log lines that nobody reads and that are kept; beyond, lines are lost. */
+  logUnwrittenBytes: 1_048_576, // 1 * MiB
   /** octets of an HTTP request to the metrics listener. */
   metricsRequestBytes: 8_192, // 8 * KiB
 } as const;

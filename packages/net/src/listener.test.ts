@@ -160,3 +160,17 @@ test('a connection that somebody else accepted is adopted', async () => {
   assert.equal(refused.text, 'go away: stopping\r\n');
   server.close();
 });
+
+test('a connection that cannot be accepted is told of, and the next ones are served', async () => {
+  const server = createServer({ allowHalfOpen: true });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const told: string[] = [];
+  const listener = await Listener.listenOn(server, options({ notAccepted: (error) => told.push(error.message) }));
+  for (const errno of ['accept EMFILE', 'accept ENOBUFS']) server.emit('error', new Error(errno));
+  const client = call(listener.address);
+  client.socket.end('one\r\n');
+  await until(() => client.socket.closed, 'closed');
+  assert.equal(client.text, 'hello\r\none\r\nbye peer\r\n');
+  assert.deepEqual(told, ['accept EMFILE', 'accept ENOBUFS']);
+  await listener.drain();
+});

@@ -76,6 +76,8 @@ export interface ListenerOptions extends ConnectionTimeouts {
   readonly refusal: (why: Refusal) => string;
   /** Told of each refusal, for log and metrics. */
   readonly refused?: (why: Refusal, remoteAddress: string) => void;
+  /** Told of a connection that the kernel could not hand over: no descriptor left, or broken while it waited. */
+  readonly notAccepted?: (error: Error) => void;
 }
 
 export class Listener {
@@ -95,6 +97,7 @@ export class Listener {
     const listener = new Listener(options, '');
     const server = listener.#makeServer();
     listener.#address = formatListenAddress(await openServer(server, address, options));
+    listener.#bearErrors(server);
     return listener;
   }
 
@@ -112,6 +115,7 @@ export class Listener {
       });
     } else listener.#attach(server);
     listener.#address = address ?? formatListenAddress(boundAddress(server));
+    listener.#bearErrors(server);
     return listener;
   }
 
@@ -184,6 +188,11 @@ export class Listener {
     invariant(this.#server === undefined, 'a listener has one server');
     this.#server = server;
     server.on('connection', (socket: Socket) => this.adopt(socket));
+  }
+
+  /** A server that listens goes on behind a failed accept(2); Node would end the process where nobody hears of it. */
+  #bearErrors(server: Server): void {
+    server.on('error', (error) => this.#options.notAccepted?.(error));
   }
 
   #refusalFor(remoteAddress: string): Refusal | undefined {

@@ -3,7 +3,8 @@
  * passwords get there by accident, and fields with a password's name are dropped whatever they hold.
  */
 import { randomBytes } from 'node:crypto';
-import { type DestinationStream, destination, type Logger, pino, stdSerializers, stdTimeFunctions } from 'pino';
+import { type DestinationStream, type Logger, pino, stdSerializers, stdTimeFunctions } from 'pino';
+import { LogWriter } from './log-writer.ts';
 
 /** What an event may say; `error` is shown with its stack and causes. */
 export type LogFields = Readonly<
@@ -84,10 +85,7 @@ export function openLog(options: LogOptions): Log {
 }
 
 function toStandardError(bufferBytes: number): DestinationStream {
-  if (bufferBytes === 0) return destination({ dest: 2, sync: true });
-  // One write takes what was gathered and the line that filled it.
-  const maxWrite = 2 * bufferBytes;
-  const to = destination({ dest: 2, sync: true, minLength: bufferBytes, maxWrite, periodicFlush: 100 });
+  const to = new LogWriter(2, bufferBytes);
   process.once('exit', () => to.flushSync());
   return to;
 }

@@ -85,16 +85,21 @@ export async function runProcess(
     watchParent(stop);
   } else signal('SIGINT');
 
-  // A reload asked for while starting is part of the start.
-  let reload = async (): Promise<void> => undefined;
+  // What is asked for while starting is done then: the configuration may have been read before it changed.
+  let reloadLater = false;
+  let reload = async (): Promise<void> => {
+    reloadLater = true;
+  };
   process.on('SIGHUP', () => void reload());
   const running = await start(stopping.signal).catch((error: unknown) => failStart(options, error));
   reload = () => reloadOnce(log, running);
+  if (reloadLater) void reload();
   answerQuestions(running);
   if (!stopping.signal.aborted) notifyReady(log, running);
   const why = await stopped;
   log.info('draining', { why });
-  notifySystemd(log, ['--stopping']);
+  // As an assignment: the option of that name is younger than the command.
+  notifySystemd(log, ['STOPPING=1']);
   await drain(running, log, options.drainMs ?? limits.drainMs);
   process.exit(exitCode.stopped);
 }

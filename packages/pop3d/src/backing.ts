@@ -20,6 +20,8 @@ export class Backing {
     const { defaultDomain } = config.login;
     const users = new SqliteDirectory(`${path}/directory.sqlite`, {
       detailSeparator: config.delivery.detailSeparator,
+      // The built-in directory has all its users on the server that asks.
+      storeServer: config.server.route,
       ...(defaultDomain !== '' && { defaultDomain }),
       ...(clock !== undefined && { clock }),
     });

@@ -63,6 +63,7 @@ export async function startPop3(options: Pop3Options, backing: Backing): Promise
     },
     refusal: (why) => err(why === 'stopping' ? refusals.stopping : refusals.tooManyConnections),
     refused: (why, remote) => log.warn('connection refused', { remote, why }),
+    notAccepted: (error) => log.error('a connection could not be accepted', {}, error),
   };
   metrics.gauge('mstore_pop3_connections', 'POP3 connections that are open', () => counter.open);
   const listeners = await listen(places, settings);

@@ -1,12 +1,34 @@
 /** What transcripts of LMTP and POP3 play on: the daemons in this process, and the words for what is done beside them. */
 import assert from 'node:assert/strict';
+import { type Clock, systemClock } from '@mstore/net';
 import { UidSet } from '@mstore/store';
 import { Daemons, until } from '../../support/daemons.ts';
 import { accepts, shown, type Variables } from './pattern.ts';
 import { contentOctets, contentPattern, type Stage } from './run.ts';
 import type { Transcript } from './transcript.ts';
 
+/** The machine's clock, put forward now and then. */
+class JumpingClock implements Clock {
+  /** How often it was looked at. */
+  looks = 0;
+  #aheadMs = 0;
+
+  jump(ms: number): void {
+    this.#aheadMs += ms;
+  }
+
+  now(): number {
+    return systemClock.now() + this.#aheadMs;
+  }
+
+  monotonic(): number {
+    this.looks += 1;
+    return systemClock.monotonic() + this.#aheadMs;
+  }
+}
+
 interface Doing {
+  readonly clock: JumpingClock;
   readonly daemons: Daemons;
   readonly words: readonly string[];
   readonly content: readonly string[];
@@ -51,12 +73,21 @@ const actions: readonly (readonly [RegExp, Action])[] = [
     /^the disk (is full|has room)$/,
     async ({ daemons, words: [state] }) => (daemons.disk.trouble = state === 'is full' ? 'ENOSPC' : undefined),
   ],
+  [/^the daemons are told to stop$/, async ({ daemons }) => daemons.drain()],
+  [/^the writer goes away$/, ({ daemons }) => daemons.endWriter()],
+  [/^(\d+) (seconds|minutes) pass$/, pass],
   [
     /^\{\{(\w+)\}\} is not \{\{(\w+)\}\}$/,
     async ({ words: [one = '', other = ''], variables }) =>
       assert.notEqual(variables.get(one), variables.get(other), `${one} is ${other}`),
   ],
 ];
+
+async function pass({ clock, words: [count, unit] }: Doing): Promise<void> {
+  clock.jump(Number(count) * (unit === 'minutes' ? 60_000 : 1_000));
+  const seen = clock.looks;
+  await until('the deadlines were looked at', () => clock.looks > seen + 4);
+}
 
 async function append({ daemons, words: [address = '', uidl = ''], content, variables }: Doing): Promise<void> {
   const message = await daemons.store.take(contentOctets(content, variables));
@@ -81,16 +112,20 @@ async function holds({ daemons, words: [uid, address = '', name], content, varia
 /** The daemons that a transcript's head asks for, and the words it may use. */
 export class DaemonStage implements Stage, AsyncDisposable {
   readonly #daemons: Daemons;
+  readonly #clock: JumpingClock;
 
-  private constructor(daemons: Daemons) {
+  private constructor(daemons: Daemons, clock: JumpingClock) {
     this.#daemons = daemons;
+    this.#clock = clock;
   }
 
   static async prepare({ head }: Transcript): Promise<DaemonStage> {
     const config = head.flatMap((step) =>
       step.kind === 'action' ? (/^config (.+)$/.exec(step.words)?.[1] ?? []) : [],
     );
-    return new DaemonStage(await Daemons.prepare({ config, mayLog: /\[SYS|directory|diskFull|ENOSPC/ }));
+    const clock = new JumpingClock();
+    const mayLog = /directory|diskFull|ENOSPC|noWriter/;
+    return new DaemonStage(await Daemons.prepare({ config, clock, mayLog }), clock);
   }
 
   start(): Promise<void> {
@@ -106,7 +141,7 @@ export class DaemonStage implements Stage, AsyncDisposable {
     for (const [pattern, action] of actions) {
       const match = pattern.exec(words);
       if (match === null) continue;
-      await action({ daemons: this.#daemons, words: match.slice(1), content, variables });
+      await action({ daemons: this.#daemons, clock: this.#clock, words: match.slice(1), content, variables });
       return;
     }
     throw new Error(`nobody knows what this means: ${words}`);

@@ -36,6 +36,7 @@ export function openControl(path: string, controlled: Controlled, log: Log): Pro
       serve: (connection) => answer(connection, controlled),
       failed: (error) => log.warn('control: a question was not answered', {}, error),
       refusal: () => refusal,
+      notAccepted: (error) => log.warn('control: a connection could not be accepted', {}, error),
       unixMode: 0o600,
     },
   );

@@ -1,8 +1,12 @@
 /** The configuration of a running service, and what of a changed one needs a restart. */
 import { type LoadedConfig, loadConfig } from '@mstore/store';
 
-/** Keys that are read once: addresses are bound by then, and a process cannot leave its name or its heap behind. */
-const fixed = /^(?:listen|server|heap)\./;
+/** Keys that a running daemon reads again (lda's `writer-main.ts`); all others wait for the start of its next process. */
+const reread: readonly string[] = ['delivery.detail', 'quota.overQuota'];
+
+function isFixed(key: string): boolean {
+  return !reread.includes(key);
+}
 
 export class Settings {
   readonly #directory: string;
@@ -29,10 +33,10 @@ export class Settings {
     const next = await loadConfig(this.#directory, this.#file);
     const before = new Map(this.#loaded.settings.map(({ key, value }) => [key, value]));
     const changed = next.settings.filter(({ key, value }) => before.get(key) !== value).map(({ key }) => key);
-    const pending = changed.filter((key) => fixed.test(key));
+    const pending = changed.filter(isFixed);
     // What waits for a restart is told again at each reload until then.
-    const running = this.#loaded.settings.filter(({ key }) => fixed.test(key));
-    this.#loaded = { ...next, settings: [...next.settings.filter(({ key }) => !fixed.test(key)), ...running] };
+    const running = this.#loaded.settings.filter(({ key }) => isFixed(key));
+    this.#loaded = { ...next, settings: [...next.settings.filter(({ key }) => !isFixed(key)), ...running] };
     return pending;
   }
 }

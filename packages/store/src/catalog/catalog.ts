@@ -86,17 +86,12 @@ export class Catalog {
     return row === undefined ? undefined : { id, row };
   }
 
-  /** The first mailbox by name whose name differs from `name` in nothing but letter case, if in anything. */
-  mailboxNamedAlike(account: AccountId, name: string): NamedMailbox | undefined {
-    const wanted = name.normalize('NFC').toLowerCase();
+  /** The names of the account's mailboxes, in order. */
+  *mailboxNames(account: AccountId): Generator<string> {
     const prefix = kindU32Key(kind.name, account);
-    for (const [key, number] of this.view.range(mailboxNameTable, { from: prefix, to: prefixEnd(prefix) })) {
-      if (key.toString('utf8', prefix.length).toLowerCase() !== wanted) continue;
-      const id = brandNumber<MailboxId>(number);
-      const row = this.mailbox(id);
-      if (row !== undefined) return { id, row };
+    for (const [key] of this.view.range(mailboxNameTable, { from: prefix, to: prefixEnd(prefix) })) {
+      yield key.toString('utf8', prefix.length);
     }
-    return undefined;
   }
 
   /** The account's mailboxes by name. */

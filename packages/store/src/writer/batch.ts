@@ -62,7 +62,6 @@ const lingerBatches = 3;
 const lingerMs = 1;
 /** Rows of a catalog transaction (about 4 ms to encode), unless one batch alone has more. */
 const rowsPerWrite = 2_000;
-
 /** ms of deciding after which a batch takes no further intent. */
 const assembleMs = 4;
 
@@ -170,6 +169,23 @@ export class Committer {
     const applier = this.#applier(builder, set);
     await this.#flush(builder, applier, kind === 'idle' ? { idle: true } : { cleanStop: true });
     this.#take({ intents: [], changes: [], bytes: builder.octets, rows: set.size }, set);
+  }
+
+  /** Lets `work` decide in a batch of which nothing stays. */
+  async rehearse(work: (turn: Turn) => void): Promise<void> {
+    while (this.#running !== undefined) await this.settle();
+    if (this.#failed === undefined && !this.#closed) await this.#alone(async () => this.#rehearse(work));
+  }
+
+  #rehearse(work: (turn: Turn) => void): void {
+    const builder = this.#heap.begin(this.#head.highWater());
+    try {
+      const set = new WriteSet();
+      work(new Turn(this.#applier(builder, set), builder, 0));
+      WriteSet.encode([set]);
+    } finally {
+      this.#heap.abandon(builder);
+    }
   }
 
   /** Begins to work on the queue, unless somebody does: whoever does looks at the queue again when done. */

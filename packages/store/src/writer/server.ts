@@ -41,9 +41,11 @@ export class WriterServer {
     const listening = new WriterServer(server, writer);
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.listen(path, resolve);
+      listenHidden(server, path, resolve);
     });
     await chmod(path, 0o600);
+    // A failed accept(2) costs one connection; unheard it would end the process.
+    server.on('error', () => undefined);
     return listening;
   }
 
@@ -103,6 +105,16 @@ class Upload {
         });
       }
     }
+  }
+}
+
+/** The file is made at once; until its mode is set nobody may connect. */
+function listenHidden(server: Server, path: string, listens: () => void): void {
+  const before = process.umask(0o777);
+  try {
+    server.listen(path, listens);
+  } finally {
+    process.umask(before);
   }
 }
 

@@ -77,7 +77,8 @@ class LocalMessage implements TakenMessage {
   }
 }
 
-function preparedOf(message: TakenMessage): PreparedMessage {
+/** The prepared message behind one that this process took. @throws {StoreError} badIntent */
+export function preparedOf(message: TakenMessage): PreparedMessage {
   if (!(message instanceof LocalMessage)) throw new StoreError('badIntent', 'a message taken by another writer');
   return message.prepared;
 }
