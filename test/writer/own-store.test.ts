@@ -1,11 +1,11 @@
 /** Becoming a store's writer, and learning that the store has failed. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createStore, openAsWriter, Store, WriterClient } from '@mstore/store';
+import { type AccountId, brandNumber, createStore, openAsWriter, Store, WriterClient } from '@mstore/store';
 import type { DiskOperation } from '../support/sim-disk.ts';
 import { SimMachine, simDirectory } from '../support/sim-machine.ts';
 import { tempDirectory } from '../support/temp.ts';
-import { assertClean } from '../support/temp-store.ts';
+import { assertClean, simStore } from '../support/temp-store.ts';
 
 test('who wants to be the writer waits until the one before is done, and then serves the socket', async () => {
   await using temp = await tempDirectory();
@@ -59,3 +59,14 @@ for (const operation of ['write', 'datasync'] as const) {
     await next.close();
   });
 }
+
+test('an account is not made with a quota that none can have, and the writer goes on', async () => {
+  await using temp = await simStore();
+  const id = brandNumber<AccountId>(7);
+  const wanted = { id, name: 'anna@example.net', quotaBytes: 0, quotaMessages: 0 };
+  for (const quotaBytes of [-1, 0.5]) {
+    await assert.rejects(temp.store.ensureAccount({ ...wanted, quotaBytes }), { code: 'badIntent' });
+  }
+  assert.equal(temp.store.catalog().account(id), undefined);
+  assert.equal((await temp.store.ensureAccount(wanted)).account, id);
+});
