@@ -70,3 +70,29 @@ test('an account is not made with a quota that none can have, and the writer goe
   assert.equal(temp.store.catalog().account(id), undefined);
   assert.equal((await temp.store.ensureAccount(wanted)).account, id);
 });
+
+test('who lets a message wait after its beginning is not waited for', async () => {
+  let ms = 0;
+  const { ports } = new SimMachine({});
+  const options = { ports: { ...ports, clock: { now: () => 0, monotonic: () => ms } }, idleCommitMs: 0 };
+  await createStore(simDirectory, options);
+  const store = await Store.open(simDirectory, options);
+  const { account } = await store.createAccount('anna');
+  const handedOver = store.expectDelivery();
+  ms = 60_000;
+  let isDelivered = false;
+  const delivering = store
+    .take(Buffer.from('Subject: x\r\n\r\n'))
+    .then((message) => store.deliver(message, [{ account, trace: Buffer.alloc(0) }]))
+    .finally(() => {
+      isDelivered = true;
+    });
+  // The clock stands still: a wait would have no end.
+  for (let turn = 0; turn < 1_000 && !isDelivered; turn++) await new Promise((resolve) => setImmediate(resolve));
+  assert.ok(isDelivered);
+  handedOver();
+  assert.ok((await delivering)[0]?.ok);
+  await store.settle();
+  await assertClean(store);
+  await store.close();
+});

@@ -28,6 +28,7 @@ import { limits } from '../limits.ts';
 import { Applier } from '../log/apply.ts';
 import type { SegmentOf } from '../log/references.ts';
 import type { Clock } from '../sys/clock.ts';
+import { Expectations } from './expectations.ts';
 import type { Change, Feed } from './feed.ts';
 import type { HeadState } from './head-state.ts';
 import { Turn } from './turn.ts';
@@ -62,6 +63,9 @@ const lingerBatches = 3;
 const lingerMs = 1;
 /** Rows of a catalog transaction (about 4 ms to encode), unless one batch alone has more. */
 const rowsPerWrite = 2_000;
+/** ms of a flush that others are waited for at most, and of their own delay after which they are not. */
+const flushMsMax = 50;
+
 /** ms of deciding after which a batch takes no further intent. */
 const assembleMs = 4;
 
@@ -78,7 +82,7 @@ export class Committer {
   #wake: (() => void) | undefined;
   /** Ends the catalog's lingering. */
   #hurry: (() => void) | undefined;
-  #preparing = 0;
+  readonly #expected: Expectations;
   #flushMs = 0.3;
   #failed: StoreError | undefined;
   #tellFailed: (error: StoreError) => void = () => undefined;
@@ -95,6 +99,7 @@ export class Committer {
     this.#head = head;
     this.#feed = feed;
     this.#clock = clock;
+    this.#expected = new Expectations(clock, flushMsMax);
   }
 
   /** Why the writer can take no more intents; undefined while it can. */
@@ -132,12 +137,7 @@ export class Committer {
 
   /** Somebody is mid-message: a batch may wait for them, one flush time at most. Returns what says they are done. */
   expect(): () => void {
-    this.#preparing++;
-    let expected = true;
-    return () => {
-      if (expected) this.#preparing--;
-      expected = false;
-    };
+    return this.#expected.add();
   }
 
   /** Resolves when everything submitted so far is durable and in the catalog. */
@@ -220,7 +220,7 @@ export class Committer {
   async #gather(): Promise<void> {
     const start = this.#clock.monotonic();
     do await new Promise((resolve) => setImmediate(resolve));
-    while (this.#preparing > 0 && this.#clock.monotonic() - start < this.#flushMs);
+    while (this.#expected.any() && this.#clock.monotonic() - start < this.#flushMs);
   }
 
   /** Waits until the catalog is near enough. */
@@ -313,7 +313,7 @@ export class Committer {
     applier.close({ lsn: builder.nextLsn(), bytes: commitBytes }, builder.number, builder.epoch);
     const start = this.#clock.monotonic();
     await this.#heap.commit(builder, options);
-    this.#flushMs = 0.8 * this.#flushMs + 0.2 * Math.min(50, this.#clock.monotonic() - start);
+    this.#flushMs = 0.8 * this.#flushMs + 0.2 * Math.min(flushMsMax, this.#clock.monotonic() - start);
     this.batches++;
   }
 
