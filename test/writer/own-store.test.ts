@@ -96,3 +96,33 @@ test('who lets a message wait after its beginning is not waited for', async () =
   await assertClean(store);
   await store.close();
 });
+
+test('of a delivery to many, those get the error whom it hit, and the others their copies once', async () => {
+  let writesLeft = Number.POSITIVE_INFINITY;
+  const onCall = (call: { readonly operation: DiskOperation }, moment: string): void => {
+    if (moment !== 'before' || call.operation !== 'write') return;
+    writesLeft -= 1;
+    if (writesLeft < 0) throw Object.assign(new Error('no space left'), { code: 'ENOSPC' });
+  };
+  const { ports } = new SimMachine({ disk: { onCall } });
+  // A clock so fast that each intent has a batch of its own.
+  let ms = 0;
+  const options = { ports: { ...ports, clock: { now: () => 0, monotonic: () => (ms += 10) } }, idleCommitMs: 0 };
+  await createStore(simDirectory, options);
+  const store = await Store.open(simDirectory, options);
+  const accounts = await Promise.all(Array.from({ length: 100 }, (_, n) => store.createAccount(`user${n}`)));
+  await store.settle();
+  const message = await store.take(Buffer.from('Subject: x\r\n\r\n'));
+  writesLeft = 1;
+  const targets = accounts.map(({ account }) => ({ account, trace: Buffer.alloc(0) }));
+  const results = await store.deliver(message, targets);
+  writesLeft = Number.POSITIVE_INFINITY;
+  const codes = new Set(results.map((result) => (result.ok ? 'ok' : result.code)));
+  assert.deepEqual(codes, new Set(['ok', 'diskFull']));
+  await store.settle();
+  for (const [at, { account }] of accounts.entries()) {
+    assert.equal(store.catalog().account(account)?.messages, results[at]?.ok === true ? 1 : 0);
+  }
+  await assertClean(store);
+  await store.close();
+});

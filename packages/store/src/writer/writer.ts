@@ -174,11 +174,15 @@ export class Writer implements MailWriter {
     if (options.allOrNone === true) {
       return this.#submit('heap', (turn) => decideDeliverTogether(turn, prepared, targets));
     }
+    const [group = [], ...others] = byAccount(targets);
+    const decide = (some: readonly DeliveryTarget[]): Promise<DeliveryResult[]> =>
+      this.#submit('heap', (turn) => decideDeliver(turn, prepared, some));
+    if (others.length === 0) return decide(targets);
     const answers: DeliveryResult[] = [];
     await Promise.all(
-      byAccount(targets).map(async (indexes) => {
+      [group, ...others].map(async (indexes) => {
         const some = indexes.flatMap((index) => targets[index] ?? []);
-        const results = await this.#submit('heap', (turn) => decideDeliver(turn, prepared, some));
+        const results = await decide(some).catch((error: unknown) => refusedAll(some, error));
         for (const [at, result] of results.entries()) answers[indexes[at] ?? 0] = result;
       }),
     );
@@ -381,6 +385,12 @@ export class Writer implements MailWriter {
     }
     return answers;
   }
+}
+
+/** What failed for some targets of many is told to them: the others have their copies, and must not be sent more. */
+function refusedAll(targets: readonly DeliveryTarget[], error: unknown): DeliveryResult[] {
+  if (!isStoreError(error)) throw error;
+  return targets.map(() => ({ ok: false, code: error.code, message: error.message }));
 }
 
 function union(sets: readonly UidSet[]): UidSet {
