@@ -16,7 +16,10 @@ import { Pop3Client } from './pop3-client.ts';
 import { repositoryRoot } from './repository.ts';
 import { tempDirectory } from './temp.ts';
 
-export const mstoreProgram: string = join(repositoryRoot, 'packages/cli/dist/main.js');
+/** The command line of a checkout. */
+function programOf({ checkout = repositoryRoot }: ServiceOptions): string {
+  return join(checkout, 'packages/cli/dist/main.js');
+}
 
 const startMs = 30_000;
 const stopMs = 30_000;
@@ -41,6 +44,8 @@ export interface ServiceOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** The data directory and its folder become this user's. */
   readonly runAs?: UnixUser;
+  /** Whose programs are run; this one's when absent. */
+  readonly checkout?: string;
 }
 
 /** What ready.json says. */
@@ -63,6 +68,13 @@ const running = new Set<number>();
 process.on('exit', () => {
   for (const pid of running) killGroup(pid);
 });
+// Else a test that is told to end would leave them behind.
+for (const [signal, code] of [
+  ['SIGTERM', 143],
+  ['SIGINT', 130],
+] as const) {
+  process.once(signal, () => process.exit(code));
+}
 
 export class Service implements AsyncDisposable {
   /** The data directory. */
@@ -106,7 +118,7 @@ export class Service implements AsyncDisposable {
     const directory = join(temp.path, 'data');
     const { runAs } = options;
     if (runAs !== undefined) await chown(temp.path, runAs.uid, runAs.gid);
-    const made = await runMstore(['init', '--data', directory], runAs);
+    const made = await runMstore(['init', '--data', directory], options);
     assert.equal(made.code, 0, made.stderr);
     const file = join(directory, 'directory.sqlite');
     const administration = existsSync(file)
@@ -134,7 +146,7 @@ export class Service implements AsyncDisposable {
     assert.equal(this.#child, undefined, 'the service runs already');
     const { env, runAs } = this.#options;
     const args = ['serve', '--data', this.directory, ...this.#listen.flatMap((at) => ['--listen', at])];
-    const child = spawn(process.execPath, [mstoreProgram, ...args], {
+    const child = spawn(process.execPath, [programOf(this.#options), ...args], {
       detached: true,
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { ...process.env, MSTORE_DATA: '', ...env },
@@ -242,7 +254,7 @@ export class Service implements AsyncDisposable {
 
   /** Runs a command on the data directory. */
   mstore(args: readonly string[]): Promise<Finished> {
-    return runMstore([...args, '--data', this.directory], this.#options.runAs);
+    return runMstore([...args, '--data', this.directory], this.#options);
   }
 
   /** Stops, checks the store and removes it. */
@@ -300,11 +312,11 @@ function killGroup(pid: number): void {
 }
 
 /** Runs the command line to its end. */
-async function runMstore(args: readonly string[], runAs?: UnixUser): Promise<Finished> {
-  const child = spawn(process.execPath, [mstoreProgram, ...args], {
+async function runMstore(args: readonly string[], options: ServiceOptions): Promise<Finished> {
+  const child = spawn(process.execPath, [programOf(options), ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, MSTORE_DATA: '' },
-    ...runAs,
+    ...options.runAs,
   });
   let stdout = '';
   let stderr = '';

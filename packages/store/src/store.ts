@@ -20,6 +20,7 @@ import { Committer } from './writer/batch.ts';
 import { Feed } from './writer/feed.ts';
 import { HeadState } from './writer/head-state.ts';
 import { rehearse } from './writer/rehearsal.ts';
+import { Room } from './writer/room.ts';
 import {
   catalogDirectory,
   heapOptions,
@@ -95,7 +96,11 @@ export class Store extends Writer implements StoreReading {
     const head = new HeadState(kv);
     const feed = new Feed();
     const committer = new Committer(heap, head, feed, ports.clock);
-    super(heap, head, committer, feed, { messageBytes: options.messageBytes ?? limits.messageBytes });
+    const { space } = ports;
+    super(heap, head, committer, feed, {
+      messageBytes: options.messageBytes ?? limits.messageBytes,
+      ...(space !== undefined && { room: new Room(() => space(directory), ports.clock) }),
+    });
     this.heap = heap;
     this.directory = directory;
     this.#ports = ports;

@@ -1,7 +1,7 @@
 /** Where things lie for the tests of mail servers, and as whom they run. */
 import { execFile } from 'node:child_process';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import { repositoryRoot } from '../../support/repository.ts';
 import type { UnixUser } from '../../support/service.ts';
@@ -10,8 +10,6 @@ const run = promisify(execFile);
 
 /** mstore's user here: mail servers run no program as root. */
 export const serviceUser = { name: 'nobody', group: 'nogroup' } as const;
-
-export const ldaProgram: string = join(repositoryRoot, 'node_modules/.bin/mstore-lda');
 
 /** The ids of a user; undefined when there is none of that name. */
 export async function unixUser(name: string): Promise<UnixUser | undefined> {
@@ -23,18 +21,25 @@ export async function unixUser(name: string): Promise<UnixUser | undefined> {
   }
 }
 
-/** Marks the test as skipped with the reason; fails where this run promised not to skip. */
-export function skipped(t: Pick<TestContext, 'skip'>, why: string): void {
-  if (process.env.MSTORE_REQUIRE_INTEROP === '1') throw new Error(`${why}, and this run requires it`);
-  t.skip(why);
+/**
+ * A folder from which any user may run our programs: this checkout, or where others may not enter it, a copy in `folder`,
+ * which the caller removes.
+ */
+export async function openCheckout(user: UnixUser, folder: string): Promise<string> {
+  const look = `require('node:fs').readdirSync(${JSON.stringify(repositoryRoot)})`;
+  try {
+    await run(process.execPath, ['-e', look], { ...user, cwd: '/' });
+    return repositoryRoot;
+  } catch {
+    const copy = join(folder, 'checkout');
+    await mkdir(copy);
+    const parts = ['packages', 'node_modules', 'package.json'].map((name) => join(repositoryRoot, name));
+    await run('cp', ['-a', ...parts, copy]);
+    return copy;
+  }
 }
 
-/** Whether mstore's user may run the programs of this checkout. */
-export async function mayRunCheckout(user: UnixUser): Promise<boolean> {
-  try {
-    await run(process.execPath, ['-e', `require('node:fs').readdirSync(${JSON.stringify(repositoryRoot)})`], user);
-    return true;
-  } catch {
-    return false;
-  }
+/** The delivery program of a checkout. */
+export function ldaOf(checkout: string): string {
+  return join(checkout, 'node_modules/.bin/mstore-lda');
 }

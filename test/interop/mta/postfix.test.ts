@@ -10,7 +10,7 @@ import { everyCase } from './cases.ts';
 import { throughPostfix } from './changes.ts';
 import { ConfigurationDocument } from './document.ts';
 import { say } from './mta.ts';
-import { ldaProgram, mayRunCheckout, serviceUser, skipped, unixUser } from './places.ts';
+import { ldaOf, openCheckout, serviceUser, unixUser } from './places.ts';
 import { Postfix } from './postfix.ts';
 
 const printed = new ConfigurationDocument('docs/operations/postfix.md');
@@ -23,11 +23,10 @@ interface Users {
 
 /** Who runs what, or undefined after marking the test as skipped. */
 async function usersHere(t: TestContext): Promise<Users | undefined> {
-  if (process.getuid?.() !== 0) return void skipped(t, 'Postfix needs root');
+  if (process.getuid?.() !== 0) return void t.skip('Postfix needs root');
   if (requireProgram(t, 'postfix') === undefined) return undefined;
   const [service, postfix] = await Promise.all([unixUser(serviceUser.name), unixUser('postfix')]);
-  if (service === undefined || postfix === undefined) return void skipped(t, 'no user nobody or postfix');
-  if (!(await mayRunCheckout(service))) return void skipped(t, 'other users may not read this checkout');
+  if (service === undefined || postfix === undefined) return void t.skip('no user nobody or postfix');
   return { service, postfix };
 }
 
@@ -53,11 +52,17 @@ async function withPostfix(
   await chown(sockets, users.service.uid, users.postfix.gid);
   await chmod(sockets, 0o2750);
   const listen = [`lmtp=unix:${sockets}/lmtp.sock`, 'lmtp=127.0.0.1:0', 'pop3=127.0.0.1:0'];
-  await using service = await Service.prepare({ users: ['postmaster@example.org'], runAs: users.service, listen });
+  const checkout = await openCheckout(users.service, temp.path);
+  await using service = await Service.prepare({
+    users: ['postmaster@example.org'],
+    runAs: users.service,
+    listen,
+    checkout,
+  });
   const values = {
     '/var/lib/mstore': service.directory,
     '/var/spool/postfix': queue,
-    '/usr/local/bin/mstore-lda': ldaProgram,
+    '/usr/local/bin/mstore-lda': ldaOf(checkout),
     'user=mstore:mstore': `user=${serviceUser.name}:${serviceUser.group}`,
   };
   const [way = ''] = names;

@@ -1,5 +1,5 @@
 /** The program of a hashing thread: answers one request after another, in order. See hash-pool.ts. */
-import { setPriority } from 'node:os';
+import { getPriority, setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import { errorText } from '../errors.ts';
 import { type HashRequest, make, verify } from './work.ts';
@@ -15,6 +15,7 @@ function answer(request: HashRequest): unknown {
 }
 
 // The event loop goes first. Only Linux gives each thread a priority of its own; elsewhere this would be the whole process.
-if (process.platform === 'linux') setPriority(0, 5);
+// One that was started with less may not have more.
+if (process.platform === 'linux' && getPriority() < 5) setPriority(0, 5);
 
 parentPort?.on('message', (request: HashRequest) => parentPort?.postMessage(answer(request)));

@@ -5,7 +5,7 @@
  * A failed call's error names the path, which Node leaves out where a descriptor is used.
  */
 import fs from 'node:fs';
-import { mkdir, readdir, rename, unlink } from 'node:fs/promises';
+import { mkdir, readdir, rename, statfs, unlink } from 'node:fs/promises';
 import type { FileHandle, FileSystem, OpenMode } from './fs.ts';
 
 /** Buffers in one writev. The kernel takes 1024; beyond that libuv splits by itself, and would misplace what follows a
@@ -194,3 +194,11 @@ export const nodeFs: FileSystem = {
     }
   },
 };
+
+/** Octets of the file system that holds a directory: in all, and free to this process. */
+export async function diskSpace(
+  directory: string,
+): Promise<{ readonly totalBytes: number; readonly freeBytes: number }> {
+  const { bsize, blocks, bavail } = await statfs(directory);
+  return { totalBytes: bsize * blocks, freeBytes: bsize * bavail };
+}

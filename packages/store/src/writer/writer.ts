@@ -54,6 +54,7 @@ import type {
   TakenMessage,
   TakeOptions,
 } from './mail-writer.ts';
+import type { Room } from './room.ts';
 import { byAccount, octetSlices, uidSlices } from './slices.ts';
 import type { Turn } from './turn.ts';
 
@@ -85,6 +86,8 @@ export function preparedOf(message: TakenMessage): PreparedMessage {
 
 export interface WriterOptions {
   readonly messageBytes: number;
+  /** Asked before mail is taken in. */
+  readonly room?: Room;
 }
 
 export class Writer implements MailWriter {
@@ -93,6 +96,7 @@ export class Writer implements MailWriter {
   readonly #committer: Committer;
   readonly #feed: Feed;
   readonly #messageBytes: number;
+  readonly #room: Room | undefined;
   readonly #ports: IngestPorts;
 
   constructor(heap: Heap, head: HeadState, committer: Committer, feed: Feed, options: WriterOptions) {
@@ -101,6 +105,7 @@ export class Writer implements MailWriter {
     this.#committer = committer;
     this.#feed = feed;
     this.#messageBytes = options.messageBytes;
+    this.#room = options.room;
     this.#ports = {
       hasPart: (sha) => this.#catalog().part(sha) !== undefined,
       hasMessage: (sha) => this.#catalog().messageWithHash(sha) !== undefined,
@@ -114,6 +119,8 @@ export class Writer implements MailWriter {
   }
 
   async take(octets: Buffer | AsyncIterable<Buffer>, options: TakeOptions = {}): Promise<TakenMessage> {
+    const isKnown = this.#room?.check();
+    if (isKnown !== undefined) await isKnown;
     const converter = new CrlfConverter({ finalLineEnd: options.finalLineEnd ?? false });
     if (Buffer.isBuffer(octets) && octets.length <= limits.ingestSliceBytes) {
       return new LocalMessage(this.#takeWhole(octets, converter));
