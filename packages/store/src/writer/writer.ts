@@ -45,6 +45,7 @@ import {
   decideDeliverTogether,
   decidePart,
   type Placed,
+  refusedResult,
 } from './intents/place.ts';
 import type {
   AppendMessage,
@@ -189,7 +190,8 @@ export class Writer implements MailWriter {
     await Promise.all(
       [group, ...others].map(async (indexes) => {
         const some = indexes.flatMap((index) => targets[index] ?? []);
-        const results = await decide(some).catch((error: unknown) => refusedAll(some, error));
+        // The others have their copies, and must not be sent more.
+        const results = await decide(some).catch((error: unknown) => some.map(() => refusedResult(error)));
         for (const [at, result] of results.entries()) answers[indexes[at] ?? 0] = result;
       }),
     );
@@ -392,12 +394,6 @@ export class Writer implements MailWriter {
     }
     return answers;
   }
-}
-
-/** What failed for some targets of many is told to them: the others have their copies, and must not be sent more. */
-function refusedAll(targets: readonly DeliveryTarget[], error: unknown): DeliveryResult[] {
-  if (!isStoreError(error)) throw error;
-  return targets.map(() => ({ ok: false, code: error.code, message: error.message }));
 }
 
 function union(sets: readonly UidSet[]): UidSet {
