@@ -182,15 +182,14 @@ export class Writer implements MailWriter {
     if (options.allOrNone === true) {
       return this.#submit('heap', (turn) => decideDeliverTogether(turn, prepared, targets));
     }
-    const [group = [], ...others] = byAccount(targets);
-    const decide = (some: readonly DeliveryTarget[]): Promise<DeliveryResult[]> =>
-      this.#submit('heap', (turn) => decideDeliver(turn, prepared, some));
-    if (others.length === 0) return decide(targets);
+    const groups = byAccount(targets);
+    const decide = (some = targets) => this.#submit('heap', (turn) => decideDeliver(turn, prepared, some));
+    if (groups.length === 1) return decide();
     const answers: DeliveryResult[] = [];
     await Promise.all(
-      [group, ...others].map(async (indexes) => {
+      groups.map(async (indexes) => {
         const some = indexes.flatMap((index) => targets[index] ?? []);
-        // The others have their copies, and must not be sent more.
+        // The others have their copies.
         const results = await decide(some).catch((error: unknown) => some.map(() => refusedResult(error)));
         for (const [at, result] of results.entries()) answers[indexes[at] ?? 0] = result;
       }),
