@@ -8,7 +8,7 @@ import { everyCase } from './cases.ts';
 import { throughExim } from './changes.ts';
 import { ConfigurationDocument } from './document.ts';
 import { Exim } from './exim.ts';
-import { ldaOf, openCheckout, serviceUser, unixUser } from './places.ts';
+import { ldaLink, openCheckout, serviceUser, unixUser } from './places.ts';
 
 const printed = new ConfigurationDocument('docs/operations/exim.md');
 const sections = { unix: 'LMTP over the Unix socket', tcp: 'LMTP over TCP', pipe: 'The pipe' } as const;
@@ -48,9 +48,10 @@ for (const way of ['unix', 'tcp', 'pipe'] as const) {
       runAs: found.service,
       checkout,
     });
+    const lda = await ldaLink(checkout, temp.path);
     const values = {
       '/var/lib/mstore': service.directory,
-      '/usr/local/bin/mstore-lda': ldaOf(checkout),
+      '/usr/local/bin/mstore-lda': lda,
       'user = mstore': `user = ${serviceUser.name}`,
       'group = mstore': `group = ${serviceUser.group}`,
       'hosts = 127.0.0.1': 'hosts = 127.0.0.1',
@@ -66,6 +67,6 @@ for (const way of ['unix', 'tcp', 'pipe'] as const) {
       routers: part('router/120_mstore'),
       transports: part('transport/30_mstore'),
     });
-    await everyCase(t, { mta, service, way, config: '', passes: throughExim });
+    await everyCase(t, { mta, service, way, config: '', lda, passes: throughExim });
   });
 }

@@ -1,6 +1,6 @@
 /** Where things lie for the tests of mail servers, and as whom they run. */
 import { execFile } from 'node:child_process';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { repositoryRoot } from '../../support/repository.ts';
@@ -39,7 +39,9 @@ export async function openCheckout(user: UnixUser, folder: string): Promise<stri
   }
 }
 
-/** The delivery program of a checkout. */
-export function ldaOf(checkout: string): string {
-  return join(checkout, 'node_modules/.bin/mstore-lda');
+/** A link to the delivery program of a checkout, such as an administrator makes. */
+export async function ldaLink(checkout: string, folder: string): Promise<string> {
+  const link = join(folder, 'mstore-lda');
+  await symlink(join(checkout, 'node_modules/.bin/mstore-lda'), link);
+  return link;
 }

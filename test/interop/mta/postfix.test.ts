@@ -10,7 +10,7 @@ import { everyCase } from './cases.ts';
 import { throughPostfix } from './changes.ts';
 import { ConfigurationDocument } from './document.ts';
 import { say } from './mta.ts';
-import { ldaOf, openCheckout, serviceUser, unixUser } from './places.ts';
+import { ldaLink, openCheckout, serviceUser, unixUser } from './places.ts';
 import { Postfix } from './postfix.ts';
 
 const printed = new ConfigurationDocument('docs/operations/postfix.md');
@@ -35,6 +35,7 @@ interface Joined {
   readonly service: Service;
   /** mstore.toml as printed. */
   readonly config: string;
+  readonly lda: string;
 }
 
 /** Runs `work` with Postfix and the service as these sections of the document join them. */
@@ -59,10 +60,11 @@ async function withPostfix(
     listen,
     checkout,
   });
+  const lda = await ldaLink(checkout, temp.path);
   const values = {
     '/var/lib/mstore': service.directory,
     '/var/spool/postfix': queue,
-    '/usr/local/bin/mstore-lda': ldaOf(checkout),
+    '/usr/local/bin/mstore-lda': lda,
     'user=mstore:mstore': `user=${serviceUser.name}:${serviceUser.group}`,
   };
   const [way = ''] = names;
@@ -76,15 +78,15 @@ async function withPostfix(
     main: filled(printed.blocks('/etc/postfix/main.cf', 'All three', ...names)),
     master: way === sections.pipe ? filled(printed.blocks('/etc/postfix/master.cf', way)) : '',
   });
-  await work({ postfix, service, config: filled(config) });
+  await work({ postfix, service, config: filled(config), lda });
 }
 
 for (const way of ['unix', 'tcp', 'pipe'] as const) {
   test(`Postfix delivers as its document says: ${sections[way]}`, async (t) => {
     const users = await usersHere(t);
     if (users === undefined) return;
-    await withPostfix(users, [sections[way]], async ({ postfix: mta, service, config }) => {
-      await everyCase(t, { mta, service, way, config, passes: throughPostfix });
+    await withPostfix(users, [sections[way]], async ({ postfix: mta, service, config, lda }) => {
+      await everyCase(t, { mta, service, way, config, lda, passes: throughPostfix });
     });
   });
 }
