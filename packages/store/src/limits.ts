@@ -56,7 +56,7 @@ export const limits = {
   /** recipients of one delivery of which all or none get the message: decided in one turn, about 10 ms. */
   recipientsTogether: 100,
   /** batches between durable heap and catalog. */
-  batchesAhead: 4,
+  batchesAhead: 12,
   /** octets between durable heap and catalog. */
   bytesAhead: 33_554_432, // 32 * MiB
   /** octets of the disk that new mail leaves free, or an eighth of a small one: the catalog, flags and expunges need some. */
