@@ -1,6 +1,7 @@
 /** What the suites of mail servers share: how mail is put in, and what a server says became of it. */
 import assert from 'node:assert/strict';
 import { setTimeout as pause } from 'node:timers/promises';
+import { counts } from '../../support/long.ts';
 import { WireClient } from '../../support/wire-client.ts';
 
 export interface Submission {
@@ -41,7 +42,7 @@ export interface Mta extends AsyncDisposable {
   attempts(): Promise<readonly Attempt[]>;
 }
 
-const waitMs = 60_000;
+const waitMs = counts(60_000, 900_000);
 
 /** Polls until `look` gives something. */
 export async function eventually<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
