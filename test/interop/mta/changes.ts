@@ -4,20 +4,22 @@
  */
 
 interface Split {
-  /** Each with its continuation lines. A continuation at the very start belongs to what the server puts above. */
+  /** Each with its continuation lines. */
   readonly fields: readonly string[];
   /** From the line that ends the header on; nothing where the message ends with its header. */
   readonly rest: string;
 }
 
-/** Where a mail server sees the end of the header: at the first line that is no field and no continuation of one. */
-function split(text: string): Split {
+/**
+ * Where a mail server sees the end of the header: at the first line that is no field and no continuation of one. Exim takes octets
+ * above 127 in a field's name.
+ */
+function split(text: string, field: RegExp): Split {
   const lines = text.split(/(?<=\r\n)/);
   const fields: string[] = [];
   for (const [at, line] of lines.entries()) {
-    const isField = /^[!-9;-~]+[ \t]*:/.test(line);
-    if (isField || (fields.length === 0 && /^[ \t]/.test(line))) fields.push(line);
-    else if (/^[ \t]/.test(line)) fields.push(`${fields.pop()}${line}`);
+    if (field.test(line)) fields.push(line);
+    else if (/^[ \t]/.test(line) && fields.length > 0) fields.push(`${fields.pop()}${line}`);
     else return { fields, rest: lines.slice(at).join('') };
   }
   return { fields, rest: '' };
@@ -31,7 +33,7 @@ function joined(fields: readonly string[], rest: string): Buffer {
 
 export function throughPostfix(message: Buffer): Buffer {
   const text = message.toString('latin1').replace(/^>?From /, 'X-Mailbox-Line: $&');
-  const { fields, rest } = split(text);
+  const { fields, rest } = split(text, /^[!-9;-~]+[ \t]*:/);
   const dropped = /^(?:return-path|content-length|bcc|resent-bcc)[ \t]*:/i;
   const kept = fields
     .filter((field) => !dropped.test(field))
@@ -40,7 +42,7 @@ export function throughPostfix(message: Buffer): Buffer {
 }
 
 export function throughExim(message: Buffer): Buffer {
-  const { fields, rest } = split(message.toString('latin1'));
+  const { fields, rest } = split(message.toString('latin1'), /^[!-9;-~\x80-\xff]+[ \t]*:/);
   const dropped = /^(?:return-path|envelope-to|delivery-date)[ \t]*:/i;
   const kept = fields
     .filter((field) => !dropped.test(field))
