@@ -19,7 +19,6 @@ import type { FileLock } from './sys/file-lock.ts';
 import { Committer } from './writer/batch.ts';
 import { Feed } from './writer/feed.ts';
 import { HeadState } from './writer/head-state.ts';
-import { rehearse } from './writer/rehearsal.ts';
 import { Room } from './writer/room.ts';
 import {
   catalogDirectory,
@@ -161,11 +160,6 @@ export class Store extends Writer implements StoreReading {
   /** Somebody is about to deliver: the next batch may wait for them, one flush time at most. */
   expectDelivery(): () => void {
     return this.#committer.expect();
-  }
-
-  /** Does with made-up mail what deliveries will do, and keeps nothing of it: their code is compiled when they come. */
-  rehearse(): Promise<void> {
-    return rehearse(this, this.#committer, this.#ports.clock);
   }
 
   /** Finishes what was asked, writes a clean stop, lets the lock go. */

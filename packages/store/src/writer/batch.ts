@@ -171,23 +171,6 @@ export class Committer {
     this.#take({ intents: [], changes: [], bytes: builder.octets, rows: set.size }, set);
   }
 
-  /** Lets `work` decide in a batch of which nothing stays. */
-  async rehearse(work: (turn: Turn) => void): Promise<void> {
-    while (this.#running !== undefined) await this.settle();
-    if (this.#failed === undefined && !this.#closed) await this.#alone(async () => this.#rehearse(work));
-  }
-
-  #rehearse(work: (turn: Turn) => void): void {
-    const builder = this.#heap.begin(this.#head.highWater());
-    try {
-      const set = new WriteSet();
-      work(new Turn(this.#applier(builder, set), builder, 0));
-      WriteSet.encode([set]);
-    } finally {
-      this.#heap.abandon(builder);
-    }
-  }
-
   /** Begins to work on the queue, unless somebody does: whoever does looks at the queue again when done. */
   #start(): void {
     if (this.#running === undefined && this.#queue.length > 0) void this.#alone(() => this.#run());

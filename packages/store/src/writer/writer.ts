@@ -79,8 +79,7 @@ class LocalMessage implements TakenMessage {
   }
 }
 
-/** The prepared message behind one that this process took. @throws {StoreError} badIntent */
-export function preparedOf(message: TakenMessage): PreparedMessage {
+function preparedOf(message: TakenMessage): PreparedMessage {
   if (!(message instanceof LocalMessage)) throw new StoreError('badIntent', 'a message taken by another writer');
   return message.prepared;
 }
