@@ -15,11 +15,8 @@ import { type TempDirectory, tempDirectory } from '../support/temp.ts';
 
 const ann = 'ann@example.org';
 
-/**
- * ms that a mail server of this test waits. A service whose catalog found no room is down until there is some, and meanwhile
- * its connections wait.
- */
-const answerMs = 2_000;
+/** ms that a mail server of this test waits. */
+const answerMs = 10_000;
 
 /** A small disk for the length of a scope; undefined, after marking the test as skipped, where none can be mounted. */
 async function smallDisk(t: TestContext): Promise<TempDirectory | undefined> {
@@ -88,10 +85,7 @@ test('a service whose disk fills up refuses mail for now, keeps what it has, and
     else refusals += 1;
   }
   assert.equal((await service.maildrop(ann)).length >= told.length, true, 'what is there can be read meanwhile');
-  assert.ok(
-    [...codes].every((code) => code === 0 || code === 250 || code === 451 || code === 452),
-    [...codes].join(),
-  );
+  assert.deepEqual([...codes].sort(), [250, 452]);
   await rm(join(disk.path, 'ballast'));
   const deadline = performance.now() + 60_000;
   for (let number = 1_000; ; number += 1) {

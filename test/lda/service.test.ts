@@ -60,6 +60,22 @@ test('beyond the deliveries under way, callers wait unread and are served in the
   assert.equal(service.messages, 21);
 });
 
+test('thousands of recipients on one command line let the event loop have its turns', async () => {
+  await using service = await LdaService.start();
+  const recipients = Array.from({ length: 4_000 }, (_, n) => `bob+${n}@x.example`);
+  const caller = await service.caller();
+  let turns = 0;
+  let isDone = false;
+  const count = (): void => {
+    turns += 1;
+    if (!isDone) setImmediate(count);
+  };
+  count();
+  assert.match(await caller.deliver(message, ...recipients), /^67 /);
+  isDone = true;
+  assert.ok(turns >= 80, String(turns));
+});
+
 test('hundreds at once are all served', async () => {
   await using service = await LdaService.start();
   const callers = await Promise.all(Array.from({ length: 300 }, () => service.caller()));

@@ -141,6 +141,8 @@ test('chunks without a recipient are read and refused, and no other command come
   for (const reply of await client.replies(2)) assert.match(reply, /^503 5\.5\.1 /);
   client.send('MAIL FROM:<>\r\nBDAT 6 LAST\r\nQUIT\r\n');
   assert.match((await client.replies(2)).join(), /^250 .*,503 5\.5\.1 No valid recipients$/);
+  // Whoever came now would get the rest of the message for the whole.
+  assert.match(await client.say(`RCPT TO:<${anna}>`), /^503 /);
   await client.say('RSET');
   await begin(client, anna);
   client.send('BDAT 3\r\na\r\n');

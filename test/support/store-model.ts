@@ -4,6 +4,9 @@
  */
 import { flag, inbox, isStoreError, mailboxName, StoreError, type StoreErrorCode, type UidSet } from '@mstore/store';
 
+/** Entries that the writer copies or moves in one turn, each with an event of its own for the source. */
+const copySlice = 100;
+
 export interface ModelEntry {
   readonly uid: number;
   flags: number;
@@ -264,11 +267,15 @@ export class StoreModel {
     const sameAccount = source.account === target.account;
     const bytes = sum(entries.map((entry) => entry.octets.length));
     if (entries.length > 0 && !(move && sameAccount)) this.#checkQuota(target.account, bytes, entries.length);
-    const pairs = entries.map((entry) => {
-      const copy = { ...entry, uidl: '', origin: sameAccount ? entry.origin : {} };
-      return [entry.uid, this.#place(target, copy).uid] as const;
-    });
-    if (move) this.#expunge(source, entries, false);
+    const pairs: (readonly [number, number])[] = [];
+    for (let at = 0; at < entries.length; at += copySlice) {
+      const slice = entries.slice(at, at + copySlice);
+      for (const entry of slice) {
+        const copy = { ...entry, uidl: '', origin: sameAccount ? entry.origin : {} };
+        pairs.push([entry.uid, this.#place(target, copy).uid]);
+      }
+      if (move) this.#expunge(source, slice, false);
+    }
     return { pairs, sequence: this.sequence };
   }
 

@@ -1,11 +1,11 @@
 /** Becoming a store's writer, and learning that the store has failed. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createStore, openAsWriter, Store, WriterClient } from '@mstore/store';
+import { type AccountId, brandNumber, createStore, openAsWriter, Store, WriterClient } from '@mstore/store';
 import type { DiskOperation } from '../support/sim-disk.ts';
 import { SimMachine, simDirectory } from '../support/sim-machine.ts';
 import { tempDirectory } from '../support/temp.ts';
-import { assertClean } from '../support/temp-store.ts';
+import { assertClean, simStore } from '../support/temp-store.ts';
 
 test('who wants to be the writer waits until the one before is done, and then serves the socket', async () => {
   await using temp = await tempDirectory();
@@ -59,3 +59,70 @@ for (const operation of ['write', 'datasync'] as const) {
     await next.close();
   });
 }
+
+test('an account is not made with a quota that none can have, and the writer goes on', async () => {
+  await using temp = await simStore();
+  const id = brandNumber<AccountId>(7);
+  const wanted = { id, name: 'anna@example.net', quotaBytes: 0, quotaMessages: 0 };
+  for (const quotaBytes of [-1, 0.5]) {
+    await assert.rejects(temp.store.ensureAccount({ ...wanted, quotaBytes }), { code: 'badIntent' });
+  }
+  assert.equal(temp.store.catalog().account(id), undefined);
+  assert.equal((await temp.store.ensureAccount(wanted)).account, id);
+});
+
+test('who lets a message wait after its beginning is not waited for', async () => {
+  let ms = 0;
+  const { ports } = new SimMachine({});
+  const options = { ports: { ...ports, clock: { now: () => 0, monotonic: () => ms } }, idleCommitMs: 0 };
+  await createStore(simDirectory, options);
+  const store = await Store.open(simDirectory, options);
+  const { account } = await store.createAccount('anna');
+  const handedOver = store.expectDelivery();
+  ms = 60_000;
+  let isDelivered = false;
+  const delivering = store
+    .take(Buffer.from('Subject: x\r\n\r\n'))
+    .then((message) => store.deliver(message, [{ account, trace: Buffer.alloc(0) }]))
+    .finally(() => {
+      isDelivered = true;
+    });
+  // The clock stands still: a wait would have no end.
+  for (let turn = 0; turn < 1_000 && !isDelivered; turn++) await new Promise((resolve) => setImmediate(resolve));
+  assert.ok(isDelivered);
+  handedOver();
+  assert.ok((await delivering)[0]?.ok);
+  await store.settle();
+  await assertClean(store);
+  await store.close();
+});
+
+test('of a delivery to many, those get the error whom it hit, and the others their copies once', async () => {
+  let writesLeft = Number.POSITIVE_INFINITY;
+  const onCall = (call: { readonly operation: DiskOperation }, moment: string): void => {
+    if (moment !== 'before' || call.operation !== 'write') return;
+    writesLeft -= 1;
+    if (writesLeft < 0) throw Object.assign(new Error('no space left'), { code: 'ENOSPC' });
+  };
+  const { ports } = new SimMachine({ disk: { onCall } });
+  // A clock so fast that each intent has a batch of its own.
+  let ms = 0;
+  const options = { ports: { ...ports, clock: { now: () => 0, monotonic: () => (ms += 10) } }, idleCommitMs: 0 };
+  await createStore(simDirectory, options);
+  const store = await Store.open(simDirectory, options);
+  const accounts = await Promise.all(Array.from({ length: 100 }, (_, n) => store.createAccount(`user${n}`)));
+  await store.settle();
+  const message = await store.take(Buffer.from('Subject: x\r\n\r\n'));
+  writesLeft = 1;
+  const targets = accounts.map(({ account }) => ({ account, trace: Buffer.alloc(0) }));
+  const results = await store.deliver(message, targets);
+  writesLeft = Number.POSITIVE_INFINITY;
+  const codes = new Set(results.map((result) => (result.ok ? 'ok' : result.code)));
+  assert.deepEqual(codes, new Set(['ok', 'diskFull']));
+  await store.settle();
+  for (const [at, { account }] of accounts.entries()) {
+    assert.equal(store.catalog().account(account)?.messages, results[at]?.ok === true ? 1 : 0);
+  }
+  await assertClean(store);
+  await store.close();
+});

@@ -66,7 +66,7 @@ export class CachedDirectory implements Directory {
 
   async resolve(address: string): Promise<Resolution> {
     const parsed = parseAddress(address);
-    if (parsed === undefined) return { kind: 'noSuchUser' };
+    if (parsed === undefined) return this.#directory.resolve(address);
     const key = addressText(parsed);
     const fresh = this.#resolutions.get(key, this.#freshMs);
     if (fresh !== undefined) return fresh;

@@ -58,6 +58,7 @@ test('users are found by address, login and id', async (t) => {
     kind: 'found',
     targets: [{ userId: ann.id, address: ann.address, detail: 's' }],
   });
+  assert.equal((await directory.resolve('Sales')).kind, 'found', 'without a domain: the default one');
   assert.deepEqual(await directory.resolve('bob@bücher.example'), { kind: 'noSuchUser' });
   assert.deepEqual(await directory.resolve('no address'), { kind: 'noSuchUser' });
   assert.equal((await directory.resolve('ann@elsewhere.example')).kind, 'foreign');

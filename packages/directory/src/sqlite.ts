@@ -8,7 +8,7 @@
 import { statSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
-import { addressText, normalDomain, parseAddress, parseLogin } from './address.ts';
+import { addressText, normalDomain, parseLogin } from './address.ts';
 import type {
   Authentication,
   ChangeListener,
@@ -90,7 +90,8 @@ export class SqliteDirectory implements Directory {
   }
 
   async resolve(address: string): Promise<Resolution> {
-    const parsed = parseAddress(address);
+    // RFC 5321 §4.5.1: mail for `postmaster` may come without a domain.
+    const parsed = parseLogin(address, this.#defaultDomain);
     if (parsed === undefined) return { kind: 'noSuchUser' };
     return this.#ask((reads) => resolveAddress(reads, parsed, this.#separator, turn));
   }

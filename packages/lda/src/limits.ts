@@ -19,7 +19,7 @@ export const limits = {
   heldBytes: 262_144, // 256 * KiB
   /** commands that are wrong, one after the other, before a peer is told to go. */
   errorsInRow: 20,
-  /** commands done before the event loop gets a turn: about 4 ms of recipients that nobody remembers. */
+  /** commands, or recipients on a command line, before the event loop gets a turn: about 4 ms of recipients that nobody remembers. */
   commandSlice: 50,
   /** targets looked up, described or reported before the event loop gets a turn: about 5 ms. */
   targetSlice: 250,

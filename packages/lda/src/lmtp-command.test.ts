@@ -95,6 +95,8 @@ const commands: readonly (readonly [string, object])[] = [
   ['BDAT 86 LAST x', { verb: 'lost' }],
   ['BDAT +86', { verb: 'lost' }],
   ['BDAT 0x86', { verb: 'lost' }],
+  ['BDAT\t86 LAST', { verb: 'lost' }],
+  ['bdat86', { verb: 'lost' }],
   ['', wrong('unknown')],
   [' NOOP', wrong('unknown')],
   ['MAILFROM:<a@b>', wrong('unknown')],

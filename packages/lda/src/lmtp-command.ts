@@ -66,7 +66,7 @@ export function parseCommand(line: Buffer): LmtpCommand {
   const [, name = '', rest = ''] = commandPattern.exec(latin1) ?? [];
   const verb = name.toUpperCase();
   // Before anything else: whatever its octets are called, they follow.
-  if (verb === 'BDAT') return bdat(rest.trimEnd());
+  if (verb === 'BDAT' || (verb === '' && /^bdat/i.test(latin1))) return bdat(rest.trimEnd());
   if (isWide && !isUtf8(line)) return wrong('notUtf8');
   const argument = (isWide ? line.toString('utf8').slice(latin1.length - rest.length) : rest).replace(/[ \t]+$/, '');
   const parse = parsers[verb];

@@ -214,7 +214,10 @@ export class LmtpSession {
     const transaction = this.#transaction;
     if (transaction === undefined || transaction.recipients.length === 0) {
       await this.#lines.skip();
-      return this.#wrong(transaction === undefined ? 'sequence' : 'noRecipients');
+      if (transaction === undefined) return this.#wrong('sequence');
+      // The message has begun: a recipient that came now would get the rest of it.
+      transaction.chunks ??= new ChunkedMessage(this.#service.writer);
+      return this.#wrong('noRecipients');
     }
     const hasFailed = transaction.failed !== undefined;
     transaction.chunks ??= new ChunkedMessage(this.#service.writer);

@@ -2,6 +2,7 @@
  * One run of mstore-lda, wherever its octets come from: command line and message in, exit code and line out. All or none of
  * the recipients get the message, as there is one answer for them together.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { detailOf, formatAddress } from '@mstore/directory';
 import { Gathered } from '@mstore/net';
 import type { MailWriter, Placed, TakenMessage } from '@mstore/store';
@@ -88,7 +89,8 @@ class PipedRun {
   async deliver(octets: AsyncIterable<Buffer>): Promise<PipeReport> {
     const accepted: Recipient[] = [];
     const refused: Refused[number][] = [];
-    for (const recipient of this.#options.recipients) {
+    for (const [index, recipient] of this.#options.recipients.entries()) {
+      if (index % limits.commandSlice === limits.commandSlice - 1) await nextTurn();
       const result = await this.#accept(recipient);
       if (result.ok) accepted.push(result);
       else refused.push({ recipient, refusal: result });

@@ -67,8 +67,6 @@ async function start(data: string, sockets: readonly InheritedSocket[], config: 
     await Promise.all([lmtpd.drain(deadlineMs), ldaServer.drain(deadlineMs)]);
   };
   endWithStore(own, log, drain);
-  // Beside the first sessions, in small turns; a store that fails meanwhile says so by itself.
-  store.rehearse().catch((error: unknown) => log.warn('no rehearsal', {}, error));
   return {
     ready: { lmtp, lda },
     drain: async (deadlineMs) => {

@@ -56,9 +56,15 @@ export const limits = {
   /** recipients of one delivery of which all or none get the message: decided in one turn, about 10 ms. */
   recipientsTogether: 100,
   /** batches between durable heap and catalog. */
-  batchesAhead: 4,
+  batchesAhead: 12,
   /** octets between durable heap and catalog. */
   bytesAhead: 33_554_432, // 32 * MiB
+  /** octets of the disk that new mail leaves free, or an eighth of a small one: the catalog, flags and expunges need some. */
+  freeBytesMin: 67_108_864, // 64 * MiB
+  /** ms after which the disk is asked again for its room, beside the work; some 20 MB of mail at most. */
+  roomFreshMs: 100,
+  /** ms after which what is known of the room is too old to go by. */
+  roomStaleMs: 2_000,
   /** ms that a reader waits for the catalog to show what the log holds: many times what that takes. */
   catchUpMs: 500,
   /** rows of each table that deliveries change, kept decoded by the writer: 30 MB at most. */

@@ -19,7 +19,7 @@ import type { FileLock } from './sys/file-lock.ts';
 import { Committer } from './writer/batch.ts';
 import { Feed } from './writer/feed.ts';
 import { HeadState } from './writer/head-state.ts';
-import { rehearse } from './writer/rehearsal.ts';
+import { Room } from './writer/room.ts';
 import {
   catalogDirectory,
   heapOptions,
@@ -95,7 +95,11 @@ export class Store extends Writer implements StoreReading {
     const head = new HeadState(kv);
     const feed = new Feed();
     const committer = new Committer(heap, head, feed, ports.clock);
-    super(heap, head, committer, feed, { messageBytes: options.messageBytes ?? limits.messageBytes });
+    const { space } = ports;
+    super(heap, head, committer, feed, {
+      messageBytes: options.messageBytes ?? limits.messageBytes,
+      ...(space !== undefined && { room: new Room(() => space(directory), ports.clock) }),
+    });
     this.heap = heap;
     this.directory = directory;
     this.#ports = ports;
@@ -156,11 +160,6 @@ export class Store extends Writer implements StoreReading {
   /** Somebody is about to deliver: the next batch may wait for them, one flush time at most. */
   expectDelivery(): () => void {
     return this.#committer.expect();
-  }
-
-  /** Does with made-up mail what deliveries will do, and keeps nothing of it: their code is compiled when they come. */
-  rehearse(): Promise<void> {
-    return rehearse(this, this.#committer, this.#ports.clock);
   }
 
   /** Finishes what was asked, writes a clean stop, lets the lock go. */

@@ -132,7 +132,7 @@ export class Supervisor implements Running {
     writer?.child?.ask('drain').catch(() => undefined);
     const ended = others.map((keeper) => keeper.stop(killMs));
     // Who waits in the kernel's queue would wait for nobody. The children that still listen have their own descriptors.
-    for (const { program } of others) this.#closeSockets(program.sockets);
+    for (const { program } of this.#keepers) this.#closeSockets(program.sockets);
     await Promise.all(ended);
     await writer?.stop(killMs);
     this.#closeSockets([...this.#sockets.keys()]);

@@ -5,7 +5,7 @@
  * A failed call's error names the path, which Node leaves out where a descriptor is used.
  */
 import fs from 'node:fs';
-import { mkdir, readdir, rename, unlink } from 'node:fs/promises';
+import { mkdir, readdir, rename, statfs, unlink } from 'node:fs/promises';
 import type { FileHandle, FileSystem, OpenMode } from './fs.ts';
 
 /** Buffers in one writev. The kernel takes 1024; beyond that libuv splits by itself, and would misplace what follows a
@@ -18,14 +18,31 @@ const vectorMax = 1024;
  */
 const hereBytes = 262_144; // 256 * KiB
 
-/** A read of more ms came from the disk: for a while reads go to the threads, so that they do not hold the event loop. */
-const slowReadMs = 2;
+/** A call of more ms waited for the disk: for a while its like go to the threads, so that they do not hold the event loop. */
+const slowMs = 2;
 const slowForMs = 1_000;
-let slowUntil = 0;
 
-function isQuick(): boolean {
-  return slowUntil === 0 || performance.now() >= slowUntil;
+/** Whether calls of a kind are quick now; times each that is made here. */
+class Quickness {
+  #slowUntil = 0;
+
+  get isQuick(): boolean {
+    return this.#slowUntil === 0 || performance.now() >= this.#slowUntil;
+  }
+
+  timed<T>(call: () => T): T {
+    const start = performance.now();
+    try {
+      return call();
+    } finally {
+      const end = performance.now();
+      if (end - start > slowMs) this.#slowUntil = end + slowForMs;
+    }
+  }
 }
+
+const reads: Quickness = new Quickness();
+const writes: Quickness = new Quickness();
 
 const flags: Record<OpenMode, number> = {
   read: fs.constants.O_RDONLY,
@@ -50,20 +67,12 @@ class NodeFile implements FileHandle {
   }
 
   async read(buffer: Buffer, offset: number, length: number, position: number): Promise<number> {
-    if (length <= hereBytes && isQuick()) return this.#readHere(buffer, offset, length, position);
+    if (length <= hereBytes && reads.isQuick) return this.#readHere(buffer, offset, length, position);
     return this.#readElsewhere(buffer, offset, length, position);
   }
 
   #readHere(buffer: Buffer, offset: number, length: number, position: number): number {
-    const start = performance.now();
-    try {
-      return fs.readSync(this.#fd, buffer, offset, length, position);
-    } catch (error) {
-      throw error instanceof Error ? naming(this.#path, error) : error;
-    } finally {
-      const end = performance.now();
-      if (end - start > slowReadMs) slowUntil = end + slowForMs;
-    }
+    return this.#named(() => reads.timed(() => fs.readSync(this.#fd, buffer, offset, length, position)));
   }
 
   #readElsewhere(buffer: Buffer, offset: number, length: number, position: number): Promise<number> {
@@ -78,8 +87,9 @@ class NodeFile implements FileHandle {
   async write(buffers: readonly Buffer[], position: number): Promise<void> {
     let at = position;
     let rest = buffers.filter((buffer) => buffer.length > 0);
-    if (rest.length <= vectorMax && rest.reduce((sum, buffer) => sum + buffer.length, 0) <= hereBytes) {
-      const count = this.#writeHere(rest, at);
+    const bytes = rest.reduce((sum, buffer) => sum + buffer.length, 0);
+    if (rest.length <= vectorMax && bytes <= hereBytes && writes.isQuick) {
+      const count = this.#named(() => writes.timed(() => fs.writevSync(this.#fd, rest, position)));
       at += count;
       rest = after(rest, count);
     }
@@ -87,14 +97,6 @@ class NodeFile implements FileHandle {
       const count = await this.#writeSome(rest.length > vectorMax ? rest.slice(0, vectorMax) : rest, at);
       at += count;
       rest = after(rest, count);
-    }
-  }
-
-  #writeHere(buffers: readonly Buffer[], position: number): number {
-    try {
-      return fs.writevSync(this.#fd, buffers, position);
-    } catch (error) {
-      throw error instanceof Error ? naming(this.#path, error) : error;
     }
   }
 
@@ -124,8 +126,13 @@ class NodeFile implements FileHandle {
 
   /** Of an open file, which the kernel knows without the disk. */
   async size(): Promise<number> {
+    return this.#named(() => fs.fstatSync(this.#fd).size);
+  }
+
+  /** What `call` gives; its error names the path. */
+  #named<T>(call: () => T): T {
     try {
-      return fs.fstatSync(this.#fd).size;
+      return call();
     } catch (error) {
       throw error instanceof Error ? naming(this.#path, error) : error;
     }
@@ -194,3 +201,11 @@ export const nodeFs: FileSystem = {
     }
   },
 };
+
+/** Octets of the file system that holds a directory: in all, and free to this process. */
+export async function diskSpace(
+  directory: string,
+): Promise<{ readonly totalBytes: number; readonly freeBytes: number }> {
+  const { bsize, blocks, bavail } = await statfs(directory);
+  return { totalBytes: bsize * blocks, freeBytes: bsize * bavail };
+}

@@ -9,7 +9,7 @@
  *                complete (nobody was told otherwise) and drops it when it is not.
  *  3. datasync   the batch is durable. Deliveries are answered. Crash: recovery finds the batch behind `appliedLsn` and
  *                applies it: what was answered is there.
- *  4. catalog    one transaction writes the write sets of up to four batches and `appliedLsn`. Crash before it commits: as
+ *  4. catalog    one transaction writes the write sets of some batches and `appliedLsn`. Crash before it commits: as
  *                3. After: the catalog is at the batch. The catalog is never ahead of the durable log.
  *  5. answer     all other intents are answered, the feed speaks.
  *
@@ -28,8 +28,10 @@ import { limits } from '../limits.ts';
 import { Applier } from '../log/apply.ts';
 import type { SegmentOf } from '../log/references.ts';
 import type { Clock } from '../sys/clock.ts';
+import { Expectations } from './expectations.ts';
 import type { Change, Feed } from './feed.ts';
 import type { HeadState } from './head-state.ts';
+import { Linger } from './linger.ts';
 import { Turn } from './turn.ts';
 
 /** A question to the writer. */
@@ -57,11 +59,13 @@ interface Decided {
   readonly rows: number;
 }
 
-/** Batches that are worth a catalog transaction of their own, and ms to wait for so many. */
-const lingerBatches = 3;
-const lingerMs = 1;
+/** Batches that are worth a catalog transaction of their own. */
+const lingerBatches = 6;
 /** Rows of a catalog transaction (about 4 ms to encode), unless one batch alone has more. */
 const rowsPerWrite = 2_000;
+/** ms of a flush that others are waited for at most, and of their own delay after which they are not. */
+const flushMsMax = 50;
+
 /** ms of deciding after which a batch takes no further intent. */
 const assembleMs = 4;
 
@@ -76,9 +80,8 @@ export class Committer {
   /** Batches that are durable and not yet in the catalog, oldest first; one per layer of the head state. */
   #ahead: Decided[] = [];
   #wake: (() => void) | undefined;
-  /** Ends the catalog's lingering. */
-  #hurry: (() => void) | undefined;
-  #preparing = 0;
+  readonly #linger: Linger;
+  readonly #expected: Expectations;
   #flushMs = 0.3;
   #failed: StoreError | undefined;
   #tellFailed: (error: StoreError) => void = () => undefined;
@@ -95,6 +98,8 @@ export class Committer {
     this.#head = head;
     this.#feed = feed;
     this.#clock = clock;
+    this.#expected = new Expectations(clock, flushMsMax);
+    this.#linger = new Linger(clock);
   }
 
   /** Why the writer can take no more intents; undefined while it can. */
@@ -132,12 +137,7 @@ export class Committer {
 
   /** Somebody is mid-message: a batch may wait for them, one flush time at most. Returns what says they are done. */
   expect(): () => void {
-    this.#preparing++;
-    let expected = true;
-    return () => {
-      if (expected) this.#preparing--;
-      expected = false;
-    };
+    return this.#expected.add();
   }
 
   /** Resolves when everything submitted so far is durable and in the catalog. */
@@ -151,7 +151,7 @@ export class Committer {
   /** Takes no more intents, finishes those it has. */
   async close(): Promise<void> {
     this.#closed = true;
-    this.#hurry?.();
+    this.#linger.hurry();
     await this.settle();
   }
 
@@ -169,23 +169,6 @@ export class Committer {
     const applier = this.#applier(builder, set);
     await this.#flush(builder, applier, kind === 'idle' ? { idle: true } : { cleanStop: true });
     this.#take({ intents: [], changes: [], bytes: builder.octets, rows: set.size }, set);
-  }
-
-  /** Lets `work` decide in a batch of which nothing stays. */
-  async rehearse(work: (turn: Turn) => void): Promise<void> {
-    while (this.#running !== undefined) await this.settle();
-    if (this.#failed === undefined && !this.#closed) await this.#alone(async () => this.#rehearse(work));
-  }
-
-  #rehearse(work: (turn: Turn) => void): void {
-    const builder = this.#heap.begin(this.#head.highWater());
-    try {
-      const set = new WriteSet();
-      work(new Turn(this.#applier(builder, set), builder, 0));
-      WriteSet.encode([set]);
-    } finally {
-      this.#heap.abandon(builder);
-    }
   }
 
   /** Begins to work on the queue, unless somebody does: whoever does looks at the queue again when done. */
@@ -220,7 +203,7 @@ export class Committer {
   async #gather(): Promise<void> {
     const start = this.#clock.monotonic();
     do await new Promise((resolve) => setImmediate(resolve));
-    while (this.#preparing > 0 && this.#clock.monotonic() - start < this.#flushMs);
+    while (this.#expected.any() && this.#clock.monotonic() - start < this.#flushMs);
   }
 
   /** Waits until the catalog is near enough. */
@@ -313,14 +296,15 @@ export class Committer {
     applier.close({ lsn: builder.nextLsn(), bytes: commitBytes }, builder.number, builder.epoch);
     const start = this.#clock.monotonic();
     await this.#heap.commit(builder, options);
-    this.#flushMs = 0.8 * this.#flushMs + 0.2 * Math.min(50, this.#clock.monotonic() - start);
+    this.#flushMs = 0.8 * this.#flushMs + 0.2 * Math.min(flushMsMax, this.#clock.monotonic() - start);
     this.batches++;
   }
 
   #take(batch: Decided, set: WriteSet): void {
     this.#head.push(set);
     this.#ahead.push(batch);
-    if (this.#ahead.length >= lingerBatches || batch.intents.length > 0) this.#hurry?.();
+    this.#linger.batch();
+    if (this.#ahead.length >= lingerBatches || batch.intents.length > 0) this.#linger.hurry();
     this.#startCatalog();
   }
 
@@ -339,13 +323,13 @@ export class Committer {
     if (last === undefined) for (const waiting of decided) waiting.answer();
     else {
       this.#ahead[this.#ahead.length - 1] = { ...last, intents: [...last.intents, ...decided] };
-      this.#hurry?.();
+      this.#linger.hurry();
     }
   }
 
   async #writeCatalog(): Promise<void> {
     while (this.#ahead.length > 0) {
-      await this.#linger();
+      if (!this.#isDue) await this.#linger.wait();
       const count = this.#share();
       try {
         await this.#head.write(count);
@@ -373,18 +357,10 @@ export class Committer {
     return behind < 0 ? this.#ahead.length : behind;
   }
 
-  /** Lets a second batch share the transaction, for a moment and only while nobody waits to see the first. */
-  async #linger(): Promise<void> {
-    const isAwaited = (): boolean => this.#ahead.some((batch) => batch.intents.length > 0);
-    if (this.#ahead.length >= lingerBatches || isAwaited() || this.#closed) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, lingerMs);
-      this.#hurry = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-    this.#hurry = undefined;
+  /** Whether the next transaction has reasons to begin at once. */
+  get #isDue(): boolean {
+    const isAwaited = this.#ahead.some((batch) => batch.intents.length > 0);
+    return isAwaited || this.#closed || this.#ahead.length >= lingerBatches;
   }
 
   #fail(error: unknown): void {

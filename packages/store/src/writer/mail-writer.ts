@@ -50,8 +50,8 @@ export interface MailWriter {
   /** Gives up a taken message that will not be placed. */
   discard(message: TakenMessage): void;
   /** One copy per account and mailbox; each target is answered by itself. Durable on return.
-   *  @throws {StoreError} limitExceeded for too many targets; diskFull, ioError, readOnly; with `allOrNone` what any
-   *  target was refused for */
+   *  @throws {StoreError} limitExceeded for too many targets; diskFull, ioError, readOnly where they hit all, else the
+   *  targets' answers say so; with `allOrNone` what any target was refused for */
   deliver(
     message: TakenMessage,
     targets: readonly DeliveryTarget[],

@@ -16,8 +16,9 @@ import { limits } from '../limits.ts';
 import { type Clock, systemClock } from '../sys/clock.ts';
 import { type FileLock, lockFile, lockHolder } from '../sys/file-lock.ts';
 import type { FileSystem } from '../sys/fs.ts';
-import { nodeFs } from '../sys/node-fs.ts';
+import { diskSpace, nodeFs } from '../sys/node-fs.ts';
 import { brandNumber, type Lsn } from '../types.ts';
+import type { DiskSpace } from './room.ts';
 
 /** The machine, as the store sees it; tests put another underneath. */
 export interface StorePorts {
@@ -25,6 +26,8 @@ export interface StorePorts {
   readonly clock: Clock;
   readonly random: (bytes: number) => Buffer;
   readonly openKv: (path: string, readOnly: boolean) => Kv;
+  /** The space of the file system that holds a directory; absent: there is always room. */
+  readonly space?: (directory: string) => Promise<DiskSpace>;
   /** The writer's lock; undefined when another process has it. */
   readonly lock: (path: string) => FileLock | undefined;
 }
@@ -34,6 +37,7 @@ export const machinePorts: StorePorts = {
   clock: systemClock,
   random: randomBytes,
   openKv: (path, readOnly) => openLmdbKv(path, { readOnly, mapBytes: limits.catalogMapBytes, metaSync: false }),
+  space: diskSpace,
   lock: lockFile,
 };
 

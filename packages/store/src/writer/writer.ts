@@ -45,6 +45,7 @@ import {
   decideDeliverTogether,
   decidePart,
   type Placed,
+  refusedResult,
 } from './intents/place.ts';
 import type {
   AppendMessage,
@@ -54,6 +55,7 @@ import type {
   TakenMessage,
   TakeOptions,
 } from './mail-writer.ts';
+import type { Room } from './room.ts';
 import { byAccount, octetSlices, uidSlices } from './slices.ts';
 import type { Turn } from './turn.ts';
 
@@ -77,14 +79,15 @@ class LocalMessage implements TakenMessage {
   }
 }
 
-/** The prepared message behind one that this process took. @throws {StoreError} badIntent */
-export function preparedOf(message: TakenMessage): PreparedMessage {
+function preparedOf(message: TakenMessage): PreparedMessage {
   if (!(message instanceof LocalMessage)) throw new StoreError('badIntent', 'a message taken by another writer');
   return message.prepared;
 }
 
 export interface WriterOptions {
   readonly messageBytes: number;
+  /** Asked before mail is taken in. */
+  readonly room?: Room;
 }
 
 export class Writer implements MailWriter {
@@ -93,6 +96,7 @@ export class Writer implements MailWriter {
   readonly #committer: Committer;
   readonly #feed: Feed;
   readonly #messageBytes: number;
+  readonly #room: Room | undefined;
   readonly #ports: IngestPorts;
 
   constructor(heap: Heap, head: HeadState, committer: Committer, feed: Feed, options: WriterOptions) {
@@ -101,6 +105,7 @@ export class Writer implements MailWriter {
     this.#committer = committer;
     this.#feed = feed;
     this.#messageBytes = options.messageBytes;
+    this.#room = options.room;
     this.#ports = {
       hasPart: (sha) => this.#catalog().part(sha) !== undefined,
       hasMessage: (sha) => this.#catalog().messageWithHash(sha) !== undefined,
@@ -114,6 +119,8 @@ export class Writer implements MailWriter {
   }
 
   async take(octets: Buffer | AsyncIterable<Buffer>, options: TakeOptions = {}): Promise<TakenMessage> {
+    const isKnown = this.#room?.check();
+    if (isKnown !== undefined) await isKnown;
     const converter = new CrlfConverter({ finalLineEnd: options.finalLineEnd ?? false });
     if (Buffer.isBuffer(octets) && octets.length <= limits.ingestSliceBytes) {
       return new LocalMessage(this.#takeWhole(octets, converter));
@@ -174,11 +181,15 @@ export class Writer implements MailWriter {
     if (options.allOrNone === true) {
       return this.#submit('heap', (turn) => decideDeliverTogether(turn, prepared, targets));
     }
+    const groups = byAccount(targets);
+    const decide = (some = targets) => this.#submit('heap', (turn) => decideDeliver(turn, prepared, some));
+    if (groups.length === 1) return decide();
     const answers: DeliveryResult[] = [];
     await Promise.all(
-      byAccount(targets).map(async (indexes) => {
+      groups.map(async (indexes) => {
         const some = indexes.flatMap((index) => targets[index] ?? []);
-        const results = await this.#submit('heap', (turn) => decideDeliver(turn, prepared, some));
+        // The others have their copies.
+        const results = await decide(some).catch((error: unknown) => some.map(() => refusedResult(error)));
         for (const [at, result] of results.entries()) answers[indexes[at] ?? 0] = result;
       }),
     );

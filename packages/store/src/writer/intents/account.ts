@@ -30,6 +30,7 @@ export interface WantedAccount {
 export function decideEnsureAccount(turn: Turn, wanted: WantedAccount): CreatedAccount {
   const { id, quotaBytes, quotaMessages } = wanted;
   const row = new Catalog(turn.view).account(id);
+  checkQuotaValues(quotaBytes, quotaMessages);
   if (row === undefined) decideCreateAccount(turn, wanted.name, id);
   else if (row.deleted) throw new StoreError('noAccount', `account ${id} was deleted`);
   else if (row.name.toLowerCase() !== accountName(wanted.name).toLowerCase()) {
@@ -85,12 +86,16 @@ export function decideDeleteAccount(turn: Turn, account: AccountId): number {
 /** 0: unlimited. */
 export function decideSetQuota(turn: Turn, account: AccountId, bytes: number, messages: number): number {
   liveAccount(turn, account);
-  if (!Number.isSafeInteger(bytes) || !Number.isSafeInteger(messages) || bytes < 0 || messages < 0) {
-    throw new StoreError('badIntent', 'a quota is a whole number of octets and of messages');
-  }
+  checkQuotaValues(bytes, messages);
   const sequence = turn.event({ kind: 'quotaSet', account, bytes, messages });
   changed(turn, account);
   return sequence;
+}
+
+/** @throws {StoreError} badIntent */
+function checkQuotaValues(bytes: number, messages: number): void {
+  if (Number.isSafeInteger(bytes) && Number.isSafeInteger(messages) && bytes >= 0 && messages >= 0) return;
+  throw new StoreError('badIntent', 'a quota is a whole number of octets and of messages');
 }
 
 /** @throws {StoreError} badName */

@@ -68,10 +68,15 @@ export function decideDeliver(
       done.set(mailbox.id, result);
       return result;
     } catch (error) {
-      if (isStoreError(error)) return { ok: false, code: error.code, message: error.message };
-      throw error;
+      return refusedResult(error);
     }
   });
+}
+
+/** A failure as what became of a target. @throws what is no StoreError: a bug */
+export function refusedResult(error: unknown): DeliveryResult {
+  if (!isStoreError(error)) throw error;
+  return { ok: false, code: error.code, message: error.message };
 }
 
 /** One copy per account and mailbox, in all of them or in none. @throws {StoreError} what any target is refused for */
