@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -24,7 +24,11 @@ test('a wrong command line, and a store that is nowhere, are answered without re
 
 test('where nothing moves, be it the input or the daemon, it gives up', async () => {
   const data = await mkdtemp(join(tmpdir(), 'mstore-test-'));
-  const server = createServer((socket) => socket.on('error', () => undefined).resume());
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => {
+    sockets.push(socket);
+    socket.on('error', () => undefined).resume();
+  });
   await mkdir(join(data, 'run'));
   await new Promise<void>((resolve) => server.listen(join(data, 'run', 'lda.sock'), resolve));
   const octets = async function* (): AsyncGenerator<Buffer> {
@@ -36,6 +40,8 @@ test('where nothing moves, be it the input or the daemon, it gives up', async ()
       assert.deepEqual([code, text], [75, 'nothing moved for too long']);
     }
   } finally {
+    // The program would exit now; its side of the connections is not its own to close.
+    for (const socket of sockets) socket.destroy();
     server.close();
     await rm(data, { recursive: true });
   }
