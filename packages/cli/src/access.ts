@@ -9,23 +9,17 @@ import {
   type NamedMailbox,
   readFrom,
   StoreError,
-  type StoreOptions,
   type StoreReading,
+  storeOptions,
   type WorkingStore,
   workOn,
 } from '@mstore/store';
 import type { Run } from './command.ts';
 import { CommandError, exit } from './errors.ts';
 
-/** What the configuration says about opening a store. */
-async function storeOptions(run: Run): Promise<StoreOptions> {
-  const { config } = await run.config();
-  return { messageBytes: config.limits.messageBytes, segmentBytes: config.heap.segmentBytes };
-}
-
 /** Runs `work` with access for changes: as the writer, or through the one that runs. */
 export async function withWriter<T>(run: Run, work: (store: WorkingStore) => Promise<T>): Promise<T> {
-  const store = await workOn(run.directory, await storeOptions(run));
+  const store = await workOn(run.directory, storeOptions((await run.config()).config));
   try {
     return await work(store);
   } finally {
@@ -35,7 +29,7 @@ export async function withWriter<T>(run: Run, work: (store: WorkingStore) => Pro
 
 /** Runs `work` with access for reading. Nobody is kept from writing meanwhile. */
 export async function withReading<T>(run: Run, work: (reading: StoreReading) => Promise<T>): Promise<T> {
-  const reading = await readFrom(run.directory, await storeOptions(run));
+  const reading = await readFrom(run.directory, storeOptions((await run.config()).config));
   try {
     return await work(reading);
   } finally {

@@ -1,12 +1,11 @@
 /** How commands come to the directory, and from a user of it to the account in the store. */
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import {
+  configuredDirectory,
   type Directory,
   DirectoryAdministration,
+  directoryPath,
   isDirectoryError,
   type KnownIds,
-  SqliteDirectory,
   type User,
   type UserId,
   userId,
@@ -14,7 +13,6 @@ import {
 import {
   type AccountId,
   brandNumber,
-  errnoOf,
   isStore,
   machinePorts,
   type NamedAccount,
@@ -25,8 +23,9 @@ import {
 import { findAccount } from './access.ts';
 import type { Run } from './command.ts';
 import { CommandError, exit } from './errors.ts';
+import { isThere } from './file-tree.ts';
 
-const pathOf = (run: Run): string => join(run.directory, 'directory.sqlite');
+const pathOf = (run: Run): string => directoryPath(run.directory);
 
 /** Makes an empty directory; false where one is. */
 export async function makeDirectory(run: Run): Promise<boolean> {
@@ -38,12 +37,7 @@ export async function makeDirectory(run: Run): Promise<boolean> {
 /** The directory, which opens its file when it is asked: one that is missing is `unavailable`. */
 export async function openDirectory(run: Run): Promise<Directory> {
   const { config } = await run.config();
-  const { defaultDomain } = config.login;
-  return new SqliteDirectory(pathOf(run), {
-    detailSeparator: config.delivery.detailSeparator,
-    storeServer: config.server.route,
-    ...(defaultDomain === '' ? {} : { defaultDomain }),
-  });
+  return configuredDirectory(run.directory, config);
 }
 
 /** Runs `work` with the directory, for questions. @throws CommandError systemFile, where it is missing */
@@ -138,14 +132,4 @@ export async function checkThere(run: Run): Promise<void> {
     exit.systemFile,
     `${pathOf(run)} is missing: bring it back, or let \`mstore init\` make an empty one`,
   );
-}
-
-async function isThere(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return false;
-    throw error;
-  }
 }

@@ -1,11 +1,23 @@
-/** The files below a folder. Hidden ones are left out; a link to a file counts as one, a link to a folder is not followed. */
+/** Whether a file is there, and the files below a folder. Hidden ones are left out; a link to a file counts as one, a link to a folder is not followed. */
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { errnoOf } from '@mstore/store';
 
 export interface TreeFile {
   readonly path: string;
   readonly folders: readonly string[];
   readonly name: string;
+}
+
+/** Whether anything is at a path. @throws what else `stat` fails with */
+export async function isThere(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return false;
+    throw error;
+  }
 }
 
 /** Numbers in names count as numbers, so that 10.eml comes after 9.eml. */

@@ -1,10 +1,11 @@
 /** `mstore init` */
-import { stat, writeFile } from 'node:fs/promises';
-import { configPath, configTemplate, createStore, errnoOf, isStore, machinePorts, StoreError } from '@mstore/store';
+import { writeFile } from 'node:fs/promises';
+import { configPath, configTemplate, createStore, isStore, machinePorts, StoreError } from '@mstore/store';
 import type { Command } from 'commander';
 import { type Run, works } from './command.ts';
 import { makeDirectory } from './directory.ts';
 import { exit } from './errors.ts';
+import { isThere } from './file-tree.ts';
 
 const manual = `
 Makes the directory named by --data, an empty store in it, and mstore.toml with every key as a comment. Refuses a directory
@@ -39,16 +40,6 @@ export async function makeStore(run: Run): Promise<void> {
   const { directory } = run;
   const { config } = await run.config();
   await createStore(directory, { segmentBytes: config.heap.segmentBytes });
-  if (!(await exists(configPath(directory)))) await writeFile(configPath(directory), configTemplate, { flag: 'wx' });
+  if (!(await isThere(configPath(directory)))) await writeFile(configPath(directory), configTemplate, { flag: 'wx' });
   await makeDirectory(run);
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return false;
-    throw error;
-  }
 }

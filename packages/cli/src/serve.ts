@@ -1,7 +1,7 @@
 /** `mstore serve` */
 import { resolve } from 'node:path';
 import { isatty } from 'node:tty';
-import { DirectoryAdministration } from '@mstore/directory';
+import { DirectoryAdministration, directoryPath } from '@mstore/directory';
 import { openLog, runProcess, systemClock } from '@mstore/net';
 import type { Command } from 'commander';
 import { type Run, works } from './command.ts';
@@ -94,7 +94,7 @@ type Addresses = Readonly<Record<string, readonly string[]>>;
  */
 async function updateDirectory(run: Run, detailSeparator: string): Promise<void> {
   await checkThere(run);
-  await (await DirectoryAdministration.open(`${run.directory}/directory.sqlite`, { detailSeparator })).close();
+  await (await DirectoryAdministration.open(directoryPath(run.directory), { detailSeparator })).close();
 }
 
 function tellAddresses(run: Run, at: Addresses): void {

@@ -12,6 +12,7 @@ export {
 } from './administration.ts';
 export { CachedDirectory, type CacheOptions } from './cache.ts';
 export type { Alias, Page } from './change-form.ts';
+export { configuredDirectory, type DirectorySettings, directoryPath } from './configured.ts';
 export type {
   Authentication,
   ChangeListener,

@@ -1,7 +1,7 @@
 /** mstore-lda without a daemon: as the store's writer, or as a client of the command that is. */
-import { SqliteDirectory } from '@mstore/directory';
+import { configuredDirectory } from '@mstore/directory';
 import { sessionId, systemClock } from '@mstore/net';
-import { type Catalog, type Config, loadConfig, type WorkingStore, workOn } from '@mstore/store';
+import { type Catalog, type Config, loadConfig, storeOptions, type WorkingStore, workOn } from '@mstore/store';
 import { Delivery } from './delivery-core.ts';
 import type { LdaAnswer } from './exit-codes.ts';
 import { deliverPiped } from './pipe-delivery.ts';
@@ -14,8 +14,7 @@ export async function deliverAlone(
   octets: AsyncIterable<Buffer>,
 ): Promise<LdaAnswer> {
   const { config } = await loadConfig(directory);
-  const { messageBytes } = config.limits;
-  const store = await workOn(directory, { messageBytes, segmentBytes: config.heap.segmentBytes });
+  const store = await workOn(directory, storeOptions(config));
   try {
     return await deliverTo(store, directory, config, args, octets);
   } finally {
@@ -31,9 +30,7 @@ async function deliverTo(
   args: readonly string[],
   octets: AsyncIterable<Buffer>,
 ): Promise<LdaAnswer> {
-  const { detailSeparator } = config.delivery;
-  const storeServer = config.server.route;
-  const directory = new SqliteDirectory(`${path}/directory.sqlite`, { detailSeparator, storeServer });
+  const directory = configuredDirectory(path, config);
   try {
     const catalog = (): Catalog => reading.catalog();
     const delivery = new Delivery({

@@ -7,8 +7,9 @@
  * A store that has failed ends the process with exit code 74 (EX_IOERR): the next one recovers what was acknowledged.
  */
 import { parseArgs } from 'node:util';
-import { CachedDirectory, SqliteDirectory } from '@mstore/directory';
+import { CachedDirectory, configuredDirectory } from '@mstore/directory';
 import {
+  answerAbout,
   type InheritedSocket,
   type Log,
   Metrics,
@@ -19,7 +20,7 @@ import {
   SessionTable,
   systemClock,
 } from '@mstore/net';
-import { type Config, loadConfig, type OwnStore, openAsWriter } from '@mstore/store';
+import { type Config, loadConfig, type OwnStore, openAsWriter, storeOptions } from '@mstore/store';
 import { Delivery } from './delivery-core.ts';
 import { DeliveryLog } from './delivery-log.ts';
 import { LdaServer } from './lda-server.ts';
@@ -29,22 +30,10 @@ import { deliverySettings, pipeSettings } from './settings.ts';
 
 const failedExit = 74;
 
-function directoryOf(data: string, { delivery, login, server }: Config): CachedDirectory {
-  const sqlite = new SqliteDirectory(`${data}/directory.sqlite`, {
-    detailSeparator: delivery.detailSeparator,
-    storeServer: server.route,
-    ...(login.defaultDomain !== '' && { defaultDomain: login.defaultDomain }),
-  });
-  return new CachedDirectory(sqlite);
-}
-
 async function start(data: string, sockets: readonly InheritedSocket[], config: Config, log: Log): Promise<Running> {
-  const own = await openAsWriter(data, {
-    messageBytes: config.limits.messageBytes,
-    segmentBytes: config.heap.segmentBytes,
-  });
+  const own = await openAsWriter(data, storeOptions(config));
   const { store } = own;
-  const directory = directoryOf(data, config);
+  const directory = new CachedDirectory(configuredDirectory(data, config));
   const metrics = new Metrics();
   const sessions = new SessionTable();
   const record = new DeliveryLog(log, metrics);
@@ -82,21 +71,9 @@ async function start(data: string, sockets: readonly InheritedSocket[], config: 
     answer: async (about, args) => {
       // The supervisor stops the doors before it ends this process: other daemons' sessions may still need the writer.
       if (about === 'drain') return drain(drainMs);
-      return answer(about, args, sessions, metrics);
+      return answerAbout({ sessions, metrics }, about, args);
     },
   };
-}
-
-async function answer(
-  about: string,
-  [kind = '', which = '']: readonly string[],
-  sessions: SessionTable,
-  metrics: Metrics,
-): Promise<unknown> {
-  if (about === 'who') return sessions.rows();
-  if (about === 'metrics') return metrics.json();
-  if (about === 'kick') return sessions.kick(kind === 'id' ? { id: which } : { login: which });
-  throw new Error(`no answer about ${about}`);
 }
 
 /** When the store can take nothing any more, sessions get their last replies, and the process ends. */

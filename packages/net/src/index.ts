@@ -67,6 +67,7 @@ export {
 export { saslLogin } from './sasl-login.ts';
 export { saslPlain } from './sasl-plain.ts';
 export {
+  answerAbout,
   type Session,
   type SessionChoice,
   type SessionRow,

@@ -2,6 +2,7 @@
 import type { Connection } from './connection.ts';
 import { limits } from './limits.ts';
 import { sessionId } from './log.ts';
+import type { Metrics } from './metrics.ts';
 import { type Clock, systemClock } from './sys/clock.ts';
 
 /** A session as `who` shows it. */
@@ -69,4 +70,17 @@ export class SessionTable {
     }
     return chosen.length;
   }
+}
+
+/** What every daemon answers its supervisor (inherited.ts): `who`, `kick` with `id` or `login` and which, `metrics`. */
+export async function answerAbout(
+  { sessions, metrics }: { readonly sessions: SessionTable; readonly metrics: Metrics },
+  about: string,
+  [kind, which = '']: readonly string[],
+): Promise<unknown> {
+  if (about === 'who') return sessions.rows();
+  if (about === 'metrics') return metrics.json();
+  const choice = kind === 'id' ? { id: which } : kind === 'login' ? { login: which } : undefined;
+  if (about === 'kick' && choice !== undefined) return sessions.kick(choice);
+  throw new Error(`nothing is known about ${about}`);
 }

@@ -1,5 +1,5 @@
 /** What the daemon's answers come from: the store, read beside its writer; the writer, for changes; and the user directory. */
-import { CachedDirectory, type Directory, SqliteDirectory } from '@mstore/directory';
+import { CachedDirectory, configuredDirectory, type Directory } from '@mstore/directory';
 import type { Clock } from '@mstore/net';
 import { type Config, StoreReader, socketPath, WriterLink } from '@mstore/store';
 
@@ -17,14 +17,7 @@ export class Backing {
   /** Opens what lies in the store's directory. @throws {StoreError} what opening a store throws */
   static async open(path: string, config: Config, clock?: Clock): Promise<Backing> {
     const reading = await StoreReader.open(path);
-    const { defaultDomain } = config.login;
-    const users = new SqliteDirectory(`${path}/directory.sqlite`, {
-      detailSeparator: config.delivery.detailSeparator,
-      // The built-in directory has all its users on the server that asks.
-      storeServer: config.server.route,
-      ...(defaultDomain !== '' && { defaultDomain }),
-      ...(clock !== undefined && { clock }),
-    });
+    const users = configuredDirectory(path, config, clock === undefined ? {} : { clock });
     const directory = new CachedDirectory(users, clock === undefined ? {} : { clock });
     return new Backing(reading, new WriterLink(socketPath(path)), directory);
   }

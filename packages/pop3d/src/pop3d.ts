@@ -1,5 +1,6 @@
 /** The POP3 daemon: listens, gives each connection to a session, and answers the supervisor. It owns nothing on disk. */
 import {
+  answerAbout,
   type Clock,
   ConnectionCounter,
   DeadlineWheel,
@@ -14,7 +15,6 @@ import {
   Metrics,
   parseListenAddress,
   type Running,
-  type SessionChoice,
   SessionTable,
   saslLogin,
   saslPlain,
@@ -69,7 +69,7 @@ export async function startPop3(options: Pop3Options, backing: Backing): Promise
   const listeners = await listen(places, settings);
   return {
     ready: { pop3: listeners.map(({ address }) => address) },
-    answer: (about, args) => answer(services.sessions, metrics, about, args),
+    answer: (about, args) => answerAbout({ sessions: services.sessions, metrics }, about, args),
     drain: async (deadlineMs) => {
       await Promise.all(listeners.map((listener) => listener.drain(deadlineMs)));
     },
@@ -147,18 +147,4 @@ async function listen(places: readonly Place[], options: ListenerOptions): Promi
     await Promise.all(listeners.map((listener) => listener.drain(0)));
     throw error;
   }
-}
-
-async function answer(
-  sessions: SessionTable,
-  metrics: Metrics,
-  about: string,
-  [kind, name = '']: readonly string[],
-): Promise<unknown> {
-  if (about === 'who') return sessions.rows();
-  if (about === 'metrics') return metrics.json();
-  const choice: SessionChoice | undefined =
-    kind === 'id' ? { id: name } : kind === 'login' ? { login: name } : undefined;
-  if (about === 'kick' && choice !== undefined) return sessions.kick(choice);
-  throw new Error(`nothing is known about ${about}`);
 }

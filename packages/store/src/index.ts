@@ -42,6 +42,7 @@ export {
   openAsWriter,
   readFrom,
   socketPath,
+  storeOptions,
   type WorkingStore,
   type WorkOptions,
   workOn,

@@ -2,6 +2,7 @@
  * How a command or a daemon comes to a store: as its writer when nobody is, with the socket that others then use, else as a
  * client of the one that runs.
  */
+import type { Config } from './config.ts';
 import { isStoreError, StoreError } from './errors.ts';
 import { limits } from './limits.ts';
 import { Store, StoreReader, type StoreReading } from './store.ts';
@@ -25,19 +26,40 @@ export interface WorkOptions extends StoreOptions {
   readonly waitMs?: number;
 }
 
+/** What a configuration says about opening its store. */
+export function storeOptions({ limits: { messageBytes }, heap: { segmentBytes } }: Config): StoreOptions {
+  return { messageBytes, segmentBytes };
+}
+
 const retryMs = 50;
 
 /** @throws {StoreError} noStore, locked after the wait, and what opening throws */
-export async function workOn(directory: string, options: WorkOptions = {}): Promise<WorkingStore> {
+export function workOn(directory: string, options: WorkOptions = {}): Promise<WorkingStore> {
+  return whenFree(
+    () => asWriter(directory, options),
+    async () => {
+      const client = await tryConnect(directory);
+      return client === undefined ? undefined : asClient(directory, client, options);
+    },
+    options,
+  );
+}
+
+/** What `open` gives once the lock is free, or before that what there is for those without it; tried until the wait is over. */
+async function whenFree<T>(
+  open: () => Promise<T>,
+  instead: () => Promise<T | undefined>,
+  options: WorkOptions,
+): Promise<T> {
   const { clock } = options.ports ?? machinePorts;
   const deadline = clock.monotonic() + (options.waitMs ?? limits.lockWaitMs);
   for (;;) {
     try {
-      return await asWriter(directory, options);
+      return await open();
     } catch (error) {
       if (!isStoreError(error, 'locked')) throw error;
-      const client = await tryConnect(directory);
-      if (client !== undefined) return asClient(directory, client, options);
+      const other = await instead();
+      if (other !== undefined) return other;
       if (clock.monotonic() > deadline) throw error;
     }
     await new Promise((resolve) => setTimeout(resolve, retryMs));
@@ -55,17 +77,12 @@ export interface OwnStore {
  * Becomes the store's writer, with the socket for others, as soon as nobody else is.
  * @throws {StoreError} noStore, locked after the wait, and what opening throws
  */
-export async function openAsWriter(directory: string, options: WorkOptions = {}): Promise<OwnStore> {
-  const { clock } = options.ports ?? machinePorts;
-  const deadline = clock.monotonic() + (options.waitMs ?? limits.lockWaitMs);
-  for (;;) {
-    try {
-      return await ownStore(directory, options);
-    } catch (error) {
-      if (!isStoreError(error, 'locked') || clock.monotonic() > deadline) throw error;
-    }
-    await new Promise((resolve) => setTimeout(resolve, retryMs));
-  }
+export function openAsWriter(directory: string, options: WorkOptions = {}): Promise<OwnStore> {
+  return whenFree(
+    () => ownStore(directory, options),
+    async () => undefined,
+    options,
+  );
 }
 
 async function ownStore(directory: string, options: StoreOptions): Promise<OwnStore> {
