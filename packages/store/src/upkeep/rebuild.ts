@@ -112,6 +112,9 @@ class Rebuilder {
       await this.#seen(scanned);
       if (isContent(scanned.type)) this.#apply(scanned, onDamage);
     }
+    // The second pass counts message ids anew, as the live path did: an event that makes the counter jump adds to what was then.
+    const highestMessage = this.#applier.refs.state.message;
+    this.#applier.refs.state.message = 0;
     const wantRest = (type: number): boolean => !isContent(type);
     // The first pass named all damage but that of payloads it did not want.
     const onPayload = (found: Damage): void => {
@@ -124,7 +127,7 @@ class Rebuilder {
       } else if (!isContent(scanned.type)) this.#apply(scanned, onDamage);
     }
     await this.#dropUnnamed();
-    this.#raiseCounters();
+    this.#raiseCounters(highestMessage);
     await this.#settle();
     return this.#records;
   }
@@ -204,8 +207,9 @@ class Rebuilder {
   }
 
   /** No id that a header says was given is given again. */
-  #raiseCounters(): void {
+  #raiseCounters(highestMessage: number): void {
     const { state } = this.#applier.refs;
+    state.message = Math.max(state.message, highestMessage);
     const high = this.#heap.newestHighWater;
     for (const key of ['sequence', 'account', 'mailbox', 'message', 'thread', 'uidValidity'] as const) {
       state[key] = Math.max(state[key], high[key]);
