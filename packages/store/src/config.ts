@@ -99,6 +99,12 @@ export interface Config {
   };
   readonly limits: { readonly messageBytes: number };
   readonly heap: { readonly segmentBytes: number };
+  readonly scrub: {
+    /** Octets a second. */
+    readonly rate: number;
+    /** Days between the beginnings of two passes; 0: none by itself. */
+    readonly interval: number;
+  };
   /** Days. */
   readonly retention: { readonly expunged: number };
   readonly delivery: {
@@ -111,6 +117,7 @@ export interface Config {
 const schema: z.ZodType<Config> = z.strictObject({
   limits: z.strictObject({ messageBytes: octets(1_024, 2 ** 30, limits.messageBytes) }).prefault({}),
   heap: z.strictObject({ segmentBytes: octets(2 ** 20, 2 ** 36, limits.segmentBytes) }).prefault({}),
+  scrub: z.strictObject({ rate: octets(16_384, 2 ** 40, 2 ** 21), interval: whole(0, 3_650, 'days', 30) }).prefault({}),
   retention: z
     .strictObject({ expunged: z.int({ error: days }).min(0, { error: days }).max(daysMax, { error: days }).default(7) })
     .prefault({}),
@@ -165,6 +172,10 @@ export const configTemplate = `# mstore's configuration. Keys that are not set h
 
 [heap]
 # segmentBytes = "128M"     # octets after which a segment of the heap takes no further batch
+
+[scrub]                     # reading the heap in the background, to find damage while a backup can still mend it
+# rate = "2M"               # octets a second
+# interval = 30             # days between the beginnings of two passes; 0: only by command
 
 [retention]
 # expunged = 7              # days that an expunged message can be brought back; not used yet: nothing is purged
