@@ -20,6 +20,7 @@ import { addQuota } from './quota.ts';
 import { addRebuild } from './rebuild.ts';
 import { addServe } from './serve.ts';
 import { addStats } from './stats.ts';
+import { addUpgrade } from './upgrade.ts';
 import { addPasswd, addUser } from './user.ts';
 import { addWho } from './who.ts';
 
@@ -41,6 +42,7 @@ const commands: readonly ((program: Command) => void)[] = [
   addDf,
   addFsck,
   addRebuild,
+  addUpgrade,
   addDump,
   addDemo,
 ];

@@ -38,6 +38,13 @@ export { type CheckOptions, type CheckReport, check } from './upkeep/check.ts';
 export type { Finding } from './upkeep/findings.ts';
 export { type RebuildOptions, type RebuildReport, rebuild } from './upkeep/rebuild.ts';
 export {
+  type UndoReport,
+  type UpgradeOptions,
+  type UpgradeReport,
+  undoUpgrade,
+  upgrade,
+} from './upkeep/upgrade.ts';
+export {
   type OwnStore,
   openAsWriter,
   readFrom,
