@@ -7,6 +7,7 @@ import { addConfig } from './config.ts';
 import { addDeliver } from './deliver.ts';
 import { addDemo } from './demo.ts';
 import { addDf } from './df.ts';
+import { addDoctor } from './doctor.ts';
 import { addDomain } from './domain.ts';
 import { addDump } from './dump.ts';
 import { exit, sayFailure } from './errors.ts';
@@ -41,6 +42,7 @@ const commands: readonly ((program: Command) => void)[] = [
   addDf,
   addFsck,
   addRebuild,
+  addDoctor,
   addDump,
   addDemo,
 ];

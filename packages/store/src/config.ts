@@ -97,6 +97,8 @@ export interface Config {
   };
   readonly limits: { readonly messageBytes: number };
   readonly heap: { readonly segmentBytes: number };
+  /** Octets: free ones below which new mail, and then every change, is refused; of the reserve file. */
+  readonly space: { readonly newMail: number; readonly changes: number; readonly reserve: number };
   /** Days. */
   readonly retention: { readonly expunged: number };
   readonly delivery: {
@@ -109,6 +111,13 @@ export interface Config {
 const schema: z.ZodType<Config> = z.strictObject({
   limits: z.strictObject({ messageBytes: octets(1_024, 2 ** 30, limits.messageBytes) }).prefault({}),
   heap: z.strictObject({ segmentBytes: octets(2 ** 20, 2 ** 36, limits.segmentBytes) }).prefault({}),
+  space: z
+    .strictObject({
+      newMail: octets(0, 2 ** 50, limits.newMailFreeBytes),
+      changes: octets(0, 2 ** 50, limits.changesFreeBytes),
+      reserve: octets(0, 2 ** 36, limits.reserveBytes),
+    })
+    .prefault({}),
   retention: z
     .strictObject({ expunged: z.int({ error: days }).min(0, { error: days }).max(daysMax, { error: days }).default(7) })
     .prefault({}),
@@ -162,6 +171,11 @@ export const configTemplate = `# mstore's configuration. Keys that are not set h
 
 [heap]
 # segmentBytes = "128M"     # octets after which a segment of the heap takes no further batch
+
+[space]                     # of the disk; on a small one less: an eighth, a thirty-second and a sixteenth of it
+# newMail = "256M"          # free octets below which new mail is refused for now
+# changes = "64M"           # free octets below which every change is refused for now, but those that give space back
+# reserve = "128M"          # octets kept in the file "reserve" for purge and compaction on a full disk; 0 for none
 
 [retention]
 # expunged = 7              # days that an expunged message can be brought back; not used yet: nothing is purged

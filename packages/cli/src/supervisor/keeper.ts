@@ -17,7 +17,7 @@ const refusals: readonly (number | null)[] = [exit.unavailable, exit.configurati
 
 export interface KeeperOptions extends Launch {
   readonly log: Log;
-  /** Told when a child became ready. */
+  /** Told when a child became ready, or has ended. */
   readonly changed: () => void;
 }
 
@@ -27,6 +27,10 @@ export class Keeper {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #backOff = new BackOff();
+  /** Why it does not run, while it does not. */
+  #down: string | undefined;
+  /** What the next start is told because of how an earlier run ended. */
+  #argsAfter: readonly string[] = [];
   #child: Child | undefined;
   #kept: Promise<void> = Promise.resolve();
   #pid: number | undefined;
@@ -50,6 +54,11 @@ export class Keeper {
   /** The child, when it is ready for questions. */
   get child(): Child | undefined {
     return this.#child?.isReady === true ? this.#child : undefined;
+  }
+
+  /** How it ended, while none is ready after that; undefined when one is, and before the first. */
+  get down(): string | undefined {
+    return this.#down;
   }
 
   /** Starts after the first. */
@@ -90,7 +99,7 @@ export class Keeper {
 
   async #keep(firstReady: () => void): Promise<void> {
     while (!this.#stopping) {
-      const child = new Child(this.#options);
+      const child = new Child({ ...this.#options, args: [...this.#options.args, ...this.#argsAfter] });
       this.#child = child;
       const watch = this.#watchStart(child);
       if (await child.ready) {
@@ -104,6 +113,9 @@ export class Keeper {
       if (this.#pid === undefined && this.#isHopeless(ending)) throw this.#refused(ending);
       const waitMs = this.#backOff.after(ending.ranMs);
       this.#tellEnding(child, ending, waitMs);
+      this.#argsAfter = this.program.argsAfter?.get(ending.code ?? -1) ?? this.#argsAfter;
+      this.#down = describe(ending);
+      this.#options.changed();
       await this.#pause(waitMs);
       this.#restarts += 1;
     }
@@ -113,6 +125,8 @@ export class Keeper {
     this.#pid = child.pid;
     if (this.#reloadWhenReady) child.signal('SIGHUP');
     this.#reloadWhenReady = false;
+    this.#argsAfter = [];
+    this.#down = undefined;
     this.#options.changed();
   }
 
@@ -156,4 +170,9 @@ export class Keeper {
       };
     });
   }
+}
+
+function describe({ code, signal, problem }: Ending): string {
+  const how = code === null ? `ended by ${signal ?? 'the system'}` : `exit code ${code}`;
+  return problem === undefined ? how : `${how}: ${problem}`;
 }

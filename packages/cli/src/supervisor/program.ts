@@ -9,4 +9,6 @@ export interface Program {
   readonly sockets: readonly string[];
   /** ms from its start to the ready notice; absent: as long as it takes, as recovery may. */
   readonly readyMs?: number;
+  /** Exit code → what the next start is told in addition, until one became ready. */
+  readonly argsAfter?: ReadonlyMap<number, readonly string[]>;
 }

@@ -185,7 +185,24 @@ export class Supervisor implements Running {
     for (const { program, pid } of this.#keepers) {
       if (pid !== undefined) pids.set(program.name, program.name === 'writer' ? pid : [pid]);
     }
-    return this.#readyFile.write(process.pid, { listening: this.ready, pids: Object.fromEntries(pids) });
+    return this.#readyFile.write(process.pid, {
+      listening: this.ready,
+      pids: Object.fromEntries(pids),
+      down: Object.fromEntries(
+        this.#keepers.flatMap(({ program, down }) => (down === undefined ? [] : [[program.name, down]])),
+      ),
+    });
+  }
+
+  /** How each program is, and what the writer says of its disk. */
+  async health(): Promise<readonly object[]> {
+    return Promise.all(
+      this.#keepers.map(async ({ program, pid = null, restarts, down = null, child }, at) => {
+        // The first is the writer.
+        const health = at === 0 ? await child?.ask('health').catch(() => null) : null;
+        return { program: program.name, pid, restarts, down, health: health ?? null };
+      }),
+    );
   }
 
   async who(): Promise<{ readonly rows: readonly ControlRow[]; readonly silent: readonly string[] }> {

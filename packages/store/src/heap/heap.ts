@@ -219,10 +219,15 @@ export class Heap {
   /**
    * Plans the place of a batch: in the newest segment, or in a new one when that has reached its size, ended in an error
    * or was not left by a clean stop. One batch at a time. Nothing is written.
-   * @throws {StoreError} readOnly, after two device errors in a row
+   * @throws {StoreError} readOnly, after two device errors in a row, unless it is a probe
    */
-  begin(highWater: HighWater): BatchBuilder {
-    return this.#writing().begin(highWater);
+  begin(highWater: HighWater, probing: boolean = false): BatchBuilder {
+    return this.#writing().begin(highWater, probing);
+  }
+
+  /** False after two device errors in a row, until a probe gets through; and of a heap that was opened for reading. */
+  get takesWrites(): boolean {
+    return this.#writer?.takesWrites === true;
   }
 
   /**

@@ -4,7 +4,7 @@
  * becomes current when it is whole; a crash before leaves the old one, or none, as it was.
  */
 import { Catalog } from '../catalog/catalog.ts';
-import { generationPath, nextGeneration, setCurrentGeneration } from '../catalog/generations.ts';
+import { currentGeneration, generationPath, nextGeneration, setCurrentGeneration } from '../catalog/generations.ts';
 import type { Kv } from '../catalog/kv.ts';
 import { View, WriteSet } from '../catalog/write-set.ts';
 import { StoreError } from '../errors.ts';
@@ -50,38 +50,60 @@ export function rebuild(directory: string, options: RebuildOptions = {}): Promis
 }
 
 async function rebuildCatalog(directory: string, options: RebuildOptions): Promise<RebuildReport> {
-  const ports = options.ports ?? machinePorts;
-  const lock = takeLock(ports, directory);
-  const damage: Damage[] = [];
+  const lock = takeLock(options.ports ?? machinePorts, directory);
   try {
-    const onDamage = (found: Damage): void => {
-      damage.push(found);
-    };
-    const heap = await Heap.openForWriting(heapPorts(ports), directory, { ...heapOptions(options), onDamage });
-    try {
-      const catalogs = catalogDirectory(directory);
-      const generation = await nextGeneration(ports.fs, catalogs);
-      const kv = ports.openKv(generationPath(catalogs, generation), false);
-      try {
-        await initializeCatalog(kv, heap);
-        const replayer = new Rebuilder(heap, kv, options.onProgress);
-        const records = await replayer.run(onDamage);
-        if (damage.length > 0) await replayer.loseHistory(ports.clock.now());
-        await sealCatalog(kv);
-        const totals = new Catalog(new View(kv)).state()?.totals;
-        await kv.close();
-        await setCurrentGeneration(ports.fs, catalogs, generation);
-        return { generation, records, messages: totals?.messages ?? 0, entries: totals?.entries ?? 0, damage };
-      } catch (error) {
-        await kv.close();
-        throw error;
-      }
-    } finally {
-      await heap.close();
-    }
+    return await rebuildLocked(directory, options);
   } finally {
     lock.release();
   }
+}
+
+/**
+ * `rebuild`, for who holds the lock. A generation that was begun in vain is removed again.
+ * @throws {StoreError} newerFormat, ioError, diskFull; corrupt where it is to pass over no damage
+ */
+export async function rebuildLocked(
+  directory: string,
+  options: RebuildOptions & { readonly onlyWhole?: boolean },
+): Promise<RebuildReport> {
+  const ports = options.ports ?? machinePorts;
+  const damage: Damage[] = [];
+  const onDamage = (found: Damage): void => {
+    damage.push(found);
+  };
+  const heap = await Heap.openForWriting(heapPorts(ports), directory, { ...heapOptions(options), onDamage });
+  try {
+    const catalogs = catalogDirectory(directory);
+    const generation = await nextGeneration(ports.fs, catalogs);
+    const path = generationPath(catalogs, generation);
+    const kv = ports.openKv(path, false);
+    try {
+      await initializeCatalog(kv, heap);
+      const replayer = new Rebuilder(heap, kv, options.onProgress);
+      const records = await replayer.run(onDamage);
+      if (damage.length > 0 && options.onlyWhole === true) throw damaged(damage.length);
+      if (damage.length > 0) await replayer.loseHistory(ports.clock.now());
+      await sealCatalog(kv);
+      const totals = new Catalog(new View(kv)).state()?.totals;
+      await kv.close();
+      await setCurrentGeneration(ports.fs, catalogs, generation);
+      return { generation, records, messages: totals?.messages ?? 0, entries: totals?.entries ?? 0, damage };
+    } catch (error) {
+      await kv.close();
+      // Where it became current all the same, it stays: the next writer finds it whole.
+      if ((await currentGeneration(ports.fs, catalogs).catch(() => generation)) !== generation) {
+        await ports.removeKv?.(path).catch(() => undefined);
+      }
+      throw error;
+    }
+  } finally {
+    await heap.close();
+  }
+}
+
+function damaged(places: number): StoreError {
+  const text = `${places} bad places in the heap: the catalog is not made again without them by itself`;
+  return new StoreError('corrupt', `${text}; \`mstore fsck\` names them, \`mstore rebuild\` passes them over`);
 }
 
 class Rebuilder {
