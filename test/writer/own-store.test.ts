@@ -71,10 +71,9 @@ for (const operation of ['write', 'datasync'] as const) {
     machine.passMs(limits.probeMs);
     await store.look();
     await deliver('five');
-    assert.deepEqual(
-      told.map((notice) => notice.kind === 'device' && notice.takesChanges),
-      [false, false, true],
-    );
+    const lines = told.map((notice) => (notice.kind === 'device' ? notice.takesChanges : notice.kind));
+    assert.deepEqual(lines, ['deviceErrors', false, 'deviceErrors', true]);
+    assert.match(JSON.stringify(told), /input\/output error/);
     await store.close();
     const next = await Store.open(simDirectory, options);
     assert.equal(next.catalog().state()?.totals.entries, 2);

@@ -18,9 +18,12 @@ export function logNotice(log: Log, notice: StoreNotice): void {
       if (notice.state === 'whole') log.info('the reserve is whole', { bytes: notice.bytes });
       else log.warn('the reserve is given away to make space', { bytes: notice.bytes });
       return;
+    case 'deviceErrors':
+      log.error('the device failed: a write or sync of the heap', { errors: notice.count, why: notice.why });
+      return;
     case 'device':
       if (notice.takesChanges) log.warn('the device works again: changes are taken', { why: notice.why });
-      else log.error('the device fails: changes are refused, reading goes on', { why: notice.why });
+      else log.error('the device keeps failing: changes are refused, reading goes on', { why: notice.why });
   }
 }
 
@@ -44,6 +47,7 @@ export function measureHealth(metrics: Metrics, health: () => StoreHealth): void
     (now) => now.freeBytes ?? 0,
   );
   gauge('mstore_reserve_bytes', 'Octets of the reserve file', (now) => now.reserveBytes);
+  gauge('mstore_device_errors', 'Writes and syncs of the heap that failed in this process', (now) => now.deviceErrors);
   gauge('mstore_takes_changes', '0 while changes are refused after device errors', (now) => Number(now.takesChanges));
   gauge(
     'mstore_catalog_write_seconds',

@@ -225,6 +225,11 @@ export class Heap {
     return this.#writing().begin(highWater, probing);
   }
 
+  /** How often writes and syncs failed since it was opened, a full disk apart; and how the last one did. */
+  get deviceErrors(): { readonly count: number; readonly last: string } {
+    return { count: this.#writer?.deviceErrors ?? 0, last: this.#writer?.lastDeviceError ?? '' };
+  }
+
   /** False after two device errors in a row, until a probe gets through; and of a heap that was opened for reading. */
   get takesWrites(): boolean {
     return this.#writer?.takesWrites === true;

@@ -25,7 +25,7 @@
  * After two errors in a row nothing is written but what its caller asks for as a probe. A probe goes into a new segment, which stands
  * on its own syncs alone: once it is durable, so is the header before it, and everything said above holds again.
  */
-import { invariant, StoreError } from '../errors.ts';
+import { errorText, invariant, isStoreError, StoreError } from '../errors.ts';
 import type { Clock } from '../sys/clock.ts';
 import type { FileHandle } from '../sys/fs.ts';
 import { brandNumber, type Lsn } from '../types.ts';
@@ -104,6 +104,9 @@ export class SegmentWriter {
   #epoch: number;
   /** Device errors since the last success. */
   #failures = 0;
+  /** Device errors in all, and the last one. */
+  deviceErrors = 0;
+  lastDeviceError = '';
   #open: OpenBatch | undefined;
   /** Free whenever no batch is open: a write that has returned no longer needs its buffers. */
   readonly #arena: Buffer = newArena();
@@ -145,7 +148,10 @@ export class SegmentWriter {
   /** Plans the next batch's place; nothing is written. @throws {StoreError} readOnly, unless it is to find out */
   begin(highWater: HighWater, probing: boolean): BatchBuilder {
     if (!this.takesWrites && !probing)
-      throw new StoreError('readOnly', 'the heap failed twice in a row and takes no changes now');
+      throw new StoreError(
+        'readOnly',
+        `the heap takes no changes now, after two errors in a row: ${this.lastDeviceError}`,
+      );
     invariant(this.#open === undefined, 'one batch at a time');
     const plan = this.#plan(highWater);
     const { endLsn, salt, epoch, number: segment } = plan.segment;
@@ -177,8 +183,11 @@ export class SegmentWriter {
       this.#failures = 0;
       return appended;
     } catch (error) {
-      const full = error instanceof StoreError && error.code === 'diskFull';
-      if (!full) this.#failures++;
+      if (!isStoreError(error, 'diskFull')) {
+        this.#failures++;
+        this.deviceErrors++;
+        this.lastDeviceError = errorText(error);
+      }
       throw error;
     } finally {
       this.#committing = false;

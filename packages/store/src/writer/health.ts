@@ -10,7 +10,7 @@
  * The catalog is looked at before anything is waited for, since a disk that hangs answers nothing. Time counts as it passes in
  * looks, a few seconds each at most, so that a machine that slept finds nothing hanging.
  */
-import { errorText, StoreError } from '../errors.ts';
+import { isStoreError, StoreError } from '../errors.ts';
 import type { Heap } from '../heap/heap.ts';
 import { limits } from '../limits.ts';
 import type { Clock } from '../sys/clock.ts';
@@ -33,6 +33,7 @@ export class Health {
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
   #takesChanges = true;
+  #deviceErrors = 0;
   #probeAt = 0;
   #probePauseMs = 0;
   #lookedAt = Number.NEGATIVE_INFINITY;
@@ -79,6 +80,7 @@ export class Health {
       space: room?.level ?? 'ok',
       freeBytes: room?.freeBytes,
       reserveBytes: reserve.bytes,
+      deviceErrors: heap.deviceErrors.count,
       takesChanges: heap.takesWrites,
       catalogMs: Math.round(this.#catalogMs),
     };
@@ -131,15 +133,24 @@ export class Health {
     tell({ kind: 'reserve', state: 'released', bytes });
   }
 
+  #tellErrors(): void {
+    const { count, last } = this.#ports.heap.deviceErrors;
+    if (count > this.#deviceErrors) {
+      this.#ports.tell({ kind: 'deviceErrors', count: count - this.#deviceErrors, why: last });
+    }
+    this.#deviceErrors = count;
+  }
+
   async #lookAtDevice(): Promise<void> {
     const { heap, clock, committer, tell } = this.#ports;
+    this.#tellErrors();
     if (committer.failure !== undefined) return;
     const now = clock.monotonic();
     if (this.#takesChanges && !heap.takesWrites) {
       this.#takesChanges = false;
       this.#probePauseMs = limits.probeMs;
       this.#probeAt = now + this.#probePauseMs;
-      tell({ kind: 'device', takesChanges: false, why: 'two writes or syncs of the heap failed in a row' });
+      tell({ kind: 'device', takesChanges: false, why: heap.deviceErrors.last });
     }
     if (this.#takesChanges || now < this.#probeAt) return;
     try {
@@ -147,7 +158,9 @@ export class Health {
     } catch (error) {
       this.#probePauseMs = Math.min(this.#probePauseMs * 2, limits.probeMsMax);
       this.#probeAt = clock.monotonic() + this.#probePauseMs;
-      tell({ kind: 'device', takesChanges: false, why: `still: ${errorText(error)}` });
+      // A probe that failed is told as the error it is; one that found no room is not.
+      if (isStoreError(error, 'diskFull')) tell({ kind: 'device', takesChanges: false, why: error.message });
+      this.#tellErrors();
       return;
     }
     this.#takesChanges = true;

@@ -9,7 +9,9 @@ export type StoreNotice =
   | { readonly kind: 'space'; readonly level: SpaceLevel; readonly freeBytes: number }
   /** The reserve was given to those who make space, or is whole again. */
   | { readonly kind: 'reserve'; readonly state: 'released' | 'whole'; readonly bytes: number }
-  /** Changes are refused after device errors, or taken again. */
+  /** Writes or syncs of the heap failed, `count` of them since the last such notice. */
+  | { readonly kind: 'deviceErrors'; readonly count: number; readonly why: string }
+  /** Changes are refused after two of them in a row, or taken again. */
   | { readonly kind: 'device'; readonly takesChanges: boolean; readonly why: string };
 
 /** How the writer is, now. */
@@ -18,6 +20,8 @@ export interface StoreHealth {
   /** Octets free to the store without what the reserve is short of; undefined while unknown. */
   readonly freeBytes: number | undefined;
   readonly reserveBytes: number;
+  /** Writes and syncs of the heap that failed, a full disk apart, since the writer was opened. */
+  readonly deviceErrors: number;
   /** False while changes are refused after device errors. */
   readonly takesChanges: boolean;
   /** ms for which the catalog's transaction under way has been running; 0 when none is. */
