@@ -9,7 +9,7 @@ import type { EntryPlace } from './catalog/index-chunk.ts';
 import type { Kv } from './catalog/kv.ts';
 import { stateTable } from './catalog/schema.ts';
 import { View } from './catalog/write-set.ts';
-import { invariant, StoreError } from './errors.ts';
+import { invariant, isStoreError, StoreError } from './errors.ts';
 import { Heap, type HeapCounters, isSegmentGone } from './heap/heap.ts';
 import { limits } from './limits.ts';
 import { replay } from './log/recover.ts';
@@ -140,7 +140,9 @@ export class Store extends Writer implements StoreReading {
       await replaceSuspect(directory, options);
       heap = await Heap.openForWriting(heapPorts(ports), directory, heapOptions(options));
       kv = await openCatalog(ports, directory, heap, false);
-      await recover(heap, kv);
+      await recover(heap, kv).catch(async (error: unknown) => {
+        throw isStoreError(error) ? await noteFailure(error, ports, directory) : error;
+      });
       await removeOld(ports, catalogDirectory(directory));
       return new Store(directory, { heap, kv, lock, ports, reserve }, options);
     } catch (error) {

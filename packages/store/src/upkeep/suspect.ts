@@ -6,7 +6,13 @@ import { currentGeneration, generationPath, isSuspect, markSuspect, oldGeneratio
 import { suspect } from '../catalog/kv.ts';
 import { StoreError } from '../errors.ts';
 import { limits } from '../limits.ts';
-import { catalogDirectory, machinePorts, type StoreOptions, type StorePorts } from '../writer/store-directory.ts';
+import {
+  catalogDirectory,
+  machinePorts,
+  making,
+  type StoreOptions,
+  type StorePorts,
+} from '../writer/store-directory.ts';
 import { rebuildLocked } from './rebuild.ts';
 
 /** True for a failure after which the catalog has to be made again. */
@@ -46,7 +52,8 @@ export async function replaceSuspect(directory: string, options: StoreOptions): 
   const isMarked = await isSuspect(ports.fs, catalogs, current);
   if (!isMarked && options.newCatalog !== true) return;
   options.tell?.({ kind: 'rebuilding', why: `the device failed while catalog ${current} was written` });
-  const { generation, entries } = await rebuildLocked(directory, { ...options, onlyWhole: true });
+  const rebuilding = { ...options, onlyWhole: true };
+  const { generation, entries } = await making(directory, () => rebuildLocked(directory, rebuilding));
   options.tell?.({ kind: 'rebuilt', generation, entries });
 }
 
