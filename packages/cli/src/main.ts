@@ -7,6 +7,7 @@ import { addConfig } from './config.ts';
 import { addDeliver } from './deliver.ts';
 import { addDemo } from './demo.ts';
 import { addDf } from './df.ts';
+import { addDoctor } from './doctor.ts';
 import { addDomain } from './domain.ts';
 import { addDump } from './dump.ts';
 import { exit, sayFailure } from './errors.ts';
@@ -45,6 +46,7 @@ const commands: readonly ((program: Command) => void)[] = [
   addRebuild,
   addScrub,
   addUpgrade,
+  addDoctor,
   addDump,
   addDemo,
 ];

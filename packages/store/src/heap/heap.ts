@@ -28,6 +28,7 @@ import {
   indexBelow,
   lastOf,
   lostOf,
+  lostSegments,
   nothingFound,
   type OpenReport,
   openToWrite,
@@ -236,10 +237,20 @@ export class Heap {
   /**
    * Plans the place of a batch: in the newest segment, or in a new one when that has reached its size, ended in an error
    * or was not left by a clean stop. One batch at a time. Nothing is written.
-   * @throws {StoreError} readOnly, after two device errors in a row
+   * @throws {StoreError} readOnly, after two device errors in a row, unless it is a probe
    */
-  begin(highWater: HighWater): BatchBuilder {
-    return this.#writing().begin(highWater);
+  begin(highWater: HighWater, probing: boolean = false): BatchBuilder {
+    return this.#writing().begin(highWater, probing);
+  }
+
+  /** How often writes and syncs failed since it was opened, a full disk apart; and how the last one did. */
+  get deviceErrors(): { readonly count: number; readonly last: string } {
+    return { count: this.#writer?.deviceErrors ?? 0, last: this.#writer?.lastDeviceError ?? '' };
+  }
+
+  /** False after two device errors in a row, until a probe gets through; and of a heap that was opened for reading. */
+  get takesWrites(): boolean {
+    return this.#writer?.takesWrites === true;
   }
 
   /**
@@ -297,11 +308,7 @@ export class Heap {
 
   /** Listed segments that cannot be read, with the LSN at which the log ended in each; without retired ones. */
   lostSegments(): LostSegment[] {
-    const lost = [...this.#lost].filter(([number]) => !this.#retired.has(number));
-    return lost.map(([segment, kind]) => {
-      const damage = { kind, segment, offset: 0, lsn: brandNumber<Lsn>(0), bytes: 0 };
-      return { damage, endLsn: this.#listed.get(segment) ?? damage.lsn };
-    });
+    return lostSegments(this.#lost, this.#retired, this.#listed);
   }
 
   /** Of a reading heap: believes what was appended since. */

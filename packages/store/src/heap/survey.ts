@@ -23,6 +23,7 @@ export interface SurveyedSegment {
 
 export interface SurveyedHeader {
   readonly number: number;
+  readonly format: number;
   readonly storeId: Buffer;
   readonly salt: number;
   readonly baseLsn: Lsn;
@@ -85,7 +86,17 @@ export class SegmentSurvey {
       if (payload !== undefined) {
         const { type, codec, decodedBytes, payloadBytes: storedBytes } = head;
         const location = { lsn: lsnAt(header.baseLsn, at), bytes: head.recordBytes };
-        yield { type, codec, location, fields, payload, storedBytes, decodedBytes, segment: segment.number };
+        yield {
+          type,
+          format: header.format,
+          codec,
+          location,
+          fields,
+          payload,
+          storedBytes,
+          decodedBytes,
+          segment: segment.number,
+        };
       }
       at += head.recordBytes;
     }
@@ -99,8 +110,8 @@ export class SegmentSurvey {
 function headerIn(octets: Buffer): SurveyedHeader | undefined {
   try {
     const header: FixedHeader = decodeSegmentHeader(octets);
-    const { number, storeId, salt, baseLsn, headerBytes } = header;
-    return { number, storeId, salt, baseLsn, headerBytes };
+    const { number, format, storeId, salt, baseLsn, headerBytes } = header;
+    return { number, format, storeId, salt, baseLsn, headerBytes };
   } catch (error) {
     if (error instanceof DecodeError || isStoreError(error, 'newerFormat')) return undefined;
     throw error;

@@ -5,7 +5,7 @@
  * A failed call's error names the path, which Node leaves out where a descriptor is used.
  */
 import fs from 'node:fs';
-import { mkdir, readdir, rename, statfs, unlink } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, statfs, unlink } from 'node:fs/promises';
 import type { FileHandle, FileSystem, OpenMode } from './fs.ts';
 
 /** Buffers in one writev. The kernel takes 1024; beyond that libuv splits by itself, and would misplace what follows a
@@ -212,6 +212,10 @@ export const patientFs: FileSystem = {
     return new NodeFile(await openDescriptor(path, flags[mode]), path, true);
   },
 };
+/** Removes a directory with all that is in it. Who has its files open, or mapped, goes on reading them. */
+export async function removeDirectory(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true });
+}
 
 /** Octets of the file system that holds a directory: in all, and free to this process. */
 export async function diskSpace(

@@ -53,24 +53,9 @@ export function rebuild(directory: string, options: RebuildOptions = {}): Promis
 }
 
 async function rebuildCatalog(directory: string, options: RebuildOptions): Promise<RebuildReport> {
-  const ports = options.ports ?? machinePorts;
-  const lock = takeLock(ports, directory);
-  const damage: Damage[] = [];
+  const lock = takeLock(options.ports ?? machinePorts, directory);
   try {
-    const onDamage = (found: Damage): void => {
-      damage.push(found);
-    };
-    const heap = await Heap.openForWriting(heapPorts(ports), directory, { ...heapOptions(options), onDamage });
-    try {
-      await refuseOlder(ports, directory, heap);
-      const made = await makeCatalog(ports, directory, heap, { damage, mayLose: true, onProgress: options.onProgress });
-      invariant(made !== undefined, 'a catalog is made in spite of damage');
-      await setCurrentGeneration(ports.fs, catalogDirectory(directory), made.generation);
-      const { generation, records, state } = made;
-      return { generation, records, messages: state.totals.messages, entries: state.totals.entries, damage };
-    } finally {
-      await heap.close();
-    }
+    return await rebuildLocked(directory, options);
   } finally {
     lock.release();
   }
@@ -93,7 +78,7 @@ export interface MadeCatalog {
 
 /**
  * Makes a generation from the log of a heap opened for writing; durable on return, and not yet current. Undefined when there is
- * damage, and may not be. @throws {StoreError} corrupt, ioError, diskFull
+ * damage, and may not be. One that was begun in vain is removed again. @throws {StoreError} corrupt, ioError, diskFull
  */
 export async function makeCatalog(
   ports: StorePorts,
@@ -103,7 +88,9 @@ export async function makeCatalog(
 ): Promise<MadeCatalog | undefined> {
   const catalogs = catalogDirectory(directory);
   const generation = await nextGeneration(ports.fs, catalogs);
-  const kv = ports.openKv(generationPath(catalogs, generation), false);
+  const path = generationPath(catalogs, generation);
+  const kv = ports.openKv(path, false);
+  let made: MadeCatalog | undefined;
   try {
     await initializeCatalog(kv, heap);
     const replayer = new Rebuilder(heap, kv, onProgress);
@@ -113,10 +100,44 @@ export async function makeCatalog(
     await sealCatalog(kv);
     const state = new Catalog(new View(kv)).state();
     invariant(state !== undefined, 'a catalog has a state row');
-    return { generation, records, state };
+    made = { generation, records, state };
+    return made;
   } finally {
     await kv.close();
+    if (made === undefined) await ports.removeKv?.(path).catch(() => undefined);
   }
+}
+
+/**
+ * `rebuild`, for who holds the lock.
+ * @throws {StoreError} newerFormat, olderFormat, ioError, diskFull; corrupt where it is to pass over no damage
+ */
+export async function rebuildLocked(
+  directory: string,
+  options: RebuildOptions & { readonly onlyWhole?: boolean },
+): Promise<RebuildReport> {
+  const ports = options.ports ?? machinePorts;
+  const damage: Damage[] = [];
+  const onDamage = (found: Damage): void => {
+    damage.push(found);
+  };
+  const heap = await Heap.openForWriting(heapPorts(ports), directory, { ...heapOptions(options), onDamage });
+  try {
+    await refuseOlder(ports, directory, heap);
+    const making = { damage, mayLose: options.onlyWhole !== true, onProgress: options.onProgress };
+    const made = await makeCatalog(ports, directory, heap, making);
+    if (made === undefined) throw damaged(damage.length);
+    await setCurrentGeneration(ports.fs, catalogDirectory(directory), made.generation);
+    const { generation, records, state } = made;
+    return { generation, records, messages: state.totals.messages, entries: state.totals.entries, damage };
+  } finally {
+    await heap.close();
+  }
+}
+
+function damaged(places: number): StoreError {
+  const text = `${places} bad places in the heap: the catalog is not made again without them by itself`;
+  return new StoreError('corrupt', `${text}; \`mstore fsck\` names them, \`mstore rebuild\` passes them over`);
 }
 
 class Rebuilder {

@@ -295,7 +295,8 @@ export class Writer implements MailWriter {
   }
 
   async purge(mailbox: MailboxId, uids: UidSet): Promise<number> {
-    const { purged, more } = await this.#submit('catalog', (turn) => decidePurge(turn, mailbox, uids));
+    const decide = (turn: Turn) => decidePurge(turn, mailbox, uids);
+    const { purged, more } = await this.#committer.submit({ answerAfter: 'catalog', givesSpace: true, decide });
     return more ? purged + (await this.purge(mailbox, uids)) : purged;
   }
 
