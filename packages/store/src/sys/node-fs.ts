@@ -96,11 +96,13 @@ class NodeFile implements FileHandle {
   }
 
   async read(buffer: Buffer, offset: number, length: number, position: number): Promise<number> {
-    if (length <= hereBytes && reads.isQuick) return this.#readHere(buffer, offset, length, position);
-    return this.#readElsewhere(buffer, offset, length, position);
+    return (
+      this.readNow(buffer, offset, length, position) ?? (await this.#readElsewhere(buffer, offset, length, position))
+    );
   }
 
-  #readHere(buffer: Buffer, offset: number, length: number, position: number): number {
+  readNow(buffer: Buffer, offset: number, length: number, position: number): number | undefined {
+    if (length > hereBytes || !reads.isQuick) return undefined;
     return this.#named(() => reads.timed(() => fs.readSync(this.#fd, buffer, offset, length, position)));
   }
 
