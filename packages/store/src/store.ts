@@ -14,6 +14,7 @@ import { Heap, type HeapCounters, isSegmentGone } from './heap/heap.ts';
 import { limits } from './limits.ts';
 import { replay } from './log/recover.ts';
 import { openMessage, type StoredMessage } from './mail/assemble.ts';
+import { type Margins, messageAtHand } from './mail/at-hand.ts';
 import type { Clock } from './sys/clock.ts';
 import type { FileLock } from './sys/file-lock.ts';
 import { noteFailure, removeOld, replaceSuspect } from './upkeep/suspect.ts';
@@ -49,6 +50,11 @@ export interface StoreReading {
   catchUp(): Promise<void>;
   /** The message behind an entry. @throws {StoreError} corrupt */
   open(entry: EntryPlace): Promise<StoredMessage>;
+  /**
+   * The whole message behind an entry, in a buffer of the caller's with the free octets that `room` asks for: when it is small and all
+   * of it is at hand. Otherwise undefined, whatever the reason, which `open` says.
+   */
+  atHand(entry: EntryPlace, room: Margins): Buffer | undefined;
   readonly heap: Heap;
   /** Octets read from the heap so far, among others: metadata reads must not move it. */
   readonly heapCounters: HeapCounters;
@@ -164,6 +170,10 @@ export class Store extends Writer implements StoreReading {
     return openMessage(this.heap, this.catalog(), entry);
   }
 
+  atHand(entry: EntryPlace, room: Margins): Buffer | undefined {
+    return messageAtHand(this.heap, this.catalog(), entry, room);
+  }
+
   get heapCounters(): HeapCounters {
     return this.heap.counters;
   }
@@ -241,6 +251,8 @@ export class StoreReader implements StoreReading {
   readonly heap: Heap;
   readonly #catalog: CatalogReader;
   readonly #clock: Clock;
+  /** Reads the snapshot that is there. */
+  readonly #lastCatalog: Catalog;
   /** Where octets of the log end that nobody will apply. */
   #voidLsn: number | undefined;
 
@@ -248,6 +260,7 @@ export class StoreReader implements StoreReading {
     this.heap = heap;
     this.#catalog = catalog;
     this.#clock = clock;
+    this.#lastCatalog = new Catalog(new View(kv));
   }
 
   /** @throws {StoreError} noStore, newerFormat, corrupt, catalogMissing, ioError */
@@ -297,6 +310,11 @@ export class StoreReader implements StoreReading {
       await this.heap.refresh();
       return openMessage(this.heap, this.catalog(), entry);
     }
+  }
+
+  /** From the snapshot that was taken last: what a listed entry names was there then, and its octets never change. */
+  atHand(entry: EntryPlace, room: Margins): Buffer | undefined {
+    return messageAtHand(this.heap, this.#lastCatalog, entry, room);
   }
 
   get heapCounters(): HeapCounters {

@@ -9,7 +9,7 @@ import { dirname } from 'node:path';
 import { errnoOf, invariant, isStoreError, StoreError } from '../errors.ts';
 import type { Clock } from '../sys/clock.ts';
 import type { FileHandle, FileSystem } from '../sys/fs.ts';
-import { brandNumber, type Lsn } from '../types.ts';
+import { brandNumber, type Location, type Lsn } from '../types.ts';
 import type { BatchBuilder } from './batch.ts';
 import { type Segment, stateOf } from './chain.ts';
 import { asStoreError, closeQuietly, type HeapCounters, SegmentFiles } from './files.ts';
@@ -37,6 +37,7 @@ import {
   recover,
   refuseExisting,
 } from './open.ts';
+import { RecordPeek } from './peek.ts';
 import { decodeStored, readStored, segmentGone } from './reader.ts';
 import { type ScanOptions, scan } from './scanner.ts';
 import { type Appended, SegmentWriter } from './writer.ts';
@@ -85,6 +86,7 @@ export class Heap {
   readonly report: OpenReport;
   readonly #files: SegmentFiles;
   readonly #onDamage: OnDamage | undefined;
+  readonly #peek: RecordPeek;
   #writer: SegmentWriter | undefined;
   /** Believed segments, rising; never empty. */
   #segments: Segment[];
@@ -100,6 +102,7 @@ export class Heap {
   private constructor(files: SegmentFiles, beginning: Beginning, onDamage: OnDamage | undefined) {
     const { report } = beginning;
     this.#files = files;
+    this.#peek = new RecordPeek(files);
     this.#onDamage = onDamage;
     this.#segments = [...beginning.segments];
     const { number, endLsn } = lastOf(this.#segments);
@@ -293,6 +296,11 @@ export class Heap {
     }
     if (!gone) throw failure;
     throw segmentGone(lsn, failure);
+  }
+
+  /** The records at these places, if all can be had at once (peek.ts); valid until the next call. `read` says why not. */
+  peek(places: readonly Location[]): readonly HeapRecord[] | undefined {
+    return this.#peek.records(places, ({ lsn }) => this.#candidate(lsn));
   }
 
   /** One past the newest segment's last octet as it is now, durable or not. */
