@@ -34,6 +34,7 @@ import {
   sealCatalog,
   takeLock,
 } from './writer/store-directory.ts';
+import type { Turn } from './writer/turn.ts';
 import { Writer } from './writer/writer.ts';
 
 /** What can be read of a store, by its writer or beside it. */
@@ -122,7 +123,7 @@ export class Store extends Writer implements StoreReading {
     try {
       heap = await Heap.openForWriting(heapPorts(ports), directory, heapOptions(options));
       kv = await openCatalog(ports, directory, heap, false);
-      await recover(heap, kv);
+      await recover(heap, kv, options.despite !== undefined);
       return new Store(directory, { heap, kv, lock, ports }, options);
     } catch (error) {
       await kv?.close();
@@ -150,6 +151,11 @@ export class Store extends Writer implements StoreReading {
   /** Resolves when everything asked so far is durable and in the catalog. */
   settle(): Promise<void> {
     return this.#committer.settle();
+  }
+
+  /** Decides in the order of all intents; for upkeep. Readers see what was decided on return. */
+  decide<Answer>(decide: (turn: Turn) => Answer): Promise<Answer> {
+    return this.#committer.submit({ answerAfter: 'catalog', decide });
   }
 
   /** Resolves when the store can take nothing any more, with the reason: it is to be opened again, which recovers. */
@@ -279,10 +285,11 @@ export class StoreReader implements StoreReading {
 }
 
 /** Applies what is durable in the log and not yet in the catalog. */
-async function recover(heap: Heap, kv: Kv): Promise<void> {
+async function recover(heap: Heap, kv: Kv, despiteLoss: boolean): Promise<void> {
   const state = new View(kv).read(stateTable);
   invariant(state !== undefined, 'a catalog has a state row');
   if (state.appliedLsn > heap.durableLsn) {
+    if (despiteLoss) return;
     throw new StoreError(
       'lostLog',
       `the catalog knows the log up to ${state.appliedLsn}, the heap ends at ${heap.durableLsn}: heap octets were lost`,

@@ -47,7 +47,6 @@ export type * from './location.ts';
 export type { OpenReport } from './open.ts';
 export { isSegmentGone } from './reader.ts';
 export type { ScanOptions } from './scanner.ts';
-export { SegmentSurvey, type SurveyedSegment } from './survey.ts';
 
 export interface HeapPorts {
   readonly fs: FileSystem;
@@ -59,6 +58,8 @@ export interface HeapPorts {
 export interface OpenOptions {
   /** Told of damage in the newest segment, behind which the log is believed all the same. Without it, it is thrown. */
   readonly onDamage?: OnDamage;
+  /** When writing: no segment's number and no LSN up to these is given again, though nothing on disk shows that they were. */
+  readonly beyond?: { readonly segment: number; readonly lsn: number };
 }
 
 /** `segmentBytes`: octets after which a segment takes no further batch. */
@@ -166,8 +167,8 @@ export class Heap {
         newest,
         file: goesOn ? file : undefined,
         lastBatch: tail.lastCommit?.number ?? newest.lastBatch,
-        lastNumber: chain.lastNumber,
-        attemptedLsn: chain.attemptedLsn,
+        lastNumber: Math.max(chain.lastNumber, options.beyond?.segment ?? 0),
+        attemptedLsn: Math.max(chain.attemptedLsn, options.beyond?.lsn ?? 0),
         listed: () => heap.#stillListed(),
       });
       return heap;

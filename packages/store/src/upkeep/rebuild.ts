@@ -35,6 +35,10 @@ export interface RebuildReport {
 }
 
 export interface RebuildOptions extends StoreOptions {
+  /** Segments that are listed and cannot be read are listed no more. */
+  readonly retireLost?: boolean;
+  /** Acknowledged history may be missing, whether damage is met or not. */
+  readonly historyLost?: boolean;
   /** Told of octets of log read so far, of so many. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -66,7 +70,8 @@ async function rebuildCatalog(directory: string, options: RebuildOptions): Promi
         await initializeCatalog(kv, heap);
         const replayer = new Rebuilder(heap, kv, options.onProgress);
         const records = await replayer.run(onDamage);
-        if (damage.length > 0) await replayer.loseHistory(ports.clock.now());
+        if (options.retireLost === true) for (const lost of heap.lostSegments()) heap.retire(lost.damage.segment);
+        if (damage.length > 0 || options.historyLost === true) await replayer.loseHistory(ports.clock.now());
         await sealCatalog(kv);
         const totals = new Catalog(new View(kv)).state()?.totals;
         await kv.close();
