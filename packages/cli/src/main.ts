@@ -21,6 +21,7 @@ import { addRebuild } from './rebuild.ts';
 import { addScrub } from './scrub.ts';
 import { addServe } from './serve.ts';
 import { addStats } from './stats.ts';
+import { addUpgrade } from './upgrade.ts';
 import { addPasswd, addUser } from './user.ts';
 import { addWho } from './who.ts';
 
@@ -43,6 +44,7 @@ const commands: readonly ((program: Command) => void)[] = [
   addFsck,
   addRebuild,
   addScrub,
+  addUpgrade,
   addDump,
   addDemo,
 ];

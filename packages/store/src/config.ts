@@ -94,6 +94,8 @@ export interface Config {
     /** Passwords may cross networks in the clear. */
     readonly plaintextAnywhere: boolean;
     readonly nul: 'as-is' | 'replace';
+    /** Processes; 0: as many as fit the machine. */
+    readonly workers: number;
   };
   readonly limits: { readonly messageBytes: number };
   readonly heap: { readonly segmentBytes: number };
@@ -144,6 +146,7 @@ const schema: z.ZodType<Config> = z.strictObject({
       loginDelay: whole(0, 86_400, 'seconds', 0),
       plaintextAnywhere: yes(false),
       nul: oneOf(['as-is', 'replace'], 'as-is'),
+      workers: whole(0, 64, 'processes', 0),
     })
     .prefault({}),
 });
@@ -206,6 +209,7 @@ export const configTemplate = `# mstore's configuration. Keys that are not set h
 # loginDelay = 0            # seconds between two logins of a user
 # plaintextAnywhere = false # true: listens beyond loopback without TLS, so that passwords cross the network in the clear
 # nul = "as-is"             # NUL in mail is sent as it is, or "replace"d by octet 0x80 for clients that stop there
+# workers = 0               # processes that share the work; 0: one for each processor, four at most
 `;
 
 export function configPath(directory: string): string {

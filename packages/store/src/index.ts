@@ -42,6 +42,13 @@ export type { Concerned, Finding, FindingPlace, FindingState } from './upkeep/fi
 export { type RebuildOptions, type RebuildReport, rebuild } from './upkeep/rebuild.ts';
 export { type ScrubPass, type ScrubState, scrub, scrubState } from './upkeep/scrub.ts';
 export {
+  type UndoReport,
+  type UpgradeOptions,
+  type UpgradeReport,
+  undoUpgrade,
+  upgrade,
+} from './upkeep/upgrade.ts';
+export {
   type OwnStore,
   openAsWriter,
   readFrom,

@@ -13,7 +13,7 @@ import { brandNumber, type Lsn } from '../types.ts';
 import type { BatchBuilder } from './batch.ts';
 import { type Segment, stateOf } from './chain.ts';
 import { asStoreError, closeQuietly, type HeapCounters, SegmentFiles } from './files.ts';
-import type { ListedSegment } from './format.ts';
+import { heapFormat, type ListedSegment } from './format.ts';
 import type {
   Commit,
   DamageKind,
@@ -42,7 +42,7 @@ import { type Appended, SegmentWriter } from './writer.ts';
 
 export type { BatchBuilder } from './batch.ts';
 export type { HeapCounters } from './files.ts';
-export { commitBytes } from './format.ts';
+export { commitBytes, heapFormat } from './format.ts';
 export type * from './location.ts';
 export type { OpenReport } from './open.ts';
 export { isSegmentGone } from './reader.ts';
@@ -158,7 +158,9 @@ export class Heap {
       file = await openToWrite(files, newest.number);
       const report = { ...state.report, rewrittenBytes: await recover(files, file, state) };
       const heap = new Heap(files, { segments, listed: chain.listed, lastCommit, report }, options.onDamage);
-      const goesOn = tail.lastCommit?.cleanStop === true && report.voidBytes === 0 && !tail.damaged;
+      const isLeftWell = tail.lastCommit?.cleanStop === true && report.voidBytes === 0 && !tail.damaged;
+      // What an earlier format does not know is not appended to one of its segments.
+      const goesOn = isLeftWell && newest.format === heapFormat;
       if (!goesOn) await closeQuietly(file);
       heap.#writer = new SegmentWriter(ports, files, {
         storeId: newest.storeId,
@@ -196,6 +198,11 @@ export class Heap {
 
   get epoch(): number {
     return this.#newest.epoch;
+  }
+
+  /** The newest segment's format version; the next one's is `heapFormat`. */
+  get format(): number {
+    return this.#newest.format;
   }
 
   get counters(): HeapCounters {

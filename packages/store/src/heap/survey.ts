@@ -40,6 +40,7 @@ export interface SurveyedSegment {
 export interface SurveyedHeader {
   readonly number: number;
   readonly storeId: Buffer;
+  readonly format: number;
   readonly salt: number;
   readonly baseLsn: Lsn;
   readonly headerBytes: number;
@@ -101,7 +102,17 @@ export class SegmentSurvey {
       if (payload !== undefined) {
         const { type, codec, decodedBytes, payloadBytes: storedBytes } = head;
         const location = { lsn: lsnAt(header.baseLsn, at), bytes: head.recordBytes };
-        yield { type, codec, location, fields, payload, storedBytes, decodedBytes, segment: segment.number };
+        yield {
+          type,
+          codec,
+          format: header.format,
+          location,
+          fields,
+          payload,
+          storedBytes,
+          decodedBytes,
+          segment: segment.number,
+        };
       }
       at += head.recordBytes;
     }
@@ -159,8 +170,8 @@ export function sameSegment({ header: a }: SurveyedSegment, { header: b }: Surve
 function headerIn(octets: Buffer): SurveyedHeader | undefined {
   try {
     const header: FixedHeader = decodeSegmentHeader(octets);
-    const { number, storeId, salt, baseLsn, headerBytes } = header;
-    return { number, storeId, salt, baseLsn, headerBytes };
+    const { number, storeId, format, salt, baseLsn, headerBytes } = header;
+    return { number, storeId, format, salt, baseLsn, headerBytes };
   } catch (error) {
     if (error instanceof DecodeError || isStoreError(error, 'newerFormat')) return undefined;
     throw error;

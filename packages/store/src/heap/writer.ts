@@ -33,6 +33,7 @@ import {
   alignUp,
   baseLsnUnit,
   encodeSegmentHeader,
+  heapFormat,
   type ListedSegment,
   lsnAt,
   type SegmentHeader,
@@ -212,7 +213,7 @@ export class SegmentWriter {
     const headerBytes = segmentHeaderBytes(live.length);
     const numbers = live.map(({ number }) => number);
     const endLsn = lsnAt(baseLsn, headerBytes);
-    const segment = segmentFrom({ ...header, headerBytes }, headerBytes, endLsn, numbers);
+    const segment = segmentFrom({ ...header, format: heapFormat, headerBytes }, headerBytes, endLsn, numbers);
     return { segment, header: encodeSegmentHeader(header, live) };
   }
 

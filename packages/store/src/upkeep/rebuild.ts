@@ -6,8 +6,9 @@
 import { Catalog } from '../catalog/catalog.ts';
 import { generationPath, nextGeneration, setCurrentGeneration } from '../catalog/generations.ts';
 import type { Kv } from '../catalog/kv.ts';
+import type { StateRow } from '../catalog/rows.ts';
 import { View, WriteSet } from '../catalog/write-set.ts';
-import { StoreError } from '../errors.ts';
+import { invariant, StoreError } from '../errors.ts';
 import { commitBytes, type Damage, Heap, type ScannedRecord } from '../heap/heap.ts';
 import { Applier } from '../log/apply.ts';
 import { decodeRecord, encodeEvent, recordType } from '../log/records.ts';
@@ -20,7 +21,9 @@ import {
   initializeCatalog,
   machinePorts,
   making,
+  refuseOlder,
   type StoreOptions,
+  type StorePorts,
   sealCatalog,
   takeLock,
 } from '../writer/store-directory.ts';
@@ -48,7 +51,7 @@ const rowsPerWrite = 20_000;
 /** A lost log cannot have given more sequences than this in a second. */
 const sequencesPerSecond = 2 ** 20;
 
-/** @throws {StoreError} locked, noStore, newerFormat, ioError, diskFull */
+/** @throws {StoreError} locked, noStore, olderFormat, newerFormat, ioError, diskFull */
 export function rebuild(directory: string, options: RebuildOptions = {}): Promise<RebuildReport> {
   return making(directory, () => rebuildCatalog(directory, options));
 }
@@ -63,29 +66,71 @@ async function rebuildCatalog(directory: string, options: RebuildOptions): Promi
     };
     const heap = await Heap.openForWriting(heapPorts(ports), directory, { ...heapOptions(options), onDamage });
     try {
-      const catalogs = catalogDirectory(directory);
-      const generation = await nextGeneration(ports.fs, catalogs);
-      const kv = ports.openKv(generationPath(catalogs, generation), false);
-      try {
-        await initializeCatalog(kv, heap);
-        const replayer = new Rebuilder(heap, kv, options.onProgress);
-        const records = await replayer.run(onDamage);
-        if (options.retireLost === true) for (const lost of heap.lostSegments()) heap.retire(lost.damage.segment);
-        if (damage.length > 0 || options.historyLost === true) await replayer.loseHistory(ports.clock.now());
-        await sealCatalog(kv);
-        const totals = new Catalog(new View(kv)).state()?.totals;
-        await kv.close();
-        await setCurrentGeneration(ports.fs, catalogs, generation);
-        return { generation, records, messages: totals?.messages ?? 0, entries: totals?.entries ?? 0, damage };
-      } catch (error) {
-        await kv.close();
-        throw error;
-      }
+      await refuseOlder(ports, directory, heap);
+      const { onProgress, retireLost, historyLost } = options;
+      const made = await makeCatalog(ports, directory, heap, {
+        damage,
+        mayLose: true,
+        onProgress,
+        ...(retireLost !== undefined && { retireLost }),
+        ...(historyLost !== undefined && { historyLost }),
+      });
+      invariant(made !== undefined, 'a catalog is made in spite of damage');
+      await setCurrentGeneration(ports.fs, catalogDirectory(directory), made.generation);
+      const { generation, records, state } = made;
+      return { generation, records, messages: state.totals.messages, entries: state.totals.entries, damage };
     } finally {
       await heap.close();
     }
   } finally {
     lock.release();
+  }
+}
+
+export interface MakeOptions {
+  /** Damage met so far, to which what is met here is added. */
+  readonly damage: Damage[];
+  /** Whether a log with damage, which then tells of a lost history, will do. */
+  readonly mayLose: boolean;
+  readonly onProgress: RebuildOptions['onProgress'] | undefined;
+  /** As in `RebuildOptions`. */
+  readonly retireLost?: boolean;
+  readonly historyLost?: boolean;
+}
+
+/** A new generation of the catalog, and what it says of itself. */
+export interface MadeCatalog {
+  readonly generation: number;
+  readonly records: number;
+  readonly state: StateRow;
+}
+
+/**
+ * Makes a generation from the log of a heap opened for writing; durable on return, and not yet current. Undefined when there is
+ * damage, and may not be. @throws {StoreError} corrupt, ioError, diskFull
+ */
+export async function makeCatalog(
+  ports: StorePorts,
+  directory: string,
+  heap: Heap,
+  { damage, mayLose, onProgress, retireLost = false, historyLost = false }: MakeOptions,
+): Promise<MadeCatalog | undefined> {
+  const catalogs = catalogDirectory(directory);
+  const generation = await nextGeneration(ports.fs, catalogs);
+  const kv = ports.openKv(generationPath(catalogs, generation), false);
+  try {
+    await initializeCatalog(kv, heap);
+    const replayer = new Rebuilder(heap, kv, onProgress);
+    const records = await replayer.run((found) => damage.push(found));
+    if (damage.length > 0 && !mayLose) return undefined;
+    if (retireLost) for (const lost of heap.lostSegments()) heap.retire(lost.damage.segment);
+    if (damage.length > 0 || historyLost) await replayer.loseHistory(ports.clock.now());
+    await sealCatalog(kv);
+    const state = new Catalog(new View(kv)).state();
+    invariant(state !== undefined, 'a catalog has a state row');
+    return { generation, records, state };
+  } finally {
+    await kv.close();
   }
 }
 
@@ -117,6 +162,9 @@ class Rebuilder {
       await this.#seen(scanned);
       if (isContent(scanned.type)) this.#apply(scanned, onDamage);
     }
+    // The second pass counts message ids anew, as the live path did: an event that makes the counter jump adds to what was then.
+    const highestMessage = this.#applier.refs.state.message;
+    this.#applier.refs.state.message = 0;
     const wantRest = (type: number): boolean => !isContent(type);
     // The first pass named all damage but that of payloads it did not want.
     const onPayload = (found: Damage): void => {
@@ -129,7 +177,7 @@ class Rebuilder {
       } else if (!isContent(scanned.type)) this.#apply(scanned, onDamage);
     }
     await this.#dropUnnamed();
-    this.#raiseCounters();
+    this.#raiseCounters(highestMessage);
     await this.#settle();
     return this.#records;
   }
@@ -209,8 +257,9 @@ class Rebuilder {
   }
 
   /** No id that a header says was given is given again. */
-  #raiseCounters(): void {
+  #raiseCounters(highestMessage: number): void {
     const { state } = this.#applier.refs;
+    state.message = Math.max(state.message, highestMessage);
     const high = this.#heap.newestHighWater;
     for (const key of ['sequence', 'account', 'mailbox', 'message', 'thread', 'uidValidity'] as const) {
       state[key] = Math.max(state[key], high[key]);
