@@ -25,10 +25,12 @@ import type {
   SegmentState,
 } from './location.ts';
 import {
+  type HeapOptions,
   indexBelow,
   lastOf,
   lostOf,
   nothingFound,
+  type OpenOptions,
   type OpenReport,
   openToWrite,
   readAgain,
@@ -44,7 +46,7 @@ export type { BatchBuilder } from './batch.ts';
 export type { HeapCounters } from './files.ts';
 export { commitBytes, heapFormat } from './format.ts';
 export type * from './location.ts';
-export type { OpenReport } from './open.ts';
+export type { HeapOptions, OpenOptions, OpenReport } from './open.ts';
 export { isSegmentGone } from './reader.ts';
 export type { ScanOptions } from './scanner.ts';
 
@@ -54,16 +56,6 @@ export interface HeapPorts {
   /** As many unpredictable octets. */
   readonly random: (bytes: number) => Buffer;
 }
-
-export interface OpenOptions {
-  /** Told of damage in the newest segment, behind which the log is believed all the same. Without it, it is thrown. */
-  readonly onDamage?: OnDamage;
-  /** When writing: no segment's number and no LSN up to these is given again, though nothing on disk shows that they were. */
-  readonly beyond?: { readonly segment: number; readonly lsn: number };
-}
-
-/** `segmentBytes`: octets after which a segment takes no further batch. */
-export type HeapOptions = OpenOptions & { readonly segmentBytes: number };
 
 export interface CommitOptions {
   /** The last batch before `close`: writing may go on in this segment. */
