@@ -145,6 +145,8 @@ export const limits = {
   scrubMessageBytes: 4_194_304, // 4 * MiB
   /** ms between two looks whether a scrub is due. */
   scrubLookMs: 60_000,
+  /** steps of a repair that its report lists. */
+  repairSteps: 10_000,
   /** findings that a scrub keeps; a store with more has one cause. */
   scrubFindings: 1_000,
   /** mailboxes named in one finding. */

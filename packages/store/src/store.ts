@@ -40,6 +40,7 @@ import {
   sealCatalog,
   takeLock,
 } from './writer/store-directory.ts';
+import type { Turn } from './writer/turn.ts';
 import { Writer } from './writer/writer.ts';
 
 /** What can be read of a store, by its writer or beside it. */
@@ -146,7 +147,7 @@ export class Store extends Writer implements StoreReading {
       await replaceSuspect(directory, options);
       heap = await Heap.openForWriting(heapPorts(ports), directory, heapOptions(options));
       kv = await openCatalog(ports, directory, heap, false);
-      await recover(heap, kv).catch(async (error: unknown) => {
+      await recover(heap, kv, options.despite !== undefined).catch(async (error: unknown) => {
         throw isStoreError(error) ? await noteFailure(error, ports, directory) : error;
       });
       await removeOld(ports, catalogDirectory(directory));
@@ -181,6 +182,11 @@ export class Store extends Writer implements StoreReading {
   /** Resolves when everything asked so far is durable and in the catalog. */
   settle(): Promise<void> {
     return this.#committer.settle();
+  }
+
+  /** Decides in the order of all intents; for upkeep. Readers see what was decided on return. */
+  decide<Answer>(decide: (turn: Turn) => Answer): Promise<Answer> {
+    return this.#committer.submit({ answerAfter: 'catalog', decide });
   }
 
   /** How the disk leaves us now, and what is taken of that reason. */
@@ -251,8 +257,6 @@ export class StoreReader implements StoreReading {
   readonly heap: Heap;
   readonly #catalog: CatalogReader;
   readonly #clock: Clock;
-  /** Reads the snapshot that is there. */
-  readonly #lastCatalog: Catalog;
   /** Where octets of the log end that nobody will apply. */
   #voidLsn: number | undefined;
 
@@ -260,7 +264,6 @@ export class StoreReader implements StoreReading {
     this.heap = heap;
     this.#catalog = catalog;
     this.#clock = clock;
-    this.#lastCatalog = new Catalog(new View(kv));
   }
 
   /** @throws {StoreError} noStore, newerFormat, corrupt, catalogMissing, ioError */
@@ -314,7 +317,7 @@ export class StoreReader implements StoreReading {
 
   /** From the snapshot that was taken last: what a listed entry names was there then, and its octets never change. */
   atHand(entry: EntryPlace, room: Margins): Buffer | undefined {
-    return messageAtHand(this.heap, this.#lastCatalog, entry, room);
+    return messageAtHand(this.heap, this.#catalog.last(), entry, room);
   }
 
   get heapCounters(): HeapCounters {
@@ -328,10 +331,11 @@ export class StoreReader implements StoreReading {
 }
 
 /** Applies what is durable in the log and not yet in the catalog. */
-async function recover(heap: Heap, kv: Kv): Promise<void> {
+async function recover(heap: Heap, kv: Kv, despiteLoss: boolean): Promise<void> {
   const state = new View(kv).read(stateTable);
   invariant(state !== undefined, 'a catalog has a state row');
   if (state.appliedLsn > heap.durableLsn) {
+    if (despiteLoss) return;
     throw new StoreError(
       'lostLog',
       `the catalog knows the log up to ${state.appliedLsn}, the heap ends at ${heap.durableLsn}: heap octets were lost`,

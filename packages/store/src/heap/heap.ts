@@ -25,11 +25,13 @@ import type {
   SegmentState,
 } from './location.ts';
 import {
+  type HeapOptions,
   indexBelow,
   lastOf,
   lostOf,
   lostSegments,
   nothingFound,
+  type OpenOptions,
   type OpenReport,
   openToWrite,
   readAgain,
@@ -46,10 +48,9 @@ export type { BatchBuilder } from './batch.ts';
 export type { HeapCounters } from './files.ts';
 export { commitBytes, heapFormat } from './format.ts';
 export type * from './location.ts';
-export type { OpenReport } from './open.ts';
+export type { HeapOptions, OpenOptions, OpenReport } from './open.ts';
 export { isSegmentGone } from './reader.ts';
 export type { ScanOptions } from './scanner.ts';
-export { SegmentSurvey, type SurveyedSegment } from './survey.ts';
 
 export interface HeapPorts {
   readonly fs: FileSystem;
@@ -57,14 +58,6 @@ export interface HeapPorts {
   /** As many unpredictable octets. */
   readonly random: (bytes: number) => Buffer;
 }
-
-export interface OpenOptions {
-  /** Told of damage in the newest segment, behind which the log is believed all the same. Without it, it is thrown. */
-  readonly onDamage?: OnDamage;
-}
-
-/** `segmentBytes`: octets after which a segment takes no further batch. */
-export type HeapOptions = OpenOptions & { readonly segmentBytes: number };
 
 export interface CommitOptions {
   /** The last batch before `close`: writing may go on in this segment. */
@@ -172,8 +165,8 @@ export class Heap {
         newest,
         file: goesOn ? file : undefined,
         lastBatch: tail.lastCommit?.number ?? newest.lastBatch,
-        lastNumber: chain.lastNumber,
-        attemptedLsn: chain.attemptedLsn,
+        lastNumber: Math.max(chain.lastNumber, options.beyond?.segment ?? 0),
+        attemptedLsn: Math.max(chain.attemptedLsn, options.beyond?.lsn ?? 0),
         listed: () => heap.#stillListed(),
       });
       return heap;

@@ -38,6 +38,10 @@ export interface RebuildReport {
 }
 
 export interface RebuildOptions extends StoreOptions {
+  /** Segments that are listed and cannot be read are listed no more. */
+  readonly retireLost?: boolean;
+  /** Acknowledged history may be missing, whether damage is met or not. */
+  readonly historyLost?: boolean;
   /** Told of octets of log read so far, of so many. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -67,6 +71,9 @@ export interface MakeOptions {
   /** Whether a log with damage, which then tells of a lost history, will do. */
   readonly mayLose: boolean;
   readonly onProgress: RebuildOptions['onProgress'] | undefined;
+  /** As in `RebuildOptions`. */
+  readonly retireLost?: boolean;
+  readonly historyLost?: boolean;
 }
 
 /** A new generation of the catalog, and what it says of itself. */
@@ -84,7 +91,7 @@ export async function makeCatalog(
   ports: StorePorts,
   directory: string,
   heap: Heap,
-  { damage, mayLose, onProgress }: MakeOptions,
+  { damage, mayLose, onProgress, retireLost = false, historyLost = false }: MakeOptions,
 ): Promise<MadeCatalog | undefined> {
   const catalogs = catalogDirectory(directory);
   const generation = await nextGeneration(ports.fs, catalogs);
@@ -96,7 +103,8 @@ export async function makeCatalog(
     const replayer = new Rebuilder(heap, kv, onProgress);
     const records = await replayer.run((found) => damage.push(found));
     if (damage.length > 0 && !mayLose) return undefined;
-    if (damage.length > 0) await replayer.loseHistory(ports.clock.now());
+    if (retireLost) for (const lost of heap.lostSegments()) heap.retire(lost.damage.segment);
+    if (damage.length > 0 || historyLost) await replayer.loseHistory(ports.clock.now());
     await sealCatalog(kv);
     const state = new Catalog(new View(kv)).state();
     invariant(state !== undefined, 'a catalog has a state row');
@@ -124,8 +132,14 @@ export async function rebuildLocked(
   const heap = await Heap.openForWriting(heapPorts(ports), directory, { ...heapOptions(options), onDamage });
   try {
     await refuseOlder(ports, directory, heap);
-    const making = { damage, mayLose: options.onlyWhole !== true, onProgress: options.onProgress };
-    const made = await makeCatalog(ports, directory, heap, making);
+    const { onProgress, onlyWhole = false, retireLost, historyLost } = options;
+    const made = await makeCatalog(ports, directory, heap, {
+      damage,
+      mayLose: !onlyWhole,
+      onProgress,
+      ...(retireLost !== undefined && { retireLost }),
+      ...(historyLost !== undefined && { historyLost }),
+    });
     if (made === undefined) throw damaged(damage.length);
     await setCurrentGeneration(ports.fs, catalogDirectory(directory), made.generation);
     const { generation, records, state } = made;

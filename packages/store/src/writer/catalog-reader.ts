@@ -45,6 +45,11 @@ export class CatalogReader {
     return new Catalog(new View(kv));
   }
 
+  /** The snapshot that was taken last, or a newer one. */
+  last(): Catalog {
+    return new Catalog(new View(this.#open.kv));
+  }
+
   /** Goes over to the generation in use; true when that is another one. */
   follow(): Promise<boolean> {
     this.#following ??= this.#follow().finally(() => {

@@ -13,7 +13,7 @@ import { catalogFormat, stateTable } from '../catalog/schema.ts';
 import { View, WriteSet } from '../catalog/write-set.ts';
 import { DecodeError } from '../codec/bytes.ts';
 import { errnoOf, errorText, invariant, isStoreError, StoreError } from '../errors.ts';
-import { type Heap, type HeapPorts, heapFormat } from '../heap/heap.ts';
+import { type Heap, type HeapOptions, type HeapPorts, heapFormat, type OpenOptions } from '../heap/heap.ts';
 import { limits } from '../limits.ts';
 import { type Clock, systemClock } from '../sys/clock.ts';
 import { type FileLock, lockFile, lockHolder } from '../sys/file-lock.ts';
@@ -53,6 +53,8 @@ export interface StoreOptions {
   readonly segmentBytes?: number;
   /** Octets of the largest message taken. */
   readonly messageBytes?: number;
+  /** For repairs: opens in spite of damage, which is told, and of a catalog that knows more of the log than there is. */
+  readonly despite?: OpenOptions;
   /** ms without work after which an empty COMMIT proves the log; 0 for never, and nothing else happens by itself then. */
   readonly idleCommitMs?: number;
   /** Free octets that the store keeps to. */
@@ -111,8 +113,8 @@ export function heapPorts(ports: StorePorts): HeapPorts {
   return { fs: ports.fs, clock: ports.clock, random: ports.random };
 }
 
-export function heapOptions(options: StoreOptions): { segmentBytes: number } {
-  return { segmentBytes: options.segmentBytes ?? limits.segmentBytes };
+export function heapOptions(options: StoreOptions): HeapOptions {
+  return { ...options.despite, segmentBytes: options.segmentBytes ?? limits.segmentBytes };
 }
 
 /** The writer's lock. @throws {StoreError} locked, with the holder's pid where it is known */
