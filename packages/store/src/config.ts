@@ -97,6 +97,8 @@ export interface Config {
   };
   readonly limits: { readonly messageBytes: number };
   readonly heap: { readonly segmentBytes: number };
+  /** When a service makes a checkpoint by itself; 0 for never for this reason. */
+  readonly checkpoint: { readonly ageHours: number; readonly logBytes: number };
   /** Days. */
   readonly retention: { readonly expunged: number };
   readonly delivery: {
@@ -109,6 +111,9 @@ export interface Config {
 const schema: z.ZodType<Config> = z.strictObject({
   limits: z.strictObject({ messageBytes: octets(1_024, 2 ** 30, limits.messageBytes) }).prefault({}),
   heap: z.strictObject({ segmentBytes: octets(2 ** 20, 2 ** 36, limits.segmentBytes) }).prefault({}),
+  checkpoint: z
+    .strictObject({ ageHours: whole(0, 8_760, 'hours', 24), logBytes: octets(0, 2 ** 50, 2 ** 32) })
+    .prefault({}),
   retention: z
     .strictObject({ expunged: z.int({ error: days }).min(0, { error: days }).max(daysMax, { error: days }).default(7) })
     .prefault({}),
@@ -162,6 +167,10 @@ export const configTemplate = `# mstore's configuration. Keys that are not set h
 
 [heap]
 # segmentBytes = "128M"     # octets after which a segment of the heap takes no further batch
+
+[checkpoint]                # the service writes the catalog to a file, from which rebuild and restore begin
+# ageHours = 24             # when the last one is so old; 0 for never
+# logBytes = "4G"           # when so much was logged since; 0 for never
 
 [retention]
 # expunged = 7              # days that an expunged message can be brought back; not used yet: nothing is purged

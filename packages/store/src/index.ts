@@ -35,6 +35,7 @@ export {
   type UidValidity,
 } from './types.ts';
 export { type CheckOptions, type CheckReport, check } from './upkeep/check.ts';
+export { type CheckpointOptions, checkpoint, isCheckpointDue } from './upkeep/checkpoint/make.ts';
 export type { Finding } from './upkeep/findings.ts';
 export { type RebuildOptions, type RebuildReport, rebuild } from './upkeep/rebuild.ts';
 export {

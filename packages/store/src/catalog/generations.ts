@@ -3,6 +3,7 @@
  * current by rename, after it is whole and durable; an old one is removed only by name, never truncated under a reader's map.
  */
 import { errnoOf, StoreError } from '../errors.ts';
+import { replaceFile } from '../sys/files.ts';
 import type { FileSystem } from '../sys/fs.ts';
 
 const currentName = 'CURRENT';
@@ -38,23 +39,5 @@ export function generationPath(directory: string, generation: number): string {
 
 /** Makes a generation current; durable on return. */
 export async function setCurrentGeneration(fs: FileSystem, directory: string, generation: number): Promise<void> {
-  const temporary = `${directory}/${currentName}.new`;
-  await removeIfThere(fs, temporary);
-  const file = await fs.open(temporary, 'create');
-  try {
-    await file.write([Buffer.from(`${generation}\n`)], 0);
-    await file.datasync();
-  } finally {
-    await file.close();
-  }
-  await fs.rename(temporary, `${directory}/${currentName}`);
-  await fs.syncDirectory(directory);
-}
-
-async function removeIfThere(fs: FileSystem, path: string): Promise<void> {
-  try {
-    await fs.unlink(path);
-  } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error;
-  }
+  await replaceFile(fs, `${directory}/${currentName}`, Buffer.from(`${generation}\n`));
 }

@@ -115,7 +115,7 @@ export const mailboxCodec: RowCodec<MailboxRow> = shallow(
       .u8(row.deleted ? 1 : 0)
       .varint(row.uidValidity)
       .varint(row.uidNext);
-    w.varint(row.highestModSeq).varint(row.expungeFloor);
+    w.varint(row.highestModSeq).varint(row.expungeFloor).varint(row.modSeqFloor);
     w.signed(row.createdAt);
     w.signed(row.deletedAt);
     w.u8(Math.max(0, roles.indexOf(row.role)));
@@ -130,6 +130,7 @@ export const mailboxCodec: RowCodec<MailboxRow> = shallow(
     uidNext: r.varint(),
     highestModSeq: brandNumber<ModSeq>(r.varint()),
     expungeFloor: r.varint(),
+    modSeqFloor: r.varint(),
     createdAt: r.signed(),
     deletedAt: r.signed(),
     role: roles[r.u8()] ?? '',

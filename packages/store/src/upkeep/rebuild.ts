@@ -1,5 +1,6 @@
 /**
- * Rebuild: a new catalog generation from the heap alone. Content first (PART, MESSAGE), then everything else in the order of
+ * Rebuild: a new catalog generation from the newest good checkpoint and the log behind it, or from the heap alone. From a
+ * checkpoint, batches are applied in their order, as recovery does. From the start, content first (PART, MESSAGE), then everything else in the order of
  * the log, by the same `apply` that wrote the lost one; messages that nothing names in the end are dropped. The generation
  * becomes current when it is whole; a crash before leaves the old one, or none, as it was.
  */
@@ -7,14 +8,16 @@ import { Catalog } from '../catalog/catalog.ts';
 import { generationPath, nextGeneration, setCurrentGeneration } from '../catalog/generations.ts';
 import type { Kv } from '../catalog/kv.ts';
 import { View, WriteSet } from '../catalog/write-set.ts';
-import { StoreError } from '../errors.ts';
+import { errorText, StoreError } from '../errors.ts';
 import { commitBytes, type Damage, Heap, type ScannedRecord } from '../heap/heap.ts';
 import { Applier } from '../log/apply.ts';
+import type { EventBody } from '../log/events.ts';
 import { decodeRecord, encodeEvent, recordType } from '../log/records.ts';
 import type { SegmentOf } from '../log/references.ts';
 import { brandNumber, type Lsn } from '../types.ts';
 import {
   catalogDirectory,
+  checkFinished,
   heapOptions,
   heapPorts,
   initializeCatalog,
@@ -24,6 +27,7 @@ import {
   sealCatalog,
   takeLock,
 } from '../writer/store-directory.ts';
+import { checkpointDirectory, isUnusable, isWholeFrom, listCheckpoints, loadCheckpoint } from './checkpoint/read.ts';
 
 export interface RebuildReport {
   readonly generation: number;
@@ -32,11 +36,25 @@ export interface RebuildReport {
   readonly entries: number;
   /** Bad places that were passed over. */
   readonly damage: readonly Damage[];
+  /** The LSN of the checkpoint that it began from; undefined when it read the log from its start. */
+  readonly checkpoint: number | undefined;
+  /** Checkpoints that could not be used, and why. */
+  readonly passedOver: readonly string[];
 }
 
 export interface RebuildOptions extends StoreOptions {
   /** Told of octets of log read so far, of so many. */
   readonly onProgress?: (done: number, total: number) => void;
+  /** Reads the log from its start even where a checkpoint is there. */
+  readonly full?: boolean;
+}
+
+/** A restore, as the log will know it. */
+export interface Restoring {
+  /** Which restore of its backup this is, from 1. */
+  readonly restores: number;
+  /** Seconds since 1970, above those of any restore before. */
+  readonly seconds: number;
 }
 
 const start = brandNumber<Lsn>(0);
@@ -44,44 +62,105 @@ const rowsPerWrite = 20_000;
 /** A lost log cannot have given more sequences than this in a second. */
 const sequencesPerSecond = 2 ** 20;
 
-/** @throws {StoreError} locked, noStore, newerFormat, ioError, diskFull */
+/** @throws {StoreError} locked, noStore, unfinished, newerFormat, ioError, diskFull */
 export function rebuild(directory: string, options: RebuildOptions = {}): Promise<RebuildReport> {
-  return making(directory, () => rebuildCatalog(directory, options));
+  return making(directory, async () => {
+    const ports = options.ports ?? machinePorts;
+    await checkFinished(ports.fs, directory);
+    const lock = takeLock(ports, directory);
+    try {
+      return await rebuildLocked(directory, options);
+    } finally {
+      lock.release();
+    }
+  });
 }
 
-async function rebuildCatalog(directory: string, options: RebuildOptions): Promise<RebuildReport> {
+/** As `rebuild`, by who has the lock; `restoring` when the heap came out of a backup. */
+export async function rebuildLocked(
+  directory: string,
+  options: RebuildOptions,
+  restoring?: Restoring,
+): Promise<RebuildReport> {
   const ports = options.ports ?? machinePorts;
-  const lock = takeLock(ports, directory);
   const damage: Damage[] = [];
+  const onDamage = (found: Damage): void => {
+    damage.push(found);
+  };
+  const heap = await Heap.openForWriting(heapPorts(ports), directory, { ...heapOptions(options), onDamage });
   try {
-    const onDamage = (found: Damage): void => {
-      damage.push(found);
-    };
-    const heap = await Heap.openForWriting(heapPorts(ports), directory, { ...heapOptions(options), onDamage });
+    const begun = await beginCatalog(directory, heap, options);
+    const { kv, generation, checkpoint, passedOver } = begun;
     try {
-      const catalogs = catalogDirectory(directory);
-      const generation = await nextGeneration(ports.fs, catalogs);
-      const kv = ports.openKv(generationPath(catalogs, generation), false);
-      try {
-        await initializeCatalog(kv, heap);
-        const replayer = new Rebuilder(heap, kv, options.onProgress);
-        const records = await replayer.run(onDamage);
-        if (damage.length > 0) await replayer.loseHistory(ports.clock.now());
-        await sealCatalog(kv);
-        const totals = new Catalog(new View(kv)).state()?.totals;
-        await kv.close();
-        await setCurrentGeneration(ports.fs, catalogs, generation);
-        return { generation, records, messages: totals?.messages ?? 0, entries: totals?.entries ?? 0, damage };
-      } catch (error) {
-        await kv.close();
-        throw error;
-      }
-    } finally {
-      await heap.close();
+      const replayer = new Rebuilder(heap, kv, options.onProgress);
+      const records = await (checkpoint === undefined ? replayer.run(onDamage) : replayer.follow(checkpoint, onDamage));
+      if (restoring !== undefined) await replayer.restore(restoring);
+      else if (damage.length > 0) await replayer.loseHistory(ports.clock.now());
+      await sealCatalog(kv);
+      const totals = new Catalog(new View(kv)).state()?.totals;
+      await kv.close();
+      await setCurrentGeneration(ports.fs, catalogDirectory(directory), generation);
+      addLost(heap, damage);
+      const made = { messages: totals?.messages ?? 0, entries: totals?.entries ?? 0 };
+      return { generation, records, ...made, damage, checkpoint, passedOver };
+    } catch (error) {
+      await kv.close();
+      throw error;
     }
   } finally {
-    lock.release();
+    await heap.close();
   }
+}
+
+/** Segments that are lost and lie below the checkpoint: no history is missing, but mail is. */
+function addLost(heap: Heap, damage: Damage[]): void {
+  const kinds = [
+    ['missingSegment', heap.report.missing],
+    ['segmentHeader', heap.report.damaged],
+  ] as const;
+  for (const [kind, segments] of kinds) {
+    for (const segment of segments) {
+      if (damage.some((known) => known.kind === kind && known.segment === segment)) continue;
+      damage.push({ kind, segment, offset: 0, lsn: start, bytes: 0 });
+    }
+  }
+}
+
+interface Begun {
+  readonly kv: Kv;
+  readonly generation: number;
+  readonly checkpoint: Lsn | undefined;
+  readonly passedOver: readonly string[];
+}
+
+/** A new generation, filled from the newest checkpoint that is good, or with nothing applied. */
+async function beginCatalog(directory: string, heap: Heap, options: RebuildOptions): Promise<Begun> {
+  const ports = options.ports ?? machinePorts;
+  const catalogs = catalogDirectory(directory);
+  const passedOver: string[] = [];
+  const open = async (): Promise<Pick<Begun, 'kv' | 'generation'>> => {
+    const generation = await nextGeneration(ports.fs, catalogs);
+    return { kv: ports.openKv(generationPath(catalogs, generation), false), generation };
+  };
+  const found = options.full === true ? [] : await listCheckpoints(ports.fs, checkpointDirectory(directory));
+  for (const { path, lsn } of found) {
+    if (!isWholeFrom(heap.segments(), lsn)) {
+      passedOver.push(`checkpoint ${path}: the log does not go on from it without a gap`);
+      continue;
+    }
+    const { kv, generation } = await open();
+    try {
+      await loadCheckpoint(ports.fs, path, heap.storeId, kv);
+      return { kv, generation, checkpoint: lsn, passedOver };
+    } catch (error) {
+      await kv.close();
+      if (!isUnusable(error)) throw error;
+      passedOver.push(errorText(error));
+    }
+  }
+  const begun = await open();
+  await initializeCatalog(begun.kv, heap);
+  return { ...begun, checkpoint: undefined, passedOver };
 }
 
 class Rebuilder {
@@ -129,19 +208,44 @@ class Rebuilder {
     return this.#records;
   }
 
-  /**
-   * Acknowledged history may be missing: the log says so in a new segment of a higher epoch, which is the newest from then on,
-   * so that a damaged one is not looked at when the store is opened.
-   */
+  /** Applies what the log holds from `checkpoint` on to the catalog that came out of it. */
+  async follow(checkpoint: Lsn, onDamage: (damage: Damage) => void): Promise<number> {
+    const wantPayload = (type: number): boolean => type !== recordType.part;
+    for await (const scanned of this.#heap.scan({ from: checkpoint, wantPayload, onDamage })) {
+      await this.#seen(scanned);
+      if (scanned.commit !== undefined) {
+        this.#applier.close(scanned.location, scanned.commit.number, scanned.commit.epoch);
+      } else this.#apply(scanned, onDamage);
+    }
+    await this.#dropUnnamed();
+    this.#raiseCounters();
+    await this.#settle();
+    return this.#records;
+  }
+
+  /** Acknowledged history may be missing. */
   async loseHistory(now: number): Promise<void> {
     await this.#heap.raiseEpoch();
+    await this.#logLoss(Math.floor(now / 1000), (epoch) => ({ kind: 'historyLost', epoch }));
+  }
+
+  /** What came after the backup is missing, and what came after each restore of it before. */
+  async restore({ restores, seconds }: Restoring): Promise<void> {
+    await this.#heap.raiseEpoch(restores);
+    await this.#logLoss(seconds, (epoch) => ({ kind: 'restored', epoch, restores }));
+  }
+
+  /**
+   * The log says so in a new segment of a higher epoch, which is the newest from then on, so that a damaged one is not looked at
+   * when the store is opened.
+   */
+  async #logLoss(time: number, bodyFor: (epoch: number) => EventBody): Promise<void> {
     const { refs } = this.#applier;
     const batch = this.#heap.begin(refs.state);
     this.#segmentOf = (lsn) => (lsn >= batch.firstLsn ? batch.segment : this.#heap.segmentOf(lsn));
     this.#applier = this.#begin();
-    const time = Math.floor(now / 1000);
     const sequence = Math.max(refs.state.sequence + 1, time * sequencesPerSecond);
-    const body = { kind: 'historyLost', epoch: batch.epoch } as const;
+    const body = bodyFor(batch.epoch);
     this.#applier.apply({ type: 'event', sequence, time, body }, batch.add(encodeEvent(sequence, time, body)));
     this.#applier.close({ lsn: batch.nextLsn(), bytes: commitBytes }, batch.number, batch.epoch);
     await this.#heap.commit(batch, { cleanStop: true });
