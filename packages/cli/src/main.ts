@@ -19,6 +19,7 @@ import { addKick } from './kick.ts';
 import { OutputClosed } from './output.ts';
 import { addQuota } from './quota.ts';
 import { addRebuild } from './rebuild.ts';
+import { addScrub } from './scrub.ts';
 import { addServe } from './serve.ts';
 import { addStats } from './stats.ts';
 import { addPasswd, addUser } from './user.ts';
@@ -43,6 +44,7 @@ const commands: readonly ((program: Command) => void)[] = [
   addFsck,
   addRebuild,
   addCheckpoint,
+  addScrub,
   addDump,
   addDemo,
 ];

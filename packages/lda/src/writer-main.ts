@@ -20,12 +20,13 @@ import {
   SessionTable,
   systemClock,
 } from '@mstore/net';
-import { type Config, loadConfig, type OwnStore, openAsWriter, storeOptions } from '@mstore/store';
+import { BackgroundScrub, type Config, loadConfig, type OwnStore, openAsWriter, storeOptions } from '@mstore/store';
 import { Delivery } from './delivery-core.ts';
 import { DeliveryLog } from './delivery-log.ts';
 import { LdaServer } from './lda-server.ts';
 import { limits } from './limits.ts';
 import { Lmtpd } from './lmtpd.ts';
+import { ScrubRecord } from './scrub-record.ts';
 import { deliverySettings, pipeSettings } from './settings.ts';
 
 const failedExit = 74;
@@ -56,10 +57,11 @@ async function start(data: string, sockets: readonly InheritedSocket[], config: 
     await Promise.all([lmtpd.drain(deadlineMs), ldaServer.drain(deadlineMs)]);
   };
   endWithStore(own, log, drain);
+  const scrubbing = new BackgroundScrub(data, catalog, config.scrub, new ScrubRecord(log, metrics));
   return {
     ready: { lmtp, lda },
     drain: async (deadlineMs) => {
-      await drain(deadlineMs);
+      await Promise.all([drain(deadlineMs), scrubbing.stop()]);
       await own.close();
       await directory.close();
     },

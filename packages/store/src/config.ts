@@ -94,11 +94,19 @@ export interface Config {
     /** Passwords may cross networks in the clear. */
     readonly plaintextAnywhere: boolean;
     readonly nul: 'as-is' | 'replace';
+    /** Processes; 0: as many as fit the machine. */
+    readonly workers: number;
   };
   readonly limits: { readonly messageBytes: number };
   readonly heap: { readonly segmentBytes: number };
   /** When a service makes a checkpoint by itself; 0 for never for this reason. */
   readonly checkpoint: { readonly ageHours: number; readonly logBytes: number };
+  readonly scrub: {
+    /** Octets a second. */
+    readonly rate: number;
+    /** Days between the beginnings of two passes; 0: none by itself. */
+    readonly interval: number;
+  };
   /** Days. */
   readonly retention: { readonly expunged: number };
   readonly delivery: {
@@ -114,6 +122,7 @@ const schema: z.ZodType<Config> = z.strictObject({
   checkpoint: z
     .strictObject({ ageHours: whole(0, 8_760, 'hours', 24), logBytes: octets(0, 2 ** 50, 2 ** 32) })
     .prefault({}),
+  scrub: z.strictObject({ rate: octets(16_384, 2 ** 40, 2 ** 21), interval: whole(0, 3_650, 'days', 30) }).prefault({}),
   retention: z
     .strictObject({ expunged: z.int({ error: days }).min(0, { error: days }).max(daysMax, { error: days }).default(7) })
     .prefault({}),
@@ -142,6 +151,7 @@ const schema: z.ZodType<Config> = z.strictObject({
       loginDelay: whole(0, 86_400, 'seconds', 0),
       plaintextAnywhere: yes(false),
       nul: oneOf(['as-is', 'replace'], 'as-is'),
+      workers: whole(0, 64, 'processes', 0),
     })
     .prefault({}),
 });
@@ -171,6 +181,10 @@ export const configTemplate = `# mstore's configuration. Keys that are not set h
 [checkpoint]                # the service writes the catalog to a file, from which rebuild and restore begin
 # ageHours = 24             # when the last one is so old; 0 for never
 # logBytes = "4G"           # when so much was logged since; 0 for never
+
+[scrub]                     # reading the heap in the background, to find damage while a backup can still mend it
+# rate = "2M"               # octets a second
+# interval = 30             # days between the beginnings of two passes; 0: only by command
 
 [retention]
 # expunged = 7              # days that an expunged message can be brought back; not used yet: nothing is purged
@@ -204,6 +218,7 @@ export const configTemplate = `# mstore's configuration. Keys that are not set h
 # loginDelay = 0            # seconds between two logins of a user
 # plaintextAnywhere = false # true: listens beyond loopback without TLS, so that passwords cross the network in the clear
 # nul = "as-is"             # NUL in mail is sent as it is, or "replace"d by octet 0x80 for clients that stop there
+# workers = 0               # processes that share the work; 0: one for each processor, four at most
 `;
 
 export function configPath(directory: string): string {

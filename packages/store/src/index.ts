@@ -34,10 +34,13 @@ export {
   type Uid,
   type UidValidity,
 } from './types.ts';
+export { BackgroundScrub, type ScrubObserver } from './upkeep/background-scrub.ts';
 export { type CheckOptions, type CheckReport, check } from './upkeep/check.ts';
 export { type CheckpointOptions, checkpoint, isCheckpointDue } from './upkeep/checkpoint/make.ts';
-export type { Finding } from './upkeep/findings.ts';
+export { type Examined, examine, openExamined } from './upkeep/examine.ts';
+export type { Concerned, Finding, FindingPlace, FindingState } from './upkeep/findings.ts';
 export { type RebuildOptions, type RebuildReport, rebuild } from './upkeep/rebuild.ts';
+export { type ScrubPass, type ScrubState, scrub, scrubState } from './upkeep/scrub.ts';
 export {
   type OwnStore,
   openAsWriter,

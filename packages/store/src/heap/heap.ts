@@ -14,7 +14,16 @@ import type { BatchBuilder } from './batch.ts';
 import { type Segment, stateOf } from './chain.ts';
 import { asStoreError, closeQuietly, type HeapCounters, SegmentFiles } from './files.ts';
 import type { ListedSegment } from './format.ts';
-import type { Commit, DamageKind, HeapRecord, HighWater, OnDamage, ScannedRecord, SegmentState } from './location.ts';
+import type {
+  Commit,
+  DamageKind,
+  HeapRecord,
+  HighWater,
+  LostSegment,
+  OnDamage,
+  ScannedRecord,
+  SegmentState,
+} from './location.ts';
 import {
   indexBelow,
   lastOf,
@@ -38,6 +47,7 @@ export type * from './location.ts';
 export type { OpenReport } from './open.ts';
 export { isSegmentGone } from './reader.ts';
 export type { ScanOptions } from './scanner.ts';
+export { SegmentSurvey, type SurveyedSegment } from './survey.ts';
 
 export interface HeapPorts {
   readonly fs: FileSystem;
@@ -274,14 +284,17 @@ export class Heap {
 
   /** Records of the believed log as it is now, COMMITs included, in LSN order; without retired segments. */
   scan(options: ScanOptions): AsyncIterable<ScannedRecord> {
-    const lost = [...this.#lost]
-      .filter(([number]) => !this.#retired.has(number))
-      .map(([segment, kind]) => {
-        const damage = { kind, segment, offset: 0, lsn: brandNumber<Lsn>(0), bytes: 0 };
-        return { damage, endLsn: this.#listed.get(segment) ?? damage.lsn };
-      });
     const segments = this.#segments.filter(({ number }) => !this.#retired.has(number));
-    return scan(this.#files, { segments, lost }, options);
+    return scan(this.#files, { segments, lost: this.lostSegments() }, options);
+  }
+
+  /** Listed segments that cannot be read, with the LSN at which the log ended in each; without retired ones. */
+  lostSegments(): LostSegment[] {
+    const lost = [...this.#lost].filter(([number]) => !this.#retired.has(number));
+    return lost.map(([segment, kind]) => {
+      const damage = { kind, segment, offset: 0, lsn: brandNumber<Lsn>(0), bytes: 0 };
+      return { damage, endLsn: this.#listed.get(segment) ?? damage.lsn };
+    });
   }
 
   /** Of a reading heap: believes what was appended since. */

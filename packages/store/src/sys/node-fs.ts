@@ -60,14 +60,17 @@ function naming(path: string, error: NodeJS.ErrnoException): NodeJS.ErrnoExcepti
 class NodeFile implements FileHandle {
   readonly #fd: number;
   readonly #path: string;
+  readonly #neverHere: boolean;
 
-  constructor(fd: number, path: string) {
+  constructor(fd: number, path: string, neverHere: boolean) {
     this.#fd = fd;
     this.#path = path;
+    this.#neverHere = neverHere;
   }
 
   async read(buffer: Buffer, offset: number, length: number, position: number): Promise<number> {
-    if (length <= hereBytes && reads.isQuick) return this.#readHere(buffer, offset, length, position);
+    if (length <= hereBytes && !this.#neverHere && reads.isQuick)
+      return this.#readHere(buffer, offset, length, position);
     return this.#readElsewhere(buffer, offset, length, position);
   }
 
@@ -182,7 +185,7 @@ function syncAll(fd: number, path: string): Promise<void> {
 
 export const nodeFs: FileSystem = {
   async open(path: string, mode: OpenMode): Promise<FileHandle> {
-    return new NodeFile(await openDescriptor(path, flags[mode]), path);
+    return new NodeFile(await openDescriptor(path, flags[mode]), path, false);
   },
   async list(directory: string): Promise<string[]> {
     return (await readdir(directory)).sort();
@@ -199,6 +202,14 @@ export const nodeFs: FileSystem = {
     } finally {
       fs.closeSync(fd);
     }
+  },
+};
+
+/** As `nodeFs`, for background work: it reads what is in no cache, and never on the calling thread. */
+export const patientFs: FileSystem = {
+  ...nodeFs,
+  async open(path: string, mode: OpenMode): Promise<FileHandle> {
+    return new NodeFile(await openDescriptor(path, flags[mode]), path, true);
   },
 };
 

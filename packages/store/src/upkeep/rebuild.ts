@@ -114,15 +114,8 @@ export async function rebuildLocked(
 
 /** Segments that are lost and lie below the checkpoint: no history is missing, but mail is. */
 function addLost(heap: Heap, damage: Damage[]): void {
-  const kinds = [
-    ['missingSegment', heap.report.missing],
-    ['segmentHeader', heap.report.damaged],
-  ] as const;
-  for (const [kind, segments] of kinds) {
-    for (const segment of segments) {
-      if (damage.some((known) => known.kind === kind && known.segment === segment)) continue;
-      damage.push({ kind, segment, offset: 0, lsn: start, bytes: 0 });
-    }
+  for (const { damage: lost } of heap.lostSegments()) {
+    if (!damage.some(({ kind, segment }) => kind === lost.kind && segment === lost.segment)) damage.push(lost);
   }
 }
 
@@ -191,6 +184,9 @@ class Rebuilder {
       await this.#seen(scanned);
       if (isContent(scanned.type)) this.#apply(scanned, onDamage);
     }
+    // The second pass counts message ids anew, as the live path did: an event that makes the counter jump adds to what was then.
+    const highestMessage = this.#applier.refs.state.message;
+    this.#applier.refs.state.message = 0;
     const wantRest = (type: number): boolean => !isContent(type);
     // The first pass named all damage but that of payloads it did not want.
     const onPayload = (found: Damage): void => {
@@ -203,7 +199,7 @@ class Rebuilder {
       } else if (!isContent(scanned.type)) this.#apply(scanned, onDamage);
     }
     await this.#dropUnnamed();
-    this.#raiseCounters();
+    this.#raiseCounters(highestMessage);
     await this.#settle();
     return this.#records;
   }
@@ -218,7 +214,7 @@ class Rebuilder {
       } else this.#apply(scanned, onDamage);
     }
     await this.#dropUnnamed();
-    this.#raiseCounters();
+    this.#raiseCounters(0);
     await this.#settle();
     return this.#records;
   }
@@ -308,8 +304,9 @@ class Rebuilder {
   }
 
   /** No id that a header says was given is given again. */
-  #raiseCounters(): void {
+  #raiseCounters(highestMessage: number): void {
     const { state } = this.#applier.refs;
+    state.message = Math.max(state.message, highestMessage);
     const high = this.#heap.newestHighWater;
     for (const key of ['sequence', 'account', 'mailbox', 'message', 'thread', 'uidValidity'] as const) {
       state[key] = Math.max(state[key], high[key]);

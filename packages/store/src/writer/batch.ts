@@ -32,6 +32,7 @@ import { Expectations } from './expectations.ts';
 import type { Change, Feed } from './feed.ts';
 import type { HeadState } from './head-state.ts';
 import { Linger } from './linger.ts';
+import { Returns } from './returns.ts';
 import { Turn } from './turn.ts';
 
 /** A question to the writer. */
@@ -65,6 +66,9 @@ const lingerBatches = 6;
 const rowsPerWrite = 2_000;
 /** ms of a flush that others are waited for at most, and of their own delay after which they are not. */
 const flushMsMax = 50;
+/** ms of a flush from which on those just answered are waited for, and the share of a flush that they are. */
+const slowFlushMs = 2;
+const returnShare = 0.5;
 
 /** ms of deciding after which a batch takes no further intent. */
 const assembleMs = 4;
@@ -82,6 +86,7 @@ export class Committer {
   #wake: (() => void) | undefined;
   readonly #linger: Linger;
   readonly #expected: Expectations;
+  readonly #returns: Returns;
   #flushMs = 0.3;
   #failed: StoreError | undefined;
   #tellFailed: (error: StoreError) => void = () => undefined;
@@ -100,6 +105,7 @@ export class Committer {
     this.#clock = clock;
     this.#expected = new Expectations(clock, flushMsMax);
     this.#linger = new Linger(clock);
+    this.#returns = new Returns(clock);
   }
 
   /** Why the writer can take no more intents; undefined while it can. */
@@ -131,6 +137,7 @@ export class Committer {
         },
         refuse: reject,
       });
+      if (intent.answerAfter === 'heap') this.#returns.asked();
       this.#start();
     });
   }
@@ -151,6 +158,7 @@ export class Committer {
   /** Takes no more intents, finishes those it has. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#returns.end();
     this.#linger.hurry();
     await this.settle();
   }
@@ -195,6 +203,7 @@ export class Committer {
         return;
       }
       await this.#room();
+      if (this.#flushMs >= slowFlushMs) await this.#returns.wait();
       await this.#batch();
     }
   }
@@ -254,7 +263,9 @@ export class Committer {
         for (const waiting of decided) waiting.refuse(error);
         return;
       }
-      for (const waiting of decided) if (waiting.answerAfter === 'heap') waiting.answer();
+      const now = decided.filter((waiting) => waiting.answerAfter === 'heap');
+      for (const waiting of now) waiting.answer();
+      this.#returns.answered(now.length, this.#flushMs * returnShare);
       const later = decided.filter((waiting) => waiting.answerAfter === 'catalog');
       this.#take({ intents: later, changes: turn.changes, bytes: builder.octets, rows: set.size }, set);
       return;
