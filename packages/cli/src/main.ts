@@ -2,6 +2,7 @@
 /** `mstore`: reads the command line, runs one command, and turns what it threw into one line and an exit code. */
 import { type Command, CommanderError } from 'commander';
 import { addAlias } from './alias.ts';
+import { addCheckpoint } from './checkpoint.ts';
 import { newProgram } from './command.ts';
 import { addConfig } from './config.ts';
 import { addDeliver } from './deliver.ts';
@@ -44,6 +45,7 @@ const commands: readonly ((program: Command) => void)[] = [
   addDf,
   addFsck,
   addRebuild,
+  addCheckpoint,
   addScrub,
   addUpgrade,
   addDoctor,

@@ -99,6 +99,8 @@ export interface Config {
   };
   readonly limits: { readonly messageBytes: number };
   readonly heap: { readonly segmentBytes: number };
+  /** When a service makes a checkpoint by itself; 0 for never for this reason. */
+  readonly checkpoint: { readonly ageHours: number; readonly logBytes: number };
   readonly scrub: {
     /** Octets a second. */
     readonly rate: number;
@@ -119,6 +121,9 @@ export interface Config {
 const schema: z.ZodType<Config> = z.strictObject({
   limits: z.strictObject({ messageBytes: octets(1_024, 2 ** 30, limits.messageBytes) }).prefault({}),
   heap: z.strictObject({ segmentBytes: octets(2 ** 20, 2 ** 36, limits.segmentBytes) }).prefault({}),
+  checkpoint: z
+    .strictObject({ ageHours: whole(0, 8_760, 'hours', 24), logBytes: octets(0, 2 ** 50, 2 ** 32) })
+    .prefault({}),
   scrub: z.strictObject({ rate: octets(16_384, 2 ** 40, 2 ** 21), interval: whole(0, 3_650, 'days', 30) }).prefault({}),
   space: z
     .strictObject({
@@ -181,6 +186,10 @@ export const configTemplate = `# mstore's configuration. Keys that are not set h
 
 [heap]
 # segmentBytes = "128M"     # octets after which a segment of the heap takes no further batch
+
+[checkpoint]                # the service writes the catalog to a file, from which rebuild and restore begin
+# ageHours = 24             # when the last one is so old; 0 for never
+# logBytes = "4G"           # when so much was logged since; 0 for never
 
 [scrub]                     # reading the heap in the background, to find damage while a backup can still mend it
 # rate = "2M"               # octets a second

@@ -37,6 +37,7 @@ export {
 } from './types.ts';
 export { BackgroundScrub, type ScrubObserver } from './upkeep/background-scrub.ts';
 export { type CheckOptions, type CheckReport, check } from './upkeep/check.ts';
+export { type CheckpointOptions, checkpoint, isCheckpointDue } from './upkeep/checkpoint/make.ts';
 export { type DiskState, diskState } from './upkeep/disk-state.ts';
 export { type Examined, examine, openExamined } from './upkeep/examine.ts';
 export type { Concerned, Finding, FindingPlace, FindingState } from './upkeep/findings.ts';

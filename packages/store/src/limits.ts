@@ -153,6 +153,14 @@ export const limits = {
   concernedMailboxes: 100,
   /** ms without work after which an empty COMMIT closes the log. */
   idleCommitMs: 1_000,
+  /** octets of rows in a block of a checkpoint: about 2 ms to read and compress. */
+  checkpointBlockBytes: 262_144, // 256 * KiB
+  /** rows of such a block, where they are small. */
+  checkpointBlockRows: 4_000,
+  /** ms that a checkpoint may hold its snapshot of the catalog, which meanwhile grows by what is written. */
+  checkpointMs: 1_800_000,
+  /** checkpoints kept in a store: the newest, and one to fall back to. */
+  checkpointsKept: 2,
   /** LMDB's address space; not disk. */
   catalogMapBytes: 1_099_511_627_776, // 1024 * 1024 * MiB
 } as const;

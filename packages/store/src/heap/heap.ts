@@ -317,9 +317,10 @@ export class Heap {
     if (this.#writer === undefined) await this.#reload();
   }
 
-  /** What follows bears a higher epoch: acknowledged history may be missing behind it. */
-  raiseEpoch(): Promise<void> {
-    return this.#writing().raiseEpoch();
+  /** What follows bears a higher epoch: acknowledged history may be missing behind it. After a restore, the so-manieth of its
+   *  backup, numbers and LSNs of segments jump too. */
+  raiseEpoch(restores = 0): Promise<void> {
+    return this.#writing().raiseEpoch(restores);
   }
 
   /** A logged-as-garbage segment: no further header lists it. It can be read until `drop`. */

@@ -57,7 +57,9 @@ export type EventBody =
   | { readonly kind: 'purged'; readonly mailbox: MailboxId; readonly uids: UidSet }
   | { readonly kind: 'expungeFloor'; readonly mailbox: MailboxId; readonly floor: ModSeq }
   /** Something acknowledged may be missing from the log: no number that it could have given is given again. */
-  | { readonly kind: 'historyLost'; readonly epoch: number };
+  | { readonly kind: 'historyLost'; readonly epoch: number }
+  /** The store begins again from a backup, the so-manieth time: what was given since then is not given again. */
+  | { readonly kind: 'restored'; readonly epoch: number; readonly restores: number };
 
 export type EventKind = EventBody['kind'];
 
@@ -93,6 +95,7 @@ export const eventNumbers: Readonly<Record<EventKind, number>> = {
   purged: 15,
   expungeFloor: 16,
   historyLost: 17,
+  restored: 24,
 };
 
 export function writeEventBody(w: Writer, body: EventBody): void {
@@ -155,6 +158,9 @@ export function writeEventBody(w: Writer, body: EventBody): void {
       break;
     case 'historyLost':
       w.varint(body.epoch);
+      break;
+    case 'restored':
+      w.varint(body.epoch).varint(body.restores);
       break;
   }
 }
@@ -225,6 +231,7 @@ const eventReaders: Readonly<Record<number, (r: Reader) => EventBody>> = {
   15: (r) => ({ kind: 'purged', mailbox: mailboxIn(r), uids: UidSet.decode(r) }),
   16: (r) => ({ kind: 'expungeFloor', mailbox: mailboxIn(r), floor: brandNumber<ModSeq>(r.varint()) }),
   17: (r) => ({ kind: 'historyLost', epoch: r.varint() }),
+  24: (r) => ({ kind: 'restored', epoch: r.varint(), restores: r.varint() }),
 };
 
 /** @throws DecodeError for an unknown number or octets that are not such an event's */

@@ -143,6 +143,7 @@ class CatalogCheck {
     for (const key of ['messages', 'unseen', 'flaggedDeleted', 'bytes', 'retainedMessages', 'retainedBytes'] as const) {
       findings.equal('3', `${name}: ${key}`, row[key], counted[key]);
     }
+    if (row.modSeqFloor > row.highestModSeq) findings.add('3', `${name}: MODSEQs begin above ${row.highestModSeq}`);
     const live = row.deleted ? 0 : 1;
     sums.mailboxes += live;
     sums.messages += live * counted.messages;

@@ -17,6 +17,7 @@ import { type Heap, type HeapOptions, type HeapPorts, heapFormat, type OpenOptio
 import { limits } from '../limits.ts';
 import { type Clock, systemClock } from '../sys/clock.ts';
 import { type FileLock, lockFile, lockHolder } from '../sys/file-lock.ts';
+import { isFileThere } from '../sys/files.ts';
 import type { FileSystem } from '../sys/fs.ts';
 import { diskSpace, nodeFs, removeDirectory } from '../sys/node-fs.ts';
 import { brandNumber, type Lsn } from '../types.ts';
@@ -134,6 +135,20 @@ export async function isStore(fs: FileSystem, directory: string): Promise<boolea
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return false;
     throw new StoreError('ioError', `cannot read ${heapDirectory(directory)}`, {}, error);
   }
+}
+
+/** A file that stands in a store's directory as long as a restore into it is not finished. */
+export const unfinishedName = 'restore.unfinished';
+
+/** Refuses a directory that a restore began to fill. @throws {StoreError} unfinished */
+export async function checkFinished(fs: FileSystem, directory: string): Promise<void> {
+  let isThere: boolean;
+  try {
+    isThere = await isFileThere(fs, `${directory}/${unfinishedName}`);
+  } catch (error) {
+    throw new StoreError('ioError', `cannot read ${directory}`, {}, error);
+  }
+  if (isThere) throw new StoreError('unfinished', `${directory} is a restore that was not finished`);
 }
 
 /** Runs what makes files in `directory`; a failed system call becomes a StoreError. @throws {StoreError} ioError, diskFull */
