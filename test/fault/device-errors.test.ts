@@ -94,12 +94,13 @@ async function deliveriesGoOn(books: Books, count: number): Promise<void> {
 /** While changes are refused: who logs in reads, and a QUIT that cannot delete says so. */
 async function assertReadable(service: Service, books: Books): Promise<void> {
   for (const user of users) {
+    const deletedBefore = books.deletedCount;
     const client = await Pop3Client.login(service.tcp('pop3'), user, commonPassword);
     const listing = [...(await client.listing('UIDL'))];
     const [first] = listing;
     if (first !== undefined) {
       const [number, uidl] = first;
-      books.see(user, uidl, await client.blockOf(`RETR ${number}`), books.deletedCount);
+      books.see(user, uidl, await client.blockOf(`RETR ${number}`), deletedBefore);
       await client.command(`DELE ${number}`);
       await assert.rejects(client.quit(), /SYS\/TEMP/);
     } else await client.quit();
