@@ -292,18 +292,17 @@ export class StoreReader implements StoreReading {
    * `limits.catchUpMs` at most, since the end of a log can be void.
    */
   async catchUp(): Promise<void> {
+    const following = this.#catalog.follow();
+    if (following !== undefined) await following;
     const applied = (): number => this.catalog().state()?.appliedLsn ?? 0;
     let written = await this.heap.writtenLsn();
     if (applied() > written) {
       await this.heap.refresh();
       written = await this.heap.writtenLsn();
     }
-    const begun = this.#clock.monotonic();
+    const deadline = this.#clock.monotonic() + limits.catchUpMs;
     while (written !== this.#voidLsn && applied() < written) {
-      const waitedMs = this.#clock.monotonic() - begun;
-      if (waitedMs > limits.catchUpMs) this.#voidLsn = written;
-      // A writer that is far behind may write another catalog than this one.
-      else if (waitedMs > limits.catchUpMs / 10 && (await this.#catalog.follow())) continue;
+      if (this.#clock.monotonic() > deadline) this.#voidLsn = written;
       else await new Promise((resolve) => setTimeout(resolve, 1));
     }
   }

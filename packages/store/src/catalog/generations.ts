@@ -38,6 +38,11 @@ export async function generationsIn(fs: FileSystem, directory: string): Promise<
   return numbers.sort((a, b) => a - b);
 }
 
+/** The file that names the generation in use; another one takes its place with the next generation. */
+export function currentPath(directory: string): string {
+  return `${directory}/${currentName}`;
+}
+
 /** A number above every generation there is or was named. */
 export async function nextGeneration(fs: FileSystem, directory: string): Promise<number> {
   await fs.makeDirectory(directory);

@@ -109,6 +109,8 @@ export class Health {
   async #keepReserve(room: Room): Promise<void> {
     const { reserve, committer } = this.#ports;
     const wanted = room.reserveWanted;
+    // What is wanted of a disk that cannot be asked is unknown.
+    if (room.freeBytes === undefined) return;
     if (reserve.bytes > wanted) this.#release();
     for (let slices = 0; slices < limits.reserveSlices && room.level === 'ok' && reserve.bytes < wanted; slices++) {
       // While there is work, one slice a look.

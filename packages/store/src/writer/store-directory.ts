@@ -19,7 +19,7 @@ import { type Clock, systemClock } from '../sys/clock.ts';
 import { type FileLock, lockFile, lockHolder } from '../sys/file-lock.ts';
 import { isFileThere } from '../sys/files.ts';
 import type { FileSystem } from '../sys/fs.ts';
-import { diskSpace, nodeFs, removeDirectory } from '../sys/node-fs.ts';
+import { diskSpace, fileStamp, nodeFs, removeDirectory } from '../sys/node-fs.ts';
 import { brandNumber, type Lsn } from '../types.ts';
 import type { StoreNotice } from './notices.ts';
 import type { DiskSpace, SpaceMarks } from './room.ts';
@@ -32,6 +32,8 @@ export interface StorePorts {
   readonly openKv: (path: string, readOnly: boolean) => Kv;
   /** Removes a key-value store that nobody will open again; who has it open goes on reading. Absent: it stays. */
   readonly removeKv?: (path: string) => Promise<void>;
+  /** What tells cheaply whether a name leads to another file than before; absent: that is always looked up. */
+  readonly stamp?: (path: string) => string | undefined;
   /** The space of the file systems that hold a store; absent: there is always room. */
   readonly space?: (directory: string) => Promise<DiskSpace>;
   /** The writer's lock; undefined when another process has it. */
@@ -44,6 +46,7 @@ export const machinePorts: StorePorts = {
   random: randomBytes,
   openKv: (path, readOnly) => openLmdbKv(path, { readOnly, mapBytes: limits.catalogMapBytes, metaSync: false }),
   removeKv: removeDirectory,
+  stamp: fileStamp,
   space: storeSpace,
   lock: lockFile,
 };
