@@ -50,6 +50,7 @@ const importRules: ImportRules = {
     // The log speaks the catalog's rows; how they become octets is the catalog's own but for one codec.
     catalog: [
       'catalog',
+      'earlier-format',
       'schema',
       'kv',
       'rows',

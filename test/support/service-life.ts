@@ -25,14 +25,15 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** The processes by their work, as ready.json says now; none while it is not there. */
+/** The processes by their work, numbered from the second of a kind on, as ready.json says now; none while it is not there. */
 export function pidsOf(service: Service): ReadonlyMap<string, number> {
   const pids = new Map<string, number>();
   try {
     const state = JSON.parse(readFileSync(join(service.directory, 'run/ready.json'), 'utf8'));
     for (const [name, value] of Object.entries(state.pids)) {
-      const [first] = Array.isArray(value) ? value : [value];
-      if (typeof first === 'number') pids.set(name, first);
+      for (const [at, pid] of (Array.isArray(value) ? value : [value]).entries()) {
+        if (typeof pid === 'number') pids.set(at === 0 ? name : `${name} ${at + 1}`, pid);
+      }
     }
   } catch {
     // Not ready now.

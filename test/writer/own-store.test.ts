@@ -5,6 +5,8 @@ import {
   type AccountId,
   brandNumber,
   createStore,
+  type DeliveryResult,
+  type DeliveryTarget,
   limits,
   openAsWriter,
   Store,
@@ -91,6 +93,28 @@ test('an account is not made with a quota that none can have, and the writer goe
   }
   assert.equal(temp.store.catalog().account(id), undefined);
   assert.equal((await temp.store.ensureAccount(wanted)).account, id);
+});
+
+test('a delivery makes the account it is for, in the same batch', async () => {
+  await using temp = await simStore();
+  const { store } = temp;
+  const account = brandNumber<AccountId>(7);
+  const wanted = { id: account, name: 'anna@example.net', quotaBytes: 0, quotaMessages: 1 };
+  const trace = Buffer.alloc(0);
+  const deliver = async (target: DeliveryTarget): Promise<DeliveryResult | undefined> =>
+    (await store.deliver(await store.take(Buffer.from('Subject: x\r\n\r\n')), [target]))[0];
+  const before = store.heapCounters.syncs;
+  assert.equal((await deliver({ account, trace, wanted }))?.ok, true);
+  assert.equal(store.heapCounters.syncs - before, 1);
+  const over = await deliver({ account, trace, wanted });
+  assert.ok(over?.ok === false && over.code === 'overQuota');
+  assert.equal((await deliver({ account, trace, wanted: { ...wanted, quotaMessages: 2 } }))?.ok, true);
+  const other = await deliver({ account, trace, wanted: { ...wanted, name: 'bert@example.net' } });
+  assert.ok(other?.ok === false && other.code === 'accountExists');
+  const stranger = await deliver({ account: brandNumber<AccountId>(8), trace, wanted });
+  assert.ok(stranger?.ok === false && stranger.code === 'badIntent');
+  await store.settle();
+  assert.equal(store.catalog().account(account)?.messages, 2);
 });
 
 test('who lets a message wait after its beginning is not waited for', async () => {

@@ -19,8 +19,10 @@ import { addKick } from './kick.ts';
 import { OutputClosed } from './output.ts';
 import { addQuota } from './quota.ts';
 import { addRebuild } from './rebuild.ts';
+import { addScrub } from './scrub.ts';
 import { addServe } from './serve.ts';
 import { addStats } from './stats.ts';
+import { addUpgrade } from './upgrade.ts';
 import { addPasswd, addUser } from './user.ts';
 import { addWho } from './who.ts';
 
@@ -42,6 +44,8 @@ const commands: readonly ((program: Command) => void)[] = [
   addDf,
   addFsck,
   addRebuild,
+  addScrub,
+  addUpgrade,
   addDoctor,
   addDump,
   addDemo,

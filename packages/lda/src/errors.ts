@@ -11,6 +11,7 @@ const storeRefusals: Readonly<Record<StoreErrorCode, RefusalKind>> = {
   noStore: 'storage',
   storeExists: 'storage',
   newerFormat: 'storage',
+  olderFormat: 'storage',
   locked: 'storage',
   noWriter: 'storage',
   closed: 'storage',

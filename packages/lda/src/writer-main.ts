@@ -23,6 +23,7 @@ import {
   systemClock,
 } from '@mstore/net';
 import {
+  BackgroundScrub,
   type Config,
   isStoreError,
   isSuspectFailure,
@@ -38,6 +39,7 @@ import { DeliveryLog } from './delivery-log.ts';
 import { LdaServer } from './lda-server.ts';
 import { limits } from './limits.ts';
 import { Lmtpd } from './lmtpd.ts';
+import { ScrubRecord } from './scrub-record.ts';
 import { catalogFailedExit, deliverySettings, pipeSettings } from './settings.ts';
 import { logNotice, measureHealth } from './store-log.ts';
 
@@ -76,10 +78,11 @@ async function start(data: string, sockets: readonly InheritedSocket[], config: 
     await Promise.all([lmtpd.drain(deadlineMs), ldaServer.drain(deadlineMs)]);
   };
   endWithStore(own, log, drain);
+  const scrubbing = new BackgroundScrub(data, catalog, config.scrub, new ScrubRecord(log, metrics));
   return {
     ready: { lmtp, lda },
     drain: async (deadlineMs) => {
-      await drain(deadlineMs);
+      await Promise.all([drain(deadlineMs), scrubbing.stop()]);
       await closeStore(own, log);
       await directory.close();
     },

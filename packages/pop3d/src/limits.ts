@@ -29,6 +29,4 @@ export const limits = {
   countBytes: 65_536, // 64 * KiB
   /** damaged messages remembered, so that they are refused at once. */
   damagedMessages: 10_000,
-  /** users whose last login is remembered for LOGIN-DELAY. */
-  loginTimes: 1_000_000,
 } as const;

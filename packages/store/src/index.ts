@@ -34,11 +34,21 @@ export {
   type Uid,
   type UidValidity,
 } from './types.ts';
+export { BackgroundScrub, type ScrubObserver } from './upkeep/background-scrub.ts';
 export { type CheckOptions, type CheckReport, check } from './upkeep/check.ts';
 export { type DiskState, diskState } from './upkeep/disk-state.ts';
-export type { Finding } from './upkeep/findings.ts';
+export { type Examined, examine, openExamined } from './upkeep/examine.ts';
+export type { Concerned, Finding, FindingPlace, FindingState } from './upkeep/findings.ts';
 export { type RebuildOptions, type RebuildReport, rebuild } from './upkeep/rebuild.ts';
+export { type ScrubPass, type ScrubState, scrub, scrubState } from './upkeep/scrub.ts';
 export { isSuspectFailure } from './upkeep/suspect.ts';
+export {
+  type UndoReport,
+  type UpgradeOptions,
+  type UpgradeReport,
+  undoUpgrade,
+  upgrade,
+} from './upkeep/upgrade.ts';
 export {
   type OwnStore,
   openAsWriter,

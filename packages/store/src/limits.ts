@@ -135,6 +135,20 @@ export const limits = {
   lockWaitMs: 30_000,
   /** ms after which a daemon that follows the change feed looks for a new writer. */
   reconnectMs: 100,
+  /** octets of a file that upkeep keeps for its next run: a thousand findings with all they concern. */
+  keptFileBytes: 16_777_216, // 16 * MiB
+  /** octets that a scrub reads before it notes how far it came. */
+  scrubNoteBytes: 67_108_864, // 64 * MiB
+  /** ms of work after which a scrub lets others have the event loop. */
+  scrubSliceMs: 4,
+  /** octets of a message up to which a scrub hashes it as a whole; of a longer one its parts are hashed, each once. */
+  scrubMessageBytes: 4_194_304, // 4 * MiB
+  /** ms between two looks whether a scrub is due. */
+  scrubLookMs: 60_000,
+  /** findings that a scrub keeps; a store with more has one cause. */
+  scrubFindings: 1_000,
+  /** mailboxes named in one finding. */
+  concernedMailboxes: 100,
   /** ms without work after which an empty COMMIT closes the log. */
   idleCommitMs: 1_000,
   /** LMDB's address space; not disk. */

@@ -16,12 +16,15 @@ import type { Program } from './program.ts';
 const refusals: readonly (number | null)[] = [exit.unavailable, exit.configuration];
 
 export interface KeeperOptions extends Launch {
+  /** Of the process: its program's, numbered where that has several. */
+  readonly name: string;
   readonly log: Log;
   /** Told when a child became ready, or has ended. */
   readonly changed: () => void;
 }
 
 export class Keeper {
+  readonly name: string;
   readonly program: Program;
   readonly #options: KeeperOptions;
   readonly #clock: Clock;
@@ -40,10 +43,11 @@ export class Keeper {
   #wake: () => void = () => undefined;
 
   constructor(options: KeeperOptions) {
+    this.name = options.name;
     this.program = options.program;
     this.#options = options;
     this.#clock = options.clock;
-    this.#log = options.log.child({ child: options.program.name });
+    this.#log = options.log.child({ child: options.name });
   }
 
   /** The last child that was ready; undefined before. */
@@ -152,7 +156,7 @@ export class Keeper {
   #refused({ code, problem }: Ending): CommandError {
     const why = problem ?? (code === null ? 'it could not be run' : `exit code ${code}`);
     const isTold = code !== null && refusals.includes(code);
-    return new CommandError(isTold ? code : exit.unavailable, `${this.program.name} did not start: ${why}`);
+    return new CommandError(isTold ? code : exit.unavailable, `${this.name} did not start: ${why}`);
   }
 
   #tellEnding(child: Child, { code, signal, ranMs, problem }: Ending, waitMs: number): void {

@@ -1,4 +1,5 @@
 /** What `mstore serve` runs. */
+import { availableParallelism } from 'node:os';
 import { catalogFailedExit, writerProgram } from '@mstore/lda';
 import { pop3Program } from '@mstore/pop3d';
 import { limits } from './limits.ts';
@@ -12,5 +13,16 @@ export const programs: readonly Program[] = [
     sockets: ['lmtp', 'lda'],
     argsAfter: new Map([[catalogFailedExit, ['--new-catalog']]]),
   },
-  { name: 'pop3', file: pop3Program, sockets: ['pop3'], readyMs: limits.readyMs },
+  {
+    name: 'pop3',
+    file: pop3Program,
+    sockets: ['pop3'],
+    readyMs: limits.readyMs,
+    workers: ({ pop3 }) => workers(pop3.workers),
+  },
 ];
+
+/** The configured number; 0 stands for one for each processor that the service may use, up to a bound. */
+function workers(configured: number): number {
+  return configured > 0 ? configured : Math.min(availableParallelism(), limits.workersByProcessor);
+}

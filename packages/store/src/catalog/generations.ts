@@ -36,11 +36,17 @@ export function currentPath(directory: string): string {
   return `${directory}/${currentName}`;
 }
 
+/** The numbers of the generations that have a directory, rising. */
+export async function generationsIn(fs: FileSystem, directory: string): Promise<number[]> {
+  const numbers = (await fs.list(directory)).filter((name) => /^[1-9][0-9]*$/.test(name)).map(Number);
+  return numbers.sort((a, b) => a - b);
+}
+
 /** A number above every generation there is or was named. */
 export async function nextGeneration(fs: FileSystem, directory: string): Promise<number> {
   await fs.makeDirectory(directory);
-  const numbers = (await fs.list(directory)).filter((name) => /^[1-9][0-9]*$/.test(name)).map(Number);
-  return Math.max(0, (await currentGeneration(fs, directory)) ?? 0, ...numbers) + 1;
+  const highest = (await generationsIn(fs, directory)).at(-1) ?? 0;
+  return Math.max(highest, (await currentGeneration(fs, directory)) ?? 0) + 1;
 }
 
 export function generationPath(directory: string, generation: number): string {

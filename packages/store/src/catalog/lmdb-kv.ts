@@ -79,7 +79,7 @@ export function openLmdbKv(path: string, options: LmdbKvOptions): Kv {
       noMetaSync: options.metaSync === false,
     } as const;
     const root = open<Buffer, Buffer>(environment);
-    const kv = new LmdbKv(root, openTables(root, path), options.readOnly);
+    const kv = new LmdbKv(root, openTables(root), options.readOnly);
     if (isNew) syncDirectory(path);
     return kv;
   } catch (error) {
@@ -87,12 +87,12 @@ export function openLmdbKv(path: string, options: LmdbKvOptions): Kv {
   }
 }
 
-function openTables(root: RootDatabase<Buffer, Buffer>, path: string): Map<TableName, Table> {
+/** A catalog of an earlier format can lack some; who only reads cannot make them, and has to see its format first. */
+function openTables(root: RootDatabase<Buffer, Buffer>): Map<TableName, Table> {
   const tables = new Map<TableName, Table>();
   for (const name of tableNames) {
     const table: Table | undefined = root.openDB({ name, encoding: 'binary', keyEncoding: 'binary', cache: false });
-    if (table === undefined) throw new StoreError('catalogMissing', `the catalog in ${path} lacks table ${name}`);
-    tables.set(name, table);
+    if (table !== undefined) tables.set(name, table);
   }
   return tables;
 }
@@ -181,7 +181,7 @@ class LmdbKv implements Kv {
   #table(name: TableName): Table {
     if (this.#closed) throw closedError();
     const table = this.#tables.get(name);
-    invariant(table !== undefined, `no table ${name}`);
+    if (table === undefined) throw new StoreError('catalogMissing', `the catalog lacks table ${name}`);
     return table;
   }
 }

@@ -7,18 +7,29 @@
  */
 import { dirname } from 'node:path';
 import { errnoOf, invariant, isStoreError, StoreError } from '../errors.ts';
-import type { Clock } from '../sys/clock.ts';
-import type { FileHandle, FileSystem } from '../sys/fs.ts';
+import type { FileHandle } from '../sys/fs.ts';
 import { brandNumber, type Lsn } from '../types.ts';
 import type { BatchBuilder } from './batch.ts';
 import { type Segment, stateOf } from './chain.ts';
 import { asStoreError, closeQuietly, type HeapCounters, SegmentFiles } from './files.ts';
-import type { ListedSegment } from './format.ts';
-import type { Commit, DamageKind, HeapRecord, HighWater, OnDamage, ScannedRecord, SegmentState } from './location.ts';
+import { heapFormat, type ListedSegment } from './format.ts';
+import type {
+  Commit,
+  CommitOptions,
+  DamageKind,
+  HeapPorts,
+  HeapRecord,
+  HighWater,
+  LostSegment,
+  OnDamage,
+  ScannedRecord,
+  SegmentState,
+} from './location.ts';
 import {
   indexBelow,
   lastOf,
   lostOf,
+  lostSegments,
   nothingFound,
   type OpenReport,
   openToWrite,
@@ -29,22 +40,16 @@ import {
 } from './open.ts';
 import { decodeStored, readStored, segmentGone } from './reader.ts';
 import { type ScanOptions, scan } from './scanner.ts';
-import { type Appended, SegmentWriter } from './writer.ts';
+import { type Appended, type DeviceRecord, SegmentWriter } from './writer.ts';
 
 export type { BatchBuilder } from './batch.ts';
 export type { HeapCounters } from './files.ts';
-export { commitBytes } from './format.ts';
+export { commitBytes, heapFormat } from './format.ts';
 export type * from './location.ts';
 export type { OpenReport } from './open.ts';
 export { isSegmentGone } from './reader.ts';
 export type { ScanOptions } from './scanner.ts';
-
-export interface HeapPorts {
-  readonly fs: FileSystem;
-  readonly clock: Clock;
-  /** As many unpredictable octets. */
-  readonly random: (bytes: number) => Buffer;
-}
+export { SegmentSurvey, type SurveyedSegment } from './survey.ts';
 
 export interface OpenOptions {
   /** Told of damage in the newest segment, behind which the log is believed all the same. Without it, it is thrown. */
@@ -53,13 +58,6 @@ export interface OpenOptions {
 
 /** `segmentBytes`: octets after which a segment takes no further batch. */
 export type HeapOptions = OpenOptions & { readonly segmentBytes: number };
-
-export interface CommitOptions {
-  /** The last batch before `close`: writing may go on in this segment. */
-  readonly cleanStop?: boolean;
-  /** An empty batch that proves the one before. */
-  readonly idle?: boolean;
-}
 
 /** What a heap begins with. */
 interface Beginning {
@@ -147,7 +145,9 @@ export class Heap {
       file = await openToWrite(files, newest.number);
       const report = { ...state.report, rewrittenBytes: await recover(files, file, state) };
       const heap = new Heap(files, { segments, listed: chain.listed, lastCommit, report }, options.onDamage);
-      const goesOn = tail.lastCommit?.cleanStop === true && report.voidBytes === 0 && !tail.damaged;
+      const isLeftWell = tail.lastCommit?.cleanStop === true && report.voidBytes === 0 && !tail.damaged;
+      // What an earlier format does not know is not appended to one of its segments.
+      const goesOn = isLeftWell && newest.format === heapFormat;
       if (!goesOn) await closeQuietly(file);
       heap.#writer = new SegmentWriter(ports, files, {
         storeId: newest.storeId,
@@ -185,6 +185,11 @@ export class Heap {
 
   get epoch(): number {
     return this.#newest.epoch;
+  }
+
+  /** The newest segment's format version; the next one's is `heapFormat`. */
+  get format(): number {
+    return this.#newest.format;
   }
 
   get counters(): HeapCounters {
@@ -225,14 +230,9 @@ export class Heap {
     return this.#writing().begin(highWater, probing);
   }
 
-  /** How often writes and syncs failed since it was opened, a full disk apart; and how the last one did. */
-  get deviceErrors(): { readonly count: number; readonly last: string } {
-    return { count: this.#writer?.deviceErrors ?? 0, last: this.#writer?.lastDeviceError ?? '' };
-  }
-
-  /** False after two device errors in a row, until a probe gets through; and of a heap that was opened for reading. */
-  get takesWrites(): boolean {
-    return this.#writer?.takesWrites === true;
+  /** How the device has done since the heap was opened for writing; undefined of one that is read only. */
+  get device(): DeviceRecord | undefined {
+    return this.#writer;
   }
 
   /**
@@ -284,14 +284,13 @@ export class Heap {
 
   /** Records of the believed log as it is now, COMMITs included, in LSN order; without retired segments. */
   scan(options: ScanOptions): AsyncIterable<ScannedRecord> {
-    const lost = [...this.#lost]
-      .filter(([number]) => !this.#retired.has(number))
-      .map(([segment, kind]) => {
-        const damage = { kind, segment, offset: 0, lsn: brandNumber<Lsn>(0), bytes: 0 };
-        return { damage, endLsn: this.#listed.get(segment) ?? damage.lsn };
-      });
     const segments = this.#segments.filter(({ number }) => !this.#retired.has(number));
-    return scan(this.#files, { segments, lost }, options);
+    return scan(this.#files, { segments, lost: this.lostSegments() }, options);
+  }
+
+  /** Listed segments that cannot be read, with the LSN at which the log ended in each; without retired ones. */
+  lostSegments(): LostSegment[] {
+    return lostSegments(this.#lost, this.#retired, this.#listed);
   }
 
   /** Of a reading heap: believes what was appended since. */

@@ -1,11 +1,11 @@
 /** Opening a heap: from the files to what is believed, and the one thing recovery writes. */
 import { isStoreError, StoreError } from '../errors.ts';
 import type { FileHandle } from '../sys/fs.ts';
-import type { Lsn } from '../types.ts';
+import { brandNumber, type Lsn } from '../types.ts';
 import { type Chain, loadChain, type Segment } from './chain.ts';
 import { asStoreError, type SegmentFiles } from './files.ts';
 import { commitBytes, commitType, decodeCommit, lsnAt } from './format.ts';
-import type { Commit, DamageKind, OnDamage } from './location.ts';
+import type { Commit, DamageKind, LostSegment, OnDamage } from './location.ts';
 import { findTail, type Tail } from './tail.ts';
 import { RecordWalk } from './walk.ts';
 import { rewrite } from './writer.ts';
@@ -42,6 +42,20 @@ export function lostOf(found: Pick<OpenReport, 'missing' | 'damaged'>): Map<numb
   for (const number of found.missing) lost.set(number, 'missingSegment');
   for (const number of found.damaged) lost.set(number, 'segmentHeader');
   return lost;
+}
+
+/** Of the segments that cannot be read those that are not retired, with the LSN at which the log ended in each. */
+export function lostSegments(
+  lost: ReadonlyMap<number, DamageKind>,
+  retired: ReadonlySet<number>,
+  listed: ReadonlyMap<number, Lsn>,
+): LostSegment[] {
+  return [...lost]
+    .filter(([number]) => !retired.has(number))
+    .map(([segment, kind]) => {
+      const damage = { kind, segment, offset: 0, lsn: brandNumber<Lsn>(0), bytes: 0 };
+      return { damage, endLsn: listed.get(segment) ?? damage.lsn };
+    });
 }
 
 /** A heap as opening found it. */

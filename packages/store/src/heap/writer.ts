@@ -36,6 +36,7 @@ import {
   alignUp,
   baseLsnUnit,
   encodeSegmentHeader,
+  heapFormat,
   type ListedSegment,
   lsnAt,
   type SegmentHeader,
@@ -90,7 +91,16 @@ interface OpenBatch {
   readonly plan: Plan;
 }
 
-export class SegmentWriter {
+/** How a device does what it is asked. */
+export interface DeviceRecord {
+  /** False after two errors in a row, until a batch gets through. */
+  readonly takesWrites: boolean;
+  /** Errors of writes and syncs in all, a full disk apart; and the last one. */
+  readonly deviceErrors: number;
+  readonly lastDeviceError: string;
+}
+
+export class SegmentWriter implements DeviceRecord {
   readonly #ports: WriterPorts;
   readonly #files: SegmentFiles;
   readonly #start: WriterStart;
@@ -104,7 +114,6 @@ export class SegmentWriter {
   #epoch: number;
   /** Device errors since the last success. */
   #failures = 0;
-  /** Device errors in all, and the last one. */
   deviceErrors = 0;
   lastDeviceError = '';
   #open: OpenBatch | undefined;
@@ -140,7 +149,6 @@ export class SegmentWriter {
     return segment;
   }
 
-  /** False after two device errors in a row, until a batch gets through. */
   get takesWrites(): boolean {
     return this.#failures < failuresMax;
   }
@@ -232,7 +240,7 @@ export class SegmentWriter {
     const headerBytes = segmentHeaderBytes(live.length);
     const numbers = live.map(({ number }) => number);
     const endLsn = lsnAt(baseLsn, headerBytes);
-    const segment = segmentFrom({ ...header, headerBytes }, headerBytes, endLsn, numbers);
+    const segment = segmentFrom({ ...header, format: heapFormat, headerBytes }, headerBytes, endLsn, numbers);
     return { segment, header: encodeSegmentHeader(header, live) };
   }
 

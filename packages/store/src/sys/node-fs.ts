@@ -60,14 +60,17 @@ function naming(path: string, error: NodeJS.ErrnoException): NodeJS.ErrnoExcepti
 class NodeFile implements FileHandle {
   readonly #fd: number;
   readonly #path: string;
+  readonly #neverHere: boolean;
 
-  constructor(fd: number, path: string) {
+  constructor(fd: number, path: string, neverHere: boolean) {
     this.#fd = fd;
     this.#path = path;
+    this.#neverHere = neverHere;
   }
 
   async read(buffer: Buffer, offset: number, length: number, position: number): Promise<number> {
-    if (length <= hereBytes && reads.isQuick) return this.#readHere(buffer, offset, length, position);
+    if (length <= hereBytes && !this.#neverHere && reads.isQuick)
+      return this.#readHere(buffer, offset, length, position);
     return this.#readElsewhere(buffer, offset, length, position);
   }
 
@@ -182,7 +185,7 @@ function syncAll(fd: number, path: string): Promise<void> {
 
 export const nodeFs: FileSystem = {
   async open(path: string, mode: OpenMode): Promise<FileHandle> {
-    return new NodeFile(await openDescriptor(path, flags[mode]), path);
+    return new NodeFile(await openDescriptor(path, flags[mode]), path, false);
   },
   async list(directory: string): Promise<string[]> {
     return (await readdir(directory)).sort();
@@ -208,6 +211,13 @@ export function fileStamp(path: string): string | undefined {
   return stats === undefined ? undefined : `${stats.ino} ${stats.mtimeNs}`;
 }
 
+/** As `nodeFs`, for background work: it reads what is in no cache, and never on the calling thread. */
+export const patientFs: FileSystem = {
+  ...nodeFs,
+  async open(path: string, mode: OpenMode): Promise<FileHandle> {
+    return new NodeFile(await openDescriptor(path, flags[mode]), path, true);
+  },
+};
 /** Removes a directory with all that is in it. Who has its files open, or mapped, goes on reading them. */
 export async function removeDirectory(path: string): Promise<void> {
   await rm(path, { recursive: true, force: true });

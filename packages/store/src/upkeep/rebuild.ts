@@ -4,10 +4,11 @@
  * becomes current when it is whole; a crash before leaves the old one, or none, as it was.
  */
 import { Catalog } from '../catalog/catalog.ts';
-import { currentGeneration, generationPath, nextGeneration, setCurrentGeneration } from '../catalog/generations.ts';
+import { generationPath, nextGeneration, setCurrentGeneration } from '../catalog/generations.ts';
 import type { Kv } from '../catalog/kv.ts';
+import type { StateRow } from '../catalog/rows.ts';
 import { View, WriteSet } from '../catalog/write-set.ts';
-import { StoreError } from '../errors.ts';
+import { invariant, StoreError } from '../errors.ts';
 import { commitBytes, type Damage, Heap, type ScannedRecord } from '../heap/heap.ts';
 import { Applier } from '../log/apply.ts';
 import { decodeRecord, encodeEvent, recordType } from '../log/records.ts';
@@ -20,7 +21,9 @@ import {
   initializeCatalog,
   machinePorts,
   making,
+  refuseOlder,
   type StoreOptions,
+  type StorePorts,
   sealCatalog,
   takeLock,
 } from '../writer/store-directory.ts';
@@ -44,7 +47,7 @@ const rowsPerWrite = 20_000;
 /** A lost log cannot have given more sequences than this in a second. */
 const sequencesPerSecond = 2 ** 20;
 
-/** @throws {StoreError} locked, noStore, newerFormat, ioError, diskFull */
+/** @throws {StoreError} locked, noStore, olderFormat, newerFormat, ioError, diskFull */
 export function rebuild(directory: string, options: RebuildOptions = {}): Promise<RebuildReport> {
   return making(directory, () => rebuildCatalog(directory, options));
 }
@@ -58,9 +61,56 @@ async function rebuildCatalog(directory: string, options: RebuildOptions): Promi
   }
 }
 
+export interface MakeOptions {
+  /** Damage met so far, to which what is met here is added. */
+  readonly damage: Damage[];
+  /** Whether a log with damage, which then tells of a lost history, will do. */
+  readonly mayLose: boolean;
+  readonly onProgress: RebuildOptions['onProgress'] | undefined;
+}
+
+/** A new generation of the catalog, and what it says of itself. */
+export interface MadeCatalog {
+  readonly generation: number;
+  readonly records: number;
+  readonly state: StateRow;
+}
+
 /**
- * `rebuild`, for who holds the lock. A generation that was begun in vain is removed again.
- * @throws {StoreError} newerFormat, ioError, diskFull; corrupt where it is to pass over no damage
+ * Makes a generation from the log of a heap opened for writing; durable on return, and not yet current. Undefined when there is
+ * damage, and may not be. One that was begun in vain is removed again. @throws {StoreError} corrupt, ioError, diskFull
+ */
+export async function makeCatalog(
+  ports: StorePorts,
+  directory: string,
+  heap: Heap,
+  { damage, mayLose, onProgress }: MakeOptions,
+): Promise<MadeCatalog | undefined> {
+  const catalogs = catalogDirectory(directory);
+  const generation = await nextGeneration(ports.fs, catalogs);
+  const path = generationPath(catalogs, generation);
+  const kv = ports.openKv(path, false);
+  let made: MadeCatalog | undefined;
+  try {
+    await initializeCatalog(kv, heap);
+    const replayer = new Rebuilder(heap, kv, onProgress);
+    const records = await replayer.run((found) => damage.push(found));
+    if (damage.length > 0 && !mayLose) return undefined;
+    if (damage.length > 0) await replayer.loseHistory(ports.clock.now());
+    await sealCatalog(kv);
+    const state = new Catalog(new View(kv)).state();
+    invariant(state !== undefined, 'a catalog has a state row');
+    made = { generation, records, state };
+    return made;
+  } finally {
+    await kv.close();
+    if (made === undefined) await ports.removeKv?.(path).catch(() => undefined);
+  }
+}
+
+/**
+ * `rebuild`, for who holds the lock.
+ * @throws {StoreError} newerFormat, olderFormat, ioError, diskFull; corrupt where it is to pass over no damage
  */
 export async function rebuildLocked(
   directory: string,
@@ -73,29 +123,13 @@ export async function rebuildLocked(
   };
   const heap = await Heap.openForWriting(heapPorts(ports), directory, { ...heapOptions(options), onDamage });
   try {
-    const catalogs = catalogDirectory(directory);
-    const generation = await nextGeneration(ports.fs, catalogs);
-    const path = generationPath(catalogs, generation);
-    const kv = ports.openKv(path, false);
-    try {
-      await initializeCatalog(kv, heap);
-      const replayer = new Rebuilder(heap, kv, options.onProgress);
-      const records = await replayer.run(onDamage);
-      if (damage.length > 0 && options.onlyWhole === true) throw damaged(damage.length);
-      if (damage.length > 0) await replayer.loseHistory(ports.clock.now());
-      await sealCatalog(kv);
-      const totals = new Catalog(new View(kv)).state()?.totals;
-      await kv.close();
-      await setCurrentGeneration(ports.fs, catalogs, generation);
-      return { generation, records, messages: totals?.messages ?? 0, entries: totals?.entries ?? 0, damage };
-    } catch (error) {
-      await kv.close();
-      // Where it became current all the same, it stays: the next writer finds it whole.
-      if ((await currentGeneration(ports.fs, catalogs).catch(() => generation)) !== generation) {
-        await ports.removeKv?.(path).catch(() => undefined);
-      }
-      throw error;
-    }
+    await refuseOlder(ports, directory, heap);
+    const making = { damage, mayLose: options.onlyWhole !== true, onProgress: options.onProgress };
+    const made = await makeCatalog(ports, directory, heap, making);
+    if (made === undefined) throw damaged(damage.length);
+    await setCurrentGeneration(ports.fs, catalogDirectory(directory), made.generation);
+    const { generation, records, state } = made;
+    return { generation, records, messages: state.totals.messages, entries: state.totals.entries, damage };
   } finally {
     await heap.close();
   }
@@ -134,6 +168,9 @@ class Rebuilder {
       await this.#seen(scanned);
       if (isContent(scanned.type)) this.#apply(scanned, onDamage);
     }
+    // The second pass counts message ids anew, as the live path did: an event that makes the counter jump adds to what was then.
+    const highestMessage = this.#applier.refs.state.message;
+    this.#applier.refs.state.message = 0;
     const wantRest = (type: number): boolean => !isContent(type);
     // The first pass named all damage but that of payloads it did not want.
     const onPayload = (found: Damage): void => {
@@ -146,7 +183,7 @@ class Rebuilder {
       } else if (!isContent(scanned.type)) this.#apply(scanned, onDamage);
     }
     await this.#dropUnnamed();
-    this.#raiseCounters();
+    this.#raiseCounters(highestMessage);
     await this.#settle();
     return this.#records;
   }
@@ -226,8 +263,9 @@ class Rebuilder {
   }
 
   /** No id that a header says was given is given again. */
-  #raiseCounters(): void {
+  #raiseCounters(highestMessage: number): void {
     const { state } = this.#applier.refs;
+    state.message = Math.max(state.message, highestMessage);
     const high = this.#heap.newestHighWater;
     for (const key of ['sequence', 'account', 'mailbox', 'message', 'thread', 'uidValidity'] as const) {
       state[key] = Math.max(state[key], high[key]);

@@ -29,10 +29,12 @@ import { limits } from '../limits.ts';
 import { Applier } from '../log/apply.ts';
 import type { SegmentOf } from '../log/references.ts';
 import type { Clock } from '../sys/clock.ts';
+import { isTooFar, shareOf, type Weight } from './ahead.ts';
 import { Expectations } from './expectations.ts';
 import type { Change, Feed } from './feed.ts';
 import type { HeadState } from './head-state.ts';
 import { Linger } from './linger.ts';
+import { Returns } from './returns.ts';
 import type { Room } from './room.ts';
 import { Turn } from './turn.ts';
 
@@ -55,20 +57,18 @@ interface Waiting {
   refuse(error: unknown): void;
 }
 
-interface Decided {
+interface Decided extends Weight {
   readonly intents: readonly Waiting[];
   readonly changes: readonly Change[];
-  readonly bytes: number;
-  /** Rows its write set changes. */
-  readonly rows: number;
 }
 
 /** Batches that are worth a catalog transaction of their own. */
 const lingerBatches = 6;
-/** Rows of a catalog transaction (about 4 ms to encode), unless one batch alone has more. */
-const rowsPerWrite = 2_000;
 /** ms of a flush that others are waited for at most, and of their own delay after which they are not. */
 const flushMsMax = 50;
+/** ms of a flush from which on those just answered are waited for, and the share of a flush that they are. */
+const slowFlushMs = 2;
+const returnShare = 0.5;
 
 /** ms of deciding after which a batch takes no further intent. */
 const assembleMs = 4;
@@ -86,6 +86,7 @@ export class Committer {
   #wake: (() => void) | undefined;
   readonly #linger: Linger;
   readonly #expected: Expectations;
+  readonly #returns: Returns;
   readonly #room: Room | undefined;
   #flushMs = 0.3;
   #failed: StoreError | undefined;
@@ -109,6 +110,7 @@ export class Committer {
     this.#room = room;
     this.#expected = new Expectations(clock, flushMsMax);
     this.#linger = new Linger(clock);
+    this.#returns = new Returns(clock);
   }
 
   /** Why the writer can take no more intents; undefined while it can. */
@@ -145,6 +147,7 @@ export class Committer {
         },
         refuse: reject,
       });
+      if (intent.answerAfter === 'heap') this.#returns.asked();
       this.#start();
     });
   }
@@ -165,6 +168,7 @@ export class Committer {
   /** Takes no more intents, finishes those it has. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#returns.end();
     this.#linger.hurry();
     await this.settle();
   }
@@ -210,6 +214,7 @@ export class Committer {
         return;
       }
       await this.#catalogNear();
+      if (this.#flushMs >= slowFlushMs) await this.#returns.wait();
       await this.#batch();
     }
   }
@@ -223,10 +228,7 @@ export class Committer {
 
   /** Waits until the catalog is near enough. */
   async #catalogNear(): Promise<void> {
-    const tooFar = (): boolean =>
-      this.#ahead.length >= limits.batchesAhead ||
-      this.#ahead.reduce((sum, batch) => sum + batch.bytes, 0) >= limits.bytesAhead;
-    while (tooFar() && this.#failed === undefined) {
+    while (isTooFar(this.#ahead) && this.#failed === undefined) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
@@ -269,7 +271,9 @@ export class Committer {
         for (const waiting of decided) waiting.refuse(error);
         return;
       }
-      for (const waiting of decided) if (waiting.answerAfter === 'heap') waiting.answer();
+      const now = decided.filter((waiting) => waiting.answerAfter === 'heap');
+      for (const waiting of now) waiting.answer();
+      this.#returns.answered(now.length, this.#flushMs * returnShare);
       const later = decided.filter((waiting) => waiting.answerAfter === 'catalog');
       this.#take({ intents: later, changes: turn.changes, bytes: builder.octets, rows: set.size }, set);
       return;
@@ -345,7 +349,7 @@ export class Committer {
   async #writeCatalog(): Promise<void> {
     while (this.#ahead.length > 0) {
       if (!this.#isDue) await this.#linger.wait();
-      const count = this.#share();
+      const count = shareOf(this.#ahead);
       this.catalogWrites++;
       this.#isWriting = true;
       try {
@@ -362,16 +366,6 @@ export class Committer {
       for (const batch of done) for (const waiting of batch.intents) waiting.answer();
       this.#feed.publish(done.flatMap((batch) => batch.changes));
     }
-  }
-
-  /** How many batches the next transaction takes: encoding their rows must not hold the event loop. */
-  #share(): number {
-    let rows = 0;
-    const behind = this.#ahead.findIndex((batch, at) => {
-      rows += batch.rows;
-      return at > 0 && rows > rowsPerWrite;
-    });
-    return behind < 0 ? this.#ahead.length : behind;
   }
 
   /** Whether the next transaction has reasons to begin at once. */

@@ -4,14 +4,16 @@
  * On disk: `heap/` the log, `catalog/` its index, `run/` sockets, `lost+found/`, `writer.lock` held by the one writer.
  */
 import { randomBytes } from 'node:crypto';
+import { formatOf } from '../catalog/earlier-format.ts';
 import { currentGeneration, generationPath } from '../catalog/generations.ts';
 import type { Kv } from '../catalog/kv.ts';
 import { openLmdbKv } from '../catalog/lmdb-kv.ts';
 import { emptyTotals, type StateRow } from '../catalog/rows.ts';
 import { catalogFormat, stateTable } from '../catalog/schema.ts';
 import { View, WriteSet } from '../catalog/write-set.ts';
+import { DecodeError } from '../codec/bytes.ts';
 import { errnoOf, errorText, invariant, isStoreError, StoreError } from '../errors.ts';
-import type { Heap, HeapPorts } from '../heap/heap.ts';
+import { type Heap, type HeapPorts, heapFormat } from '../heap/heap.ts';
 import { limits } from '../limits.ts';
 import { type Clock, systemClock } from '../sys/clock.ts';
 import { type FileLock, lockFile, lockHolder } from '../sys/file-lock.ts';
@@ -69,10 +71,9 @@ export const catalogDirectory = (directory: string): string => `${directory}/cat
 
 /** The space of the file system with less of it, of those that hold heap and catalog. */
 async function storeSpace(directory: string): Promise<DiskSpace> {
-  const [heap, catalog] = await Promise.all([
-    diskSpace(heapDirectory(directory)),
-    diskSpace(catalogDirectory(directory)),
-  ]);
+  const heap = await diskSpace(heapDirectory(directory));
+  // A catalog that is not there will be made where the store is.
+  const catalog = await diskSpace(catalogDirectory(directory)).catch(() => heap);
   return catalog.freeBytes < heap.freeBytes ? catalog : heap;
 }
 
@@ -148,23 +149,78 @@ export async function making<T>(directory: string, work: () => Promise<T>): Prom
   }
 }
 
-/** Opens the current generation and makes sure that it belongs to this heap. */
+/** A store of an earlier format: what this release wants of it is an upgrade. */
+function olderFormat(directory: string, cause?: unknown): StoreError {
+  const text = `the store in ${directory} was written by an earlier release: stop what uses it, then run mstore upgrade`;
+  return new StoreError('olderFormat', text, {}, cause);
+}
+
+/**
+ * Makes sure that the store is of today's format: that of its newest segment, or of its catalog where nothing was written since
+ * it was upgraded. @throws {StoreError} olderFormat
+ */
+export async function refuseOlder(ports: StorePorts, directory: string, heap: Heap): Promise<void> {
+  if (heap.format === heapFormat) return;
+  const format = (await ofCurrent(ports, directory, formatOf)) ?? heap.format;
+  if (format < catalogFormat) throw olderFormat(directory);
+}
+
+/** What `read` finds in the catalog in use, of whatever format; undefined when there is none that can be read. */
+export async function ofCurrent<T>(ports: StorePorts, directory: string, read: (kv: Kv) => T): Promise<T | undefined> {
+  let kv: Kv | undefined;
+  try {
+    const catalogs = catalogDirectory(directory);
+    const generation = await currentGeneration(ports.fs, catalogs);
+    if (generation === undefined) return undefined;
+    kv = ports.openKv(generationPath(catalogs, generation), true);
+    return read(kv);
+  } catch (error) {
+    // Whatever is wrong with it: a new one can be made without it.
+    if (isStoreError(error) || error instanceof DecodeError) return undefined;
+    throw error;
+  } finally {
+    await kv?.close();
+  }
+}
+
+/**
+ * Opens the current generation and makes sure that it belongs to this heap.
+ * @throws {StoreError} catalogMissing, olderFormat, newerFormat, corrupt, ioError
+ */
 export async function openCatalog(ports: StorePorts, directory: string, heap: Heap, readOnly: boolean): Promise<Kv> {
+  try {
+    return await openCurrent(ports, directory, heap, readOnly);
+  } catch (error) {
+    // A catalog of an earlier format can lack a table, too.
+    if (!isStoreError(error, 'catalogMissing') || heap.format === heapFormat) throw error;
+    throw olderFormat(directory, error);
+  }
+}
+
+async function openCurrent(ports: StorePorts, directory: string, heap: Heap, readOnly: boolean): Promise<Kv> {
   const catalogs = catalogDirectory(directory);
   const generation = await currentGeneration(ports.fs, catalogs);
   if (generation === undefined)
     throw new StoreError('catalogMissing', `${catalogs} names no catalog; run mstore rebuild`);
   const kv = ports.openKv(generationPath(catalogs, generation), readOnly);
-  const state = new View(kv).read(stateTable);
-  if (state === undefined) {
+  try {
+    checkCatalog(kv, directory, heap, `${catalogs}/${generation}`);
+    return kv;
+  } catch (error) {
     await kv.close();
-    throw new StoreError('catalogMissing', `${catalogs}/${generation} is empty; run mstore rebuild`);
+    throw error;
   }
-  if (state.format > catalogFormat || !state.storeId.equals(heap.storeId)) {
-    await kv.close();
-    throw state.format > catalogFormat
-      ? new StoreError('newerFormat', `catalog of format ${state.format}, this release knows ${catalogFormat}`)
-      : new StoreError('corrupt', 'the catalog belongs to another store');
+}
+
+function checkCatalog(kv: Kv, directory: string, heap: Heap, path: string): void {
+  const format = formatOf(kv);
+  if (format === undefined) throw new StoreError('catalogMissing', `${path} is empty; run mstore rebuild`);
+  if (format < catalogFormat) throw olderFormat(directory);
+  if (format > catalogFormat) {
+    const text = `the catalog has format ${format}, and this release reads ${catalogFormat}: run the release that wrote it`;
+    throw new StoreError('newerFormat', `${text}, or a later one`, { format });
   }
-  return kv;
+  if (new View(kv).read(stateTable)?.storeId.equals(heap.storeId) !== true) {
+    throw new StoreError('corrupt', 'the catalog belongs to another store');
+  }
 }
