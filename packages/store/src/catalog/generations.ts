@@ -32,15 +32,15 @@ export async function currentGeneration(fs: FileSystem, directory: string): Prom
   }
 }
 
+/** The file that names the generation in use; another one takes its place with the next generation. */
+export function currentPath(directory: string): string {
+  return `${directory}/${currentName}`;
+}
+
 /** The numbers of the generations that have a directory, rising. */
 export async function generationsIn(fs: FileSystem, directory: string): Promise<number[]> {
   const numbers = (await fs.list(directory)).filter((name) => /^[1-9][0-9]*$/.test(name)).map(Number);
   return numbers.sort((a, b) => a - b);
-}
-
-/** The file that names the generation in use; another one takes its place with the next generation. */
-export function currentPath(directory: string): string {
-  return `${directory}/${currentName}`;
 }
 
 /** A number above every generation there is or was named. */

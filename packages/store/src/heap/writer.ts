@@ -95,7 +95,16 @@ interface OpenBatch {
   readonly plan: Plan;
 }
 
-export class SegmentWriter {
+/** How a device does what it is asked. */
+export interface DeviceRecord {
+  /** False after two errors in a row, until a batch gets through. */
+  readonly takesWrites: boolean;
+  /** Errors of writes and syncs in all, a full disk apart; and the last one. */
+  readonly deviceErrors: number;
+  readonly lastDeviceError: string;
+}
+
+export class SegmentWriter implements DeviceRecord {
   readonly #ports: WriterPorts;
   readonly #files: SegmentFiles;
   readonly #start: WriterStart;
@@ -109,7 +118,6 @@ export class SegmentWriter {
   #epoch: number;
   /** Device errors since the last success. */
   #failures = 0;
-  /** Device errors in all, and the last one. */
   deviceErrors = 0;
   lastDeviceError = '';
   #open: OpenBatch | undefined;
@@ -145,7 +153,6 @@ export class SegmentWriter {
     return segment;
   }
 
-  /** False after two device errors in a row, until a batch gets through. */
   get takesWrites(): boolean {
     return this.#failures < failuresMax;
   }

@@ -80,8 +80,8 @@ export class Health {
       space: room?.level ?? 'ok',
       freeBytes: room?.freeBytes,
       reserveBytes: reserve.bytes,
-      deviceErrors: heap.deviceErrors.count,
-      takesChanges: heap.takesWrites,
+      deviceErrors: heap.device?.deviceErrors ?? 0,
+      takesChanges: this.#deviceWorks,
       catalogMs: Math.round(this.#catalogMs),
     };
   }
@@ -135,12 +135,15 @@ export class Health {
     tell({ kind: 'reserve', state: 'released', bytes });
   }
 
+  get #deviceWorks(): boolean {
+    return this.#ports.heap.device?.takesWrites === true;
+  }
+
   #tellErrors(): void {
-    const { count, last } = this.#ports.heap.deviceErrors;
-    if (count > this.#deviceErrors) {
-      this.#ports.tell({ kind: 'deviceErrors', count: count - this.#deviceErrors, why: last });
-    }
-    this.#deviceErrors = count;
+    const { deviceErrors = 0, lastDeviceError: why = '' } = this.#ports.heap.device ?? {};
+    const count = deviceErrors - this.#deviceErrors;
+    if (count > 0) this.#ports.tell({ kind: 'deviceErrors', count, why });
+    this.#deviceErrors = deviceErrors;
   }
 
   async #lookAtDevice(): Promise<void> {
@@ -148,15 +151,15 @@ export class Health {
     this.#tellErrors();
     if (committer.failure !== undefined) return;
     const now = clock.monotonic();
-    if (this.#takesChanges && !heap.takesWrites) {
+    if (this.#takesChanges && !this.#deviceWorks) {
       this.#takesChanges = false;
       this.#probePauseMs = limits.probeMs;
       this.#probeAt = now + this.#probePauseMs;
-      tell({ kind: 'device', takesChanges: false, why: heap.deviceErrors.last });
+      tell({ kind: 'device', takesChanges: false, why: heap.device?.lastDeviceError ?? '' });
     }
     if (this.#takesChanges || now < this.#probeAt) return;
     try {
-      if (!heap.takesWrites) await committer.commitEmpty('probe');
+      if (!this.#deviceWorks) await committer.commitEmpty('probe');
     } catch (error) {
       this.#probePauseMs = Math.min(this.#probePauseMs * 2, limits.probeMsMax);
       this.#probeAt = clock.monotonic() + this.#probePauseMs;
