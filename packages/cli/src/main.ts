@@ -7,6 +7,7 @@ import { addConfig } from './config.ts';
 import { addDeliver } from './deliver.ts';
 import { addDemo } from './demo.ts';
 import { addDf } from './df.ts';
+import { addDoctor } from './doctor.ts';
 import { addDomain } from './domain.ts';
 import { addDump } from './dump.ts';
 import { exit, sayFailure } from './errors.ts';
@@ -18,6 +19,7 @@ import { addKick } from './kick.ts';
 import { OutputClosed } from './output.ts';
 import { addQuota } from './quota.ts';
 import { addRebuild } from './rebuild.ts';
+import { addScrub } from './scrub.ts';
 import { addServe } from './serve.ts';
 import { addStats } from './stats.ts';
 import { addUpgrade } from './upgrade.ts';
@@ -42,7 +44,9 @@ const commands: readonly ((program: Command) => void)[] = [
   addDf,
   addFsck,
   addRebuild,
+  addScrub,
   addUpgrade,
+  addDoctor,
   addDump,
   addDemo,
 ];

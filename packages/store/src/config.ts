@@ -94,9 +94,19 @@ export interface Config {
     /** Passwords may cross networks in the clear. */
     readonly plaintextAnywhere: boolean;
     readonly nul: 'as-is' | 'replace';
+    /** Processes; 0: as many as fit the machine. */
+    readonly workers: number;
   };
   readonly limits: { readonly messageBytes: number };
   readonly heap: { readonly segmentBytes: number };
+  readonly scrub: {
+    /** Octets a second. */
+    readonly rate: number;
+    /** Days between the beginnings of two passes; 0: none by itself. */
+    readonly interval: number;
+  };
+  /** Octets: free ones below which new mail, and then every change, is refused; of the reserve file. */
+  readonly space: { readonly newMail: number; readonly changes: number; readonly reserve: number };
   /** Days. */
   readonly retention: { readonly expunged: number };
   readonly delivery: {
@@ -109,6 +119,14 @@ export interface Config {
 const schema: z.ZodType<Config> = z.strictObject({
   limits: z.strictObject({ messageBytes: octets(1_024, 2 ** 30, limits.messageBytes) }).prefault({}),
   heap: z.strictObject({ segmentBytes: octets(2 ** 20, 2 ** 36, limits.segmentBytes) }).prefault({}),
+  scrub: z.strictObject({ rate: octets(16_384, 2 ** 40, 2 ** 21), interval: whole(0, 3_650, 'days', 30) }).prefault({}),
+  space: z
+    .strictObject({
+      newMail: octets(0, 2 ** 50, limits.newMailFreeBytes),
+      changes: octets(0, 2 ** 50, limits.changesFreeBytes),
+      reserve: octets(0, 2 ** 36, limits.reserveBytes),
+    })
+    .prefault({}),
   retention: z
     .strictObject({ expunged: z.int({ error: days }).min(0, { error: days }).max(daysMax, { error: days }).default(7) })
     .prefault({}),
@@ -137,6 +155,7 @@ const schema: z.ZodType<Config> = z.strictObject({
       loginDelay: whole(0, 86_400, 'seconds', 0),
       plaintextAnywhere: yes(false),
       nul: oneOf(['as-is', 'replace'], 'as-is'),
+      workers: whole(0, 64, 'processes', 0),
     })
     .prefault({}),
 });
@@ -162,6 +181,14 @@ export const configTemplate = `# mstore's configuration. Keys that are not set h
 
 [heap]
 # segmentBytes = "128M"     # octets after which a segment of the heap takes no further batch
+
+[scrub]                     # reading the heap in the background, to find damage while a backup can still mend it
+# rate = "2M"               # octets a second
+# interval = 30             # days between the beginnings of two passes; 0: only by command
+[space]                     # of the disk; on a small one less: an eighth, a thirty-second and a sixteenth of it
+# newMail = "256M"          # free octets below which new mail is refused for now
+# changes = "64M"           # free octets below which every change is refused for now, but those that give space back
+# reserve = "128M"          # octets kept in the file "reserve" for purge and compaction on a full disk; 0 for none
 
 [retention]
 # expunged = 7              # days that an expunged message can be brought back; not used yet: nothing is purged
@@ -195,6 +222,7 @@ export const configTemplate = `# mstore's configuration. Keys that are not set h
 # loginDelay = 0            # seconds between two logins of a user
 # plaintextAnywhere = false # true: listens beyond loopback without TLS, so that passwords cross the network in the clear
 # nul = "as-is"             # NUL in mail is sent as it is, or "replace"d by octet 0x80 for clients that stop there
+# workers = 0               # processes that share the work; 0: one for each processor, four at most
 `;
 
 export function configPath(directory: string): string {

@@ -13,8 +13,8 @@ export const limits = {
   readyMs: 60_000,
   /** ms between lines of the log about a child that takes its time to start. */
   startingNoticeMs: 30_000,
-  /** ms that a child has for an answer: a page of metrics must not wait for one that is busy. */
-  answerMs: 1_000,
+  /** processes of a program that are started by themselves: each takes some 70 MiB, and deliveries need processors too. */
+  workersByProcessor: 4,
   /** ms in which the children of a supervisor that was killed let go of their addresses. */
   addressWaitMs: 30_000,
   /** ms between two attempts at such an address. */

@@ -10,6 +10,7 @@
  * - With `overlappingSync: false` the promise settles after `mdb_txn_commit` has synced data and meta page; a failed put,
  *   write or sync aborts the transaction and rejects. A rejection carries `commitError`, a second promise that rejects
  *   with the cause; unheard it would end the process.
+ * - `error.code` of the cause is errno or LMDB's own number. A write that came short, as on a full disk, is EIO too.
  * - After a failed commit the environment may refuse to begin a transaction, and then lmdb-js never settles the next
  *   write's promise. So the first failure is the last: later writes throw it again.
  * - lmdb-js also prints a failed commit on stderr.
@@ -26,7 +27,7 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { errorText, invariant, StoreError, type StoreErrorCode } from '../errors.ts';
-import { type Kv, type KvChange, type KvRange, type TableName, tableNames } from './kv.ts';
+import { type Kv, type KvChange, type KvRange, suspect, type TableName, tableNames } from './kv.ts';
 
 export interface LmdbKvOptions {
   readonly readOnly: boolean;
@@ -217,8 +218,18 @@ const codes = new Map<unknown, StoreErrorCode>([
   ['ENOSPC', 'diskFull'],
 ]);
 
+/** After one of these nobody knows what the file holds: it is not to be written again. */
+const suspicious: ReadonlySet<unknown> = new Set<unknown>([
+  5, // EIO; a short write too
+  30, // EROFS: the kernel gave the file system up
+  -30797, // MDB_PAGE_NOTFOUND
+  -30796, // MDB_CORRUPTED
+  -30795, // MDB_PANIC: the meta page could not be written
+]);
+
 function storeError(error: unknown, doing: string): StoreError {
   if (error instanceof StoreError) return error;
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return new StoreError(codes.get(code) ?? 'ioError', `${doing}: ${errorText(error)}`, {}, error);
+  const details = suspicious.has(code) ? suspect : {};
+  return new StoreError(codes.get(code) ?? 'ioError', `${doing}: ${errorText(error)}`, details, error);
 }

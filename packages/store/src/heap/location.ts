@@ -107,5 +107,11 @@ export interface Damage {
   readonly record?: { readonly type: number; readonly fields: Buffer };
 }
 
+/** A listed segment that cannot be read, and where the log ended in it. */
+export interface LostSegment {
+  readonly damage: Damage;
+  readonly endLsn: Lsn;
+}
+
 /** Told of each damage; to throw in it ends the walk. */
 export type OnDamage = (damage: Damage) => void;

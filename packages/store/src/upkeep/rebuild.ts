@@ -38,6 +38,10 @@ export interface RebuildReport {
 }
 
 export interface RebuildOptions extends StoreOptions {
+  /** Segments that are listed and cannot be read are listed no more. */
+  readonly retireLost?: boolean;
+  /** Acknowledged history may be missing, whether damage is met or not. */
+  readonly historyLost?: boolean;
   /** Told of octets of log read so far, of so many. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -53,24 +57,9 @@ export function rebuild(directory: string, options: RebuildOptions = {}): Promis
 }
 
 async function rebuildCatalog(directory: string, options: RebuildOptions): Promise<RebuildReport> {
-  const ports = options.ports ?? machinePorts;
-  const lock = takeLock(ports, directory);
-  const damage: Damage[] = [];
+  const lock = takeLock(options.ports ?? machinePorts, directory);
   try {
-    const onDamage = (found: Damage): void => {
-      damage.push(found);
-    };
-    const heap = await Heap.openForWriting(heapPorts(ports), directory, { ...heapOptions(options), onDamage });
-    try {
-      await refuseOlder(ports, directory, heap);
-      const made = await makeCatalog(ports, directory, heap, { damage, mayLose: true, onProgress: options.onProgress });
-      invariant(made !== undefined, 'a catalog is made in spite of damage');
-      await setCurrentGeneration(ports.fs, catalogDirectory(directory), made.generation);
-      const { generation, records, state } = made;
-      return { generation, records, messages: state.totals.messages, entries: state.totals.entries, damage };
-    } finally {
-      await heap.close();
-    }
+    return await rebuildLocked(directory, options);
   } finally {
     lock.release();
   }
@@ -82,6 +71,9 @@ export interface MakeOptions {
   /** Whether a log with damage, which then tells of a lost history, will do. */
   readonly mayLose: boolean;
   readonly onProgress: RebuildOptions['onProgress'] | undefined;
+  /** As in `RebuildOptions`. */
+  readonly retireLost?: boolean;
+  readonly historyLost?: boolean;
 }
 
 /** A new generation of the catalog, and what it says of itself. */
@@ -93,30 +85,73 @@ export interface MadeCatalog {
 
 /**
  * Makes a generation from the log of a heap opened for writing; durable on return, and not yet current. Undefined when there is
- * damage, and may not be. @throws {StoreError} corrupt, ioError, diskFull
+ * damage, and may not be. One that was begun in vain is removed again. @throws {StoreError} corrupt, ioError, diskFull
  */
 export async function makeCatalog(
   ports: StorePorts,
   directory: string,
   heap: Heap,
-  { damage, mayLose, onProgress }: MakeOptions,
+  { damage, mayLose, onProgress, retireLost = false, historyLost = false }: MakeOptions,
 ): Promise<MadeCatalog | undefined> {
   const catalogs = catalogDirectory(directory);
   const generation = await nextGeneration(ports.fs, catalogs);
-  const kv = ports.openKv(generationPath(catalogs, generation), false);
+  const path = generationPath(catalogs, generation);
+  const kv = ports.openKv(path, false);
+  let made: MadeCatalog | undefined;
   try {
     await initializeCatalog(kv, heap);
     const replayer = new Rebuilder(heap, kv, onProgress);
     const records = await replayer.run((found) => damage.push(found));
     if (damage.length > 0 && !mayLose) return undefined;
-    if (damage.length > 0) await replayer.loseHistory(ports.clock.now());
+    if (retireLost) for (const lost of heap.lostSegments()) heap.retire(lost.damage.segment);
+    if (damage.length > 0 || historyLost) await replayer.loseHistory(ports.clock.now());
     await sealCatalog(kv);
     const state = new Catalog(new View(kv)).state();
     invariant(state !== undefined, 'a catalog has a state row');
-    return { generation, records, state };
+    made = { generation, records, state };
+    return made;
   } finally {
     await kv.close();
+    if (made === undefined) await ports.removeKv?.(path).catch(() => undefined);
   }
+}
+
+/**
+ * `rebuild`, for who holds the lock.
+ * @throws {StoreError} newerFormat, olderFormat, ioError, diskFull; corrupt where it is to pass over no damage
+ */
+export async function rebuildLocked(
+  directory: string,
+  options: RebuildOptions & { readonly onlyWhole?: boolean },
+): Promise<RebuildReport> {
+  const ports = options.ports ?? machinePorts;
+  const damage: Damage[] = [];
+  const onDamage = (found: Damage): void => {
+    damage.push(found);
+  };
+  const heap = await Heap.openForWriting(heapPorts(ports), directory, { ...heapOptions(options), onDamage });
+  try {
+    await refuseOlder(ports, directory, heap);
+    const { onProgress, onlyWhole = false, retireLost, historyLost } = options;
+    const made = await makeCatalog(ports, directory, heap, {
+      damage,
+      mayLose: !onlyWhole,
+      onProgress,
+      ...(retireLost !== undefined && { retireLost }),
+      ...(historyLost !== undefined && { historyLost }),
+    });
+    if (made === undefined) throw damaged(damage.length);
+    await setCurrentGeneration(ports.fs, catalogDirectory(directory), made.generation);
+    const { generation, records, state } = made;
+    return { generation, records, messages: state.totals.messages, entries: state.totals.entries, damage };
+  } finally {
+    await heap.close();
+  }
+}
+
+function damaged(places: number): StoreError {
+  const text = `${places} bad places in the heap: the catalog is not made again without them by itself`;
+  return new StoreError('corrupt', `${text}; \`mstore fsck\` names them, \`mstore rebuild\` passes them over`);
 }
 
 class Rebuilder {

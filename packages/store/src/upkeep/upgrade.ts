@@ -150,7 +150,7 @@ class Upgrade {
       entries: 0,
       messages: 0,
       logBytes,
-      neededBytes: catalogBytesGuess(before, logBytes) + limits.freeBytesMin,
+      neededBytes: catalogBytesGuess(before, logBytes) + limits.changesFreeBytes,
       freeBytes: (await this.#ports.space?.(this.#directory))?.freeBytes,
       damage: this.#damage,
     };

@@ -13,14 +13,15 @@ import { catalogFormat, stateTable } from '../catalog/schema.ts';
 import { View, WriteSet } from '../catalog/write-set.ts';
 import { DecodeError } from '../codec/bytes.ts';
 import { errnoOf, errorText, invariant, isStoreError, StoreError } from '../errors.ts';
-import { type Heap, type HeapPorts, heapFormat } from '../heap/heap.ts';
+import { type Heap, type HeapOptions, type HeapPorts, heapFormat, type OpenOptions } from '../heap/heap.ts';
 import { limits } from '../limits.ts';
 import { type Clock, systemClock } from '../sys/clock.ts';
 import { type FileLock, lockFile, lockHolder } from '../sys/file-lock.ts';
 import type { FileSystem } from '../sys/fs.ts';
-import { diskSpace, nodeFs } from '../sys/node-fs.ts';
+import { diskSpace, nodeFs, removeDirectory } from '../sys/node-fs.ts';
 import { brandNumber, type Lsn } from '../types.ts';
-import type { DiskSpace } from './room.ts';
+import type { StoreNotice } from './notices.ts';
+import type { DiskSpace, SpaceMarks } from './room.ts';
 
 /** The machine, as the store sees it; tests put another underneath. */
 export interface StorePorts {
@@ -28,7 +29,9 @@ export interface StorePorts {
   readonly clock: Clock;
   readonly random: (bytes: number) => Buffer;
   readonly openKv: (path: string, readOnly: boolean) => Kv;
-  /** The space of the file system that holds a directory; absent: there is always room. */
+  /** Removes a key-value store that nobody will open again; who has it open goes on reading. Absent: it stays. */
+  readonly removeKv?: (path: string) => Promise<void>;
+  /** The space of the file systems that hold a store; absent: there is always room. */
   readonly space?: (directory: string) => Promise<DiskSpace>;
   /** The writer's lock; undefined when another process has it. */
   readonly lock: (path: string) => FileLock | undefined;
@@ -39,7 +42,8 @@ export const machinePorts: StorePorts = {
   clock: systemClock,
   random: randomBytes,
   openKv: (path, readOnly) => openLmdbKv(path, { readOnly, mapBytes: limits.catalogMapBytes, metaSync: false }),
-  space: diskSpace,
+  removeKv: removeDirectory,
+  space: storeSpace,
   lock: lockFile,
 };
 
@@ -49,12 +53,28 @@ export interface StoreOptions {
   readonly segmentBytes?: number;
   /** Octets of the largest message taken. */
   readonly messageBytes?: number;
-  /** ms without work after which an empty COMMIT proves the log; 0 for never. */
+  /** For repairs: opens in spite of damage, which is told, and of a catalog that knows more of the log than there is. */
+  readonly despite?: OpenOptions;
+  /** ms without work after which an empty COMMIT proves the log; 0 for never, and nothing else happens by itself then. */
   readonly idleCommitMs?: number;
+  /** Free octets that the store keeps to. */
+  readonly space?: Partial<SpaceMarks>;
+  /** Who hears of what the writer does by itself about a disk that is full or fails. */
+  readonly tell?: (notice: StoreNotice) => void;
+  /** The catalog is made again before it is written: its device failed, and that could not be noted down. */
+  readonly newCatalog?: boolean;
 }
 
 const heapDirectory = (directory: string): string => `${directory}/heap`;
 export const catalogDirectory = (directory: string): string => `${directory}/catalog`;
+
+/** The space of the file system with less of it, of those that hold heap and catalog. */
+async function storeSpace(directory: string): Promise<DiskSpace> {
+  const heap = await diskSpace(heapDirectory(directory));
+  // A catalog that is not there will be made where the store is.
+  const catalog = await diskSpace(catalogDirectory(directory)).catch(() => heap);
+  return catalog.freeBytes < heap.freeBytes ? catalog : heap;
+}
 
 /** Writes the state row of a catalog that has nothing applied. */
 export async function initializeCatalog(kv: Kv, heap: Heap): Promise<void> {
@@ -93,8 +113,8 @@ export function heapPorts(ports: StorePorts): HeapPorts {
   return { fs: ports.fs, clock: ports.clock, random: ports.random };
 }
 
-export function heapOptions(options: StoreOptions): { segmentBytes: number } {
-  return { segmentBytes: options.segmentBytes ?? limits.segmentBytes };
+export function heapOptions(options: StoreOptions): HeapOptions {
+  return { ...options.despite, segmentBytes: options.segmentBytes ?? limits.segmentBytes };
 }
 
 /** The writer's lock. @throws {StoreError} locked, with the holder's pid where it is known */
