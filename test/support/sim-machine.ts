@@ -33,7 +33,7 @@ export class SimMachine {
   readonly #options: SimMachineOptions;
   #nowMs: number;
   #monotonicMs = 0;
-  readonly #locked = new Set<string>();
+  readonly #locked: Set<string> = new Set();
 
   constructor(options: SimMachineOptions = {}, found?: Durable) {
     const random = seededRandom(options.seed ?? 1);
@@ -123,10 +123,6 @@ export class SimMachine {
   #lock(path: string): { release(): void } | undefined {
     if (this.#locked.has(path)) return undefined;
     this.#locked.add(path);
-    return {
-      release: () => {
-        this.#locked.delete(path);
-      },
-    };
+    return { release: () => void this.#locked.delete(path) };
   }
 }

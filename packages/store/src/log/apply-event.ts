@@ -23,7 +23,7 @@ import {
 import { pageUids } from '../catalog/uid-pages.ts';
 import type { View } from '../catalog/write-set.ts';
 import type { UidSet } from '../codec/uid-set.ts';
-import { type AccountId, brandNumber, flag, type MailboxId, type ModSeq } from '../types.ts';
+import { type AccountId, brandNumber, flag, type Location, type MailboxId, type ModSeq } from '../types.ts';
 import { countLive, keywordNumbers, raiseModSeq, takeEntry } from './apply-entry.ts';
 import type { EventBody, EventKind, FlagGroup } from './events.ts';
 import type { EventRecord } from './records.ts';
@@ -31,7 +31,7 @@ import type { References } from './references.ts';
 
 type Body<Kind extends EventKind> = Extract<EventBody, { readonly kind: Kind }>;
 
-export function applyEvent(refs: References, record: EventRecord): void {
+export function applyEvent(refs: References, record: EventRecord, location: Location): void {
   const { view } = refs;
   const { body, sequence, time } = record;
   const modSeq = brandNumber<ModSeq>(sequence);
@@ -95,6 +95,9 @@ export function applyEvent(refs: References, record: EventRecord): void {
       break;
     case 'expungeFloor':
       raiseFloor(view, body.mailbox, body.floor);
+      break;
+    case 'partsDropped':
+      for (const sha of body.hashes) refs.dropPart(sha, location.lsn);
       break;
   }
 }

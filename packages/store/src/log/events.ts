@@ -7,6 +7,7 @@ import {
   type MailboxId,
   type MailboxRole,
   type ModSeq,
+  type Sha256,
   type UidValidity,
 } from '../types.ts';
 
@@ -58,6 +59,8 @@ export type EventBody =
   | { readonly kind: 'expungeFloor'; readonly mailbox: MailboxId; readonly floor: ModSeq }
   /** Something acknowledged may be missing from the log: no number that it could have given is given again. */
   | { readonly kind: 'historyLost'; readonly epoch: number }
+  /** Parts that no message names are forgotten, unless they were written again behind this event. */
+  | { readonly kind: 'partsDropped'; readonly hashes: readonly Sha256[] }
   /** The store begins again from a backup, the so-manieth time: what was given since then is not given again. */
   | { readonly kind: 'restored'; readonly epoch: number; readonly restores: number };
 
@@ -95,6 +98,7 @@ export const eventNumbers: Readonly<Record<EventKind, number>> = {
   purged: 15,
   expungeFloor: 16,
   historyLost: 17,
+  partsDropped: 19,
   restored: 24,
 };
 
@@ -158,6 +162,10 @@ export function writeEventBody(w: Writer, body: EventBody): void {
       break;
     case 'historyLost':
       w.varint(body.epoch);
+      break;
+    case 'partsDropped':
+      w.varint(body.hashes.length);
+      for (const sha of body.hashes) w.bytes(sha);
       break;
     case 'restored':
       w.varint(body.epoch).varint(body.restores);
@@ -231,6 +239,11 @@ const eventReaders: Readonly<Record<number, (r: Reader) => EventBody>> = {
   15: (r) => ({ kind: 'purged', mailbox: mailboxIn(r), uids: UidSet.decode(r) }),
   16: (r) => ({ kind: 'expungeFloor', mailbox: mailboxIn(r), floor: brandNumber<ModSeq>(r.varint()) }),
   17: (r) => ({ kind: 'historyLost', epoch: r.varint() }),
+  19: (r) => {
+    const hashes: Sha256[] = [];
+    for (let left = r.varint(); left > 0; left--) hashes.push(Buffer.from(r.bytes(32)));
+    return { kind: 'partsDropped', hashes };
+  },
   24: (r) => ({ kind: 'restored', epoch: r.varint(), restores: r.varint() }),
 };
 

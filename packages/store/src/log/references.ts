@@ -85,6 +85,13 @@ export class References {
     this.state.totals.storedBytes += stored(row);
   }
 
+  /** Forgets a part that no message names and that was not written behind `lsn`. */
+  dropPart(sha: Buffer, lsn: number): void {
+    const row = this.view.read(partTable, sha);
+    if (row === undefined || row.refs > 0 || row.pieces.some((piece) => piece.lsn > lsn)) return;
+    this.view.remove(partTable, sha);
+  }
+
   /** A message's content is there; nothing names it yet. */
   addMessage(record: MessageRecord, location: Location): void {
     const { state, view } = this;
