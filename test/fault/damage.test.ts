@@ -67,7 +67,7 @@ async function assertRepaired(machine: SimMachine): Promise<void> {
 test('the scene has every kind of record, and nothing is wrong with it', async () => {
   assert.deepEqual(await findingsOf(scene.machine.restart()), []);
   for (const kind of kinds) assert.ok(lastOf(kind, 1) !== undefined, kind);
-  assert.equal(scene.mail.size, 7);
+  assert.equal(scene.mail.size, 10);
 });
 
 for (const kind of kinds) {

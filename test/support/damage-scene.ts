@@ -45,7 +45,7 @@ export function sceneOptions(machine: SimMachine): { readonly ports: SimMachine[
   return { ports: machine.ports, idleCommitMs: 0 };
 }
 
-/** Two sessions of a writer, each in a segment of its own: the first ends in a kill, the second in good order. */
+/** Three sessions of a writer, each in a segment of its own: all but the last end in a kill. The last segment has some 16 KiB. */
 export async function makeScene(): Promise<Scene> {
   let machine = new SimMachine();
   await createStore(simDirectory, sceneOptions(machine));
@@ -73,6 +73,11 @@ export async function makeScene(): Promise<Scene> {
   await deliver('again', [shared]);
   await deliver('later', [wrapped(random.bytes(4_200), 76)]);
   await deliver('last', []);
+  await store.settle();
+  machine = machine.kill();
+  store = await Store.open(simDirectory, sceneOptions(machine));
+  for (const subject of ['x', 'y', 'z']) await deliver(subject, [wrapped(random.bytes(4_400), 76)]);
+  await store.setFlags({ mailbox: box, uids: UidSet.range(9, 10), mode: 'add', flags: 4, keywords: [] });
   await store.close();
   machine = machine.restart();
   return { machine, records: await recordsOf(machine), mail: await mailOf(machine) };
@@ -117,7 +122,7 @@ export async function mailOf(machine: SimMachine): Promise<Map<string, Buffer>> 
           .open(entry)
           .then((message) => message.whole())
           .catch(() => damaged);
-        mail.set(`${row.name} ${entry.uid}`, octets);
+        mail.set(`${row.account === 1 ? '' : `${row.account}/`}${row.name} ${entry.uid}`, octets);
       }
     }
   } finally {
