@@ -13,13 +13,27 @@ import { testSeed } from '../support/seed.ts';
 import { Service } from '../support/service.ts';
 import { isAlive, pidsOf, until } from '../support/service-life.ts';
 import { assertClean } from '../support/temp-store.ts';
-import { type Addresses, Books, type LoadOptions, readMail, readOnce, sendMail } from './service-load.ts';
+import {
+  type Addresses,
+  Books,
+  type Chore,
+  type LoadOptions,
+  purgeAll,
+  readMail,
+  readOnce,
+  repeat,
+  sendMail,
+} from './service-load.ts';
 
 const users = ['ann@example.org', 'bob@example.org', 'eve@example.org', 'joe@example.org'] as const;
-const kills = counts(15, 200);
+/** A third of them each process's. */
+const kills = counts(15, 1_500);
 
 /** Killed in turn; the supervisor's end lets its back-off begin anew. */
-const victims = ['writer', 'pop3', 'writer', 'pop3 2', 'supervisor'] as const;
+const victims = ['writer', 'pop3', 'supervisor', 'writer', 'pop3 2', 'supervisor'] as const;
+
+/** What goes on beside the load. */
+const chores: readonly Chore[] = [purgeAll];
 
 /** Kills a process and waits for its successor. */
 async function kill(service: Service, victim: (typeof victims)[number]): Promise<void> {
@@ -62,6 +76,7 @@ test(`${kills} kills of a service's processes under load lose nothing that was a
   const working = [
     ...Array.from({ length: 5 }, (_, at) => sendMail(`mx${at}`, new MessageSource(random.fork()), load())),
     ...Array.from({ length: 2 }, () => readMail(load())),
+    ...chores.map((chore) => repeat(chore, service.directory, () => isOver)),
   ];
   const failed = Promise.race(working);
   failed.catch(() => undefined);

@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { Books, type LoadOptions, readMail, readOnce, sendMail } from '../crash/service-load.ts';
+import { Books, type LoadOptions, purgeAll, readMail, readOnce, repeat, sendMail } from '../crash/service-load.ts';
 import { counts } from '../support/long.ts';
 import { MessageSource } from '../support/messages.ts';
 import { Pop3Client } from '../support/pop3-client.ts';
@@ -183,6 +183,7 @@ test('a service whose disk fails under it loses nothing, tells the administrator
   const working = [
     ...Array.from({ length: 3 }, (_, at) => sendMail(`mx${at}`, new MessageSource(random.fork()), load())),
     readMail(load()),
+    repeat(purgeAll, service.directory, () => isOver),
   ];
   const failed = Promise.race(working);
   failed.catch(() => undefined);
