@@ -115,9 +115,9 @@ export class StoreModel {
     const account = this.#account(id);
     // The store deletes them by name; only the order of sequences depends on that.
     const byName = this.liveMailboxes(id).sort((a, b) => Buffer.from(a.name).compare(Buffer.from(b.name)));
-    for (const mailbox of byName) this.#delete(mailbox);
     account.deleted = true;
     this.sequence++;
+    for (const mailbox of byName) this.#delete(mailbox);
   }
 
   setQuota(id: number, bytes: number, messages: number): void {

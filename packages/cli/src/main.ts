@@ -16,10 +16,12 @@ import { addImport } from './import.ts';
 import { addInit } from './init.ts';
 import { addKick } from './kick.ts';
 import { OutputClosed } from './output.ts';
+import { addPurge } from './purge.ts';
 import { addQuota } from './quota.ts';
 import { addRebuild } from './rebuild.ts';
 import { addServe } from './serve.ts';
 import { addStats } from './stats.ts';
+import { addUndelete } from './undelete.ts';
 import { addPasswd, addUser } from './user.ts';
 import { addWho } from './who.ts';
 
@@ -37,6 +39,8 @@ const commands: readonly ((program: Command) => void)[] = [
   addDeliver,
   addImport,
   addExport,
+  addUndelete,
+  addPurge,
   addStats,
   addDf,
   addFsck,

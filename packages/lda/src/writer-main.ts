@@ -20,12 +20,13 @@ import {
   SessionTable,
   systemClock,
 } from '@mstore/net';
-import { type Config, loadConfig, type OwnStore, openAsWriter, storeOptions } from '@mstore/store';
+import { type Config, loadConfig, type OwnStore, openAsWriter, RetentionRunner, storeOptions } from '@mstore/store';
 import { Delivery } from './delivery-core.ts';
 import { DeliveryLog } from './delivery-log.ts';
 import { LdaServer } from './lda-server.ts';
 import { limits } from './limits.ts';
 import { Lmtpd } from './lmtpd.ts';
+import { RetentionLog } from './retention-log.ts';
 import { deliverySettings, pipeSettings } from './settings.ts';
 
 const failedExit = 74;
@@ -55,16 +56,22 @@ async function start(data: string, sockets: readonly InheritedSocket[], config: 
   const drain = async (deadlineMs: number): Promise<void> => {
     await Promise.all([lmtpd.drain(deadlineMs), ldaServer.drain(deadlineMs)]);
   };
+  const observer = new RetentionLog(log, metrics);
+  const retention = new RetentionRunner(store, { settings: config.retention, clock: systemClock, observer });
+  retention.start();
   endWithStore(own, log, drain);
   return {
     ready: { lmtp, lda },
     drain: async (deadlineMs) => {
       await drain(deadlineMs);
+      await retention.stop();
       await own.close();
       await directory.close();
     },
     reload: async () => {
-      const { overQuota, detail } = deliverySettings((await loadConfig(data, values.config)).config);
+      const { config: changed } = await loadConfig(data, values.config);
+      const { overQuota, detail } = deliverySettings(changed);
+      retention.settings = changed.retention;
       // Name, route, domain and separator are the directory's and other daemons' too: they change with the process.
       delivery.settings = { ...delivery.settings, overQuota, detail };
     },

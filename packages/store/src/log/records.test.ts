@@ -104,6 +104,9 @@ const bodies: { readonly [Kind in EventKind]: fc.Arbitrary<EventBody> } = {
   purged: record({ kind: fc.constant('purged'), mailbox, uids }),
   expungeFloor: record({ kind: fc.constant('expungeFloor'), mailbox, floor: modSeq }),
   historyLost: record({ kind: fc.constant('historyLost'), epoch: whole }),
+  mailboxRestored: record({ kind: fc.constant('mailboxRestored'), mailbox, name: text, uidValidity, role }),
+  accountRestored: record({ kind: fc.constant('accountRestored'), account, name: text }),
+  namesForgotten: record({ kind: fc.constant('namesForgotten'), account, names: words }),
 };
 
 const entries: fc.Arbitrary<EntryRecord> = record({
