@@ -31,4 +31,8 @@ export const limits = {
   damagedMessages: 10_000,
   /** users whose last login is remembered for LOGIN-DELAY. */
   loginTimes: 1_000_000,
+  /** accounts with a retention of their own that are asked for what CAPA says to everybody: some 5 ms. */
+  ownRetentions: 1_000,
+  /** ms for which that is remembered. */
+  expireFreshMs: 60_000,
 } as const;

@@ -119,7 +119,13 @@ function servicesOf(options: Pop3Options, backing: Backing, metrics: Metrics): S
     sessions: new SessionTable(clock),
     lastLogins: loginDelay === 0 ? undefined : new RecentSet(clock, loginDelay * 1_000, limits.loginTimes),
     damaged: new RecentSet(clock, Number.POSITIVE_INFINITY, limits.damagedMessages),
-    capabilities: capabilities(mechanisms, loginDelay),
+    capabilities: capabilities({
+      mechanisms,
+      loginDelay,
+      reading: backing.reading,
+      retention: config.retention,
+      clock,
+    }),
     mechanisms,
     replacesNul: nul === 'replace',
     counters: {

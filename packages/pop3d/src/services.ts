@@ -2,6 +2,7 @@
 import type { Directory } from '@mstore/directory';
 import type { Log, LoginGuard, MetricCounter, SaslMechanism, SessionTable } from '@mstore/net';
 import type { MailWriter, MessageId, StoreReading } from '@mstore/store';
+import type { Capabilities } from './capabilities.ts';
 import type { Listings } from './listing.ts';
 import type { RecentSet } from './recent-set.ts';
 
@@ -20,7 +21,7 @@ export interface Services {
   /** Messages that were found damaged while they were sent. */
   readonly damaged: RecentSet<MessageId>;
   /** The lines of CAPA. */
-  readonly capabilities: readonly string[];
+  readonly capabilities: Capabilities;
   /** What AUTH offers. */
   readonly mechanisms: readonly SaslMechanism[];
   /** NUL goes out as octet 0x80. */

@@ -26,6 +26,7 @@ export {
   nextPurge,
   type OwnRetention,
   ownRetentionOf,
+  ownRetentions,
   type Retention,
   type RetentionKey,
   retainedUntil,

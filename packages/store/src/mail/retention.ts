@@ -5,6 +5,7 @@
 import type { Catalog } from '../catalog/catalog.ts';
 import {
   accountsDeletedBefore,
+  accountsWithRetention,
   deletedMailboxesOf,
   hasOwnRetention,
   mailboxesDeletedBefore,
@@ -59,6 +60,15 @@ export function ownRetentionOf(catalog: Catalog, account: AccountId): OwnRetenti
   if (!hasOwnRetention(catalog.view, account)) return {};
   const octets = catalog.view.read(metadataTable, account, 0, retentionEntry);
   return octets === undefined ? {} : decodeRetention(octets);
+}
+
+/** What the first `most` accounts have set for themselves. */
+export function* ownRetentions(catalog: Catalog, most: number): Generator<OwnRetention> {
+  let left = most;
+  for (const { account } of accountsWithRetention(catalog.view)) {
+    if (left-- <= 0) return;
+    yield ownRetentionOf(catalog, account);
+  }
 }
 
 /** What holds for the account. */
