@@ -18,11 +18,13 @@ import { addImport } from './import.ts';
 import { addInit } from './init.ts';
 import { addKick } from './kick.ts';
 import { OutputClosed } from './output.ts';
+import { addPurge } from './purge.ts';
 import { addQuota } from './quota.ts';
 import { addRebuild } from './rebuild.ts';
 import { addScrub } from './scrub.ts';
 import { addServe } from './serve.ts';
 import { addStats } from './stats.ts';
+import { addUndelete } from './undelete.ts';
 import { addUpgrade } from './upgrade.ts';
 import { addPasswd, addUser } from './user.ts';
 import { addWho } from './who.ts';
@@ -41,6 +43,8 @@ const commands: readonly ((program: Command) => void)[] = [
   addDeliver,
   addImport,
   addExport,
+  addUndelete,
+  addPurge,
   addStats,
   addDf,
   addFsck,
