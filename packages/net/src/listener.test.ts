@@ -109,6 +109,27 @@ test('a session that throws is broken off and reported, and the others go on', a
   await listener.drain();
 });
 
+test('a drain waits for a session that still works behind its broken connection', async () => {
+  let finish: () => void = () => undefined;
+  let hasFinished = false;
+  const serve = async (connection: Connection): Promise<void> => {
+    await new LineReader(connection).next();
+    await new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    hasFinished = true;
+  };
+  const listener = await Listener.listen(parseListenAddress('127.0.0.1:0'), options({ serve }));
+  const client = call(listener.address);
+  client.socket.write('update\r\n');
+  await until(() => [...listener.connections].some(({ bytesIn }) => bytesIn > 0), 'asked');
+  client.socket.resetAndDestroy();
+  await until(() => listener.connections.size === 0, 'closed');
+  const drained = listener.drain(60_000).then(() => hasFinished);
+  setImmediate(() => finish());
+  assert.equal(await drained, true);
+});
+
 test('a drain says goodbye to who waits, breaks off who hangs, and lets nobody in', async () => {
   const listener = await Listener.listen(parseListenAddress('127.0.0.1:0'), options());
   const [waiting, hanging] = [call(listener.address), call(listener.address)];

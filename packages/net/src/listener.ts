@@ -37,6 +37,8 @@ export interface ListenerOptions extends ConnectionTimeouts {
 export class Listener {
   readonly #options: ListenerOptions;
   readonly #connections = new Set<Connection>();
+  /** Sessions that run; one may go on behind its connection's end, such as a POP3 update that the writer has not answered yet. */
+  readonly #running = new Set<Promise<void>>();
   #server: Server | undefined;
   #address: string;
   #stopping = false;
@@ -111,10 +113,14 @@ export class Listener {
       this.#connections.delete(connection);
       this.#options.counter.leave(remoteAddress);
     });
-    void this.#run(connection);
+    const run = this.#run(connection).finally(() => this.#running.delete(run));
+    this.#running.add(run);
   }
 
-  /** Accepts no more, asks the sessions to end, and after `deadlineMs` breaks off what is left. Resolves when all is closed. */
+  /**
+   * Accepts no more, asks the sessions to end, and after `deadlineMs` breaks off what is left. Resolves when all connections are
+   * closed, and the sessions behind them have returned or had `deadlineMs` to.
+   */
   async drain(deadlineMs: number = limits.drainMs): Promise<void> {
     this.#stopping = true;
     const closed = new Promise<void>((resolve) => {
@@ -122,11 +128,16 @@ export class Listener {
       else this.#server.close(() => resolve());
     });
     for (const connection of this.#connections) connection.finish();
-    const timer = setTimeout(() => {
-      const reason = new PeerError('gone', 'the session did not end in time: we are stopping');
-      for (const connection of this.#connections) connection.destroy(reason);
-    }, deadlineMs);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(() => {
+        const reason = new PeerError('gone', 'the session did not end in time: we are stopping');
+        for (const connection of this.#connections) connection.destroy(reason);
+        resolve();
+      }, deadlineMs);
+    });
     await Promise.all([...this.#connections].map((connection) => connection.closed));
+    await Promise.race([Promise.all(this.#running), late]);
     await closed;
     clearTimeout(timer);
   }

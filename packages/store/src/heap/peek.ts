@@ -7,11 +7,11 @@
  */
 import { crc32 } from 'node:zlib';
 import type { Location } from '../types.ts';
+import type { Segment } from './chain.ts';
 import type { SegmentFiles } from './files.ts';
 import { decodeRecordHead, recordHeaderBytes } from './format.ts';
 import type { HeapRecord } from './location.ts';
 import { unpackInto } from './reader.ts';
-import type { WalkedSegment } from './walk.ts';
 
 /** Octets for the records of one call, as stored and decoded: a message of 128 KiB, and what lies between its records. */
 const bufferBytes = 524_288;
@@ -22,7 +22,7 @@ const gapBytesMax = 16_384;
 /** Where a record lies, and where its octets are once they were read. */
 interface Wanted {
   readonly place: Location;
-  readonly segment: WalkedSegment;
+  readonly segment: Segment;
 }
 
 export class RecordPeek {
@@ -38,7 +38,7 @@ export class RecordPeek {
   /** The records at these places, in their order, verified and decoded; valid until the next call. */
   records(
     places: readonly Location[],
-    segmentOf: (place: Location) => WalkedSegment | undefined,
+    segmentOf: (place: Location) => Segment | undefined,
   ): readonly HeapRecord[] | undefined {
     if (this.#octets.length === 0) this.#octets = Buffer.allocUnsafeSlow(bufferBytes);
     this.#used = 0;
@@ -78,14 +78,14 @@ export class RecordPeek {
   }
 
   /** Where in the buffer the octets from this LSN on are now. */
-  #read(segment: WalkedSegment, lsn: number, bytes: number): number | undefined {
+  #read(segment: Segment, lsn: number, bytes: number): number | undefined {
     const at = this.#take(bytes);
     if (at === undefined) return undefined;
     const count = this.#files.readNow(segment.number, this.#octets, at, bytes, lsn - segment.baseLsn);
     return count === bytes ? at : undefined;
   }
 
-  #recordAt(at: number, place: Location, segment: WalkedSegment): HeapRecord | undefined {
+  #recordAt(at: number, place: Location, segment: Segment): HeapRecord | undefined {
     const octets = this.#octets;
     const head = decodeRecordHead(octets, at, place.lsn, segment.salt);
     if (head === undefined || head.recordBytes !== place.bytes) return undefined;
@@ -95,7 +95,14 @@ export class RecordPeek {
     const payload = head.codec === 0 ? stored : this.#unpacked(stored, head.decodedBytes);
     if (payload === undefined) return undefined;
     const fields = octets.subarray(at + recordHeaderBytes, fieldsEnd);
-    return { type: head.type, location: place, fields, payload, storedBytes: head.payloadBytes };
+    return {
+      type: head.type,
+      format: segment.format,
+      location: place,
+      fields,
+      payload,
+      storedBytes: head.payloadBytes,
+    };
   }
 
   #unpacked(stored: Buffer, decodedBytes: number): Buffer | undefined {

@@ -68,13 +68,13 @@ export async function readStored(
 }
 
 /** The record with its payload decoded. @throws {StoreError} corrupt */
-export function decodeStored(stored: StoredRecord, segment: WalkedSegment): HeapRecord {
+export function decodeStored(stored: StoredRecord, segment: WalkedSegment & { readonly format: number }): HeapRecord {
   const { type, location, fields } = stored;
   const payload = stored.codec === 0 ? stored.payload : unpack(stored.payload, stored.decodedBytes);
   if (payload === undefined) {
     throw corruptAt('payload', segment.number, location.lsn - segment.baseLsn, location.lsn);
   }
-  return { type, location, fields, payload, storedBytes: stored.payload.length };
+  return { type, format: segment.format, location, fields, payload, storedBytes: stored.payload.length };
 }
 
 let context: zstd.DCtx | undefined;
