@@ -2,6 +2,7 @@
 export { Catalog, type NamedAccount, type NamedMailbox } from './catalog/catalog.ts';
 export type { Entry, EntryPlace } from './catalog/index-chunk.ts';
 export { type AccountRow, type MailboxRow, retentionEntry, type Totals } from './catalog/rows.ts';
+export { pageUids } from './catalog/uid-pages.ts';
 export { UidSet } from './codec/uid-set.ts';
 export {
   type Config,
