@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { rm, statfs, writeFile } from 'node:fs/promises';
+import { cp, readFile, rm, statfs, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -22,10 +22,10 @@ const ann = 'ann@example.org';
 const answerMs = 10_000;
 
 /** A small disk for the length of a scope; undefined, after marking the test as skipped, where none can be mounted. */
-async function smallDisk(t: TestContext): Promise<TempDirectory | undefined> {
+async function smallDisk(t: TestContext, size = '48m'): Promise<TempDirectory | undefined> {
   const place = await tempDirectory();
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=48m', 'tmpfs', place.path], { stdio: 'ignore' });
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', place.path], { stdio: 'ignore' });
   } catch {
     await place[Symbol.asyncDispose]();
     t.skip('no disk can be mounted here: this needs root');
@@ -143,6 +143,50 @@ test('on a disk that is full to the last octet, heap and catalog included, nothi
   const subjects = await subjectsOf(service);
   for (const one of told) assert.ok(subjects.includes(one), `message ${one} is lost`);
   assert.equal(new Set(subjects).size, subjects.length, 'no message is there twice');
+  t.diagnostic(
+    `${told.length} messages; the writer ended ${service.log.split('ended; starting it again').length - 1} times`,
+  );
+});
+
+test('a catalog whose disk is full ends the writer with its own code, and it comes back when there is room', async (t) => {
+  await using disk = await smallDisk(t, '1m');
+  if (disk === undefined) return;
+  await using service = await Service.prepare({
+    users: [ann],
+    config: '[space]\nnewMail = 0\nchanges = 0\nreserve = 0\n',
+  });
+  const catalog = join(service.directory, 'catalog');
+  await cp(catalog, join(disk.path, 'catalog'), { recursive: true });
+  await rm(catalog, { recursive: true });
+  await symlink(join(disk.path, 'catalog'), catalog);
+  await service.start();
+  // What clients list of a message is in the catalog: here most of it.
+  const wide = (number: number): Buffer => {
+    const words = randomBytes(6_000).toString('hex').replace(/.{60}/g, '$&\r\n ');
+    return Buffer.from(`X-Number: ${number}\r\nSubject: ${words}\r\n\r\n`);
+  };
+  const told: number[] = [];
+  const send = async (number: number): Promise<boolean> => {
+    const replies = await service.deliver({ message: wide(number), recipients: [ann] }).catch(() => []);
+    if (replies[0]?.code === 250) told.push(number);
+    return replies[0]?.code === 250;
+  };
+  const ended = (): boolean => service.log.includes('"code":75');
+  const deadline = performance.now() + 60_000;
+  for (let number = 0; !ended(); number += 1) {
+    await Promise.race([send(number), sleep(2_000)]);
+    assert.ok(performance.now() < deadline, `the writer went on:\n${service.log}`);
+  }
+  assert.match(service.log, /"exitCode":75/);
+  execFileSync('mount', ['-o', 'remount,size=32m', disk.path]);
+  for (let number = 10_000; !(await send(number)); number += 1) {
+    assert.ok(performance.now() < deadline + 60_000, `mail does not go on:\n${service.log}`);
+    await sleep(100);
+  }
+  const numbers = (await service.maildrop(ann)).map((octets) => Number(/^X-Number: (\d+)/m.exec(String(octets))?.[1]));
+  for (const number of told) assert.ok(numbers.includes(number), `message ${number} is lost`);
+  // It is written on: nothing was wrong with its device.
+  assert.equal((await readFile(join(catalog, 'CURRENT'), 'latin1')).trim(), '1');
   t.diagnostic(
     `${told.length} messages; the writer ended ${service.log.split('ended; starting it again').length - 1} times`,
   );
