@@ -19,6 +19,7 @@ import type { FileLock } from './sys/file-lock.ts';
 import { Committer } from './writer/batch.ts';
 import { Feed } from './writer/feed.ts';
 import { HeadState } from './writer/head-state.ts';
+import { type LogKeeper, type PinnedLog, Pins } from './writer/pins.ts';
 import { Room } from './writer/room.ts';
 import {
   catalogDirectory,
@@ -81,8 +82,10 @@ async function makeStore(directory: string, ports: StorePorts, options: StoreOpt
 }
 
 /** A store opened by its one writer. */
-export class Store extends Writer implements StoreReading {
+export class Store extends Writer implements StoreReading, LogKeeper {
   readonly heap: Heap;
+  /** Segments whose files somebody needs: to be asked before one is unlinked. */
+  readonly pins: Pins = new Pins();
   readonly directory: string;
   readonly #ports: StorePorts;
   readonly #kv: Kv;
@@ -158,6 +161,11 @@ export class Store extends Writer implements StoreReading {
   /** Resolves when the store can take nothing any more, with the reason: it is to be opened again, which recovers. */
   get failed(): Promise<StoreError> {
     return this.#committer.failed;
+  }
+
+  async pinLog(): Promise<PinnedLog> {
+    const release = this.pins.pin(this.heap.segments().map(({ number }) => number));
+    return { durableLsn: this.heap.durableLsn, release: async () => release() };
   }
 
   /** Somebody is about to deliver: the next batch may wait for them, one flush time at most. */
