@@ -10,6 +10,7 @@ export type StoreErrorCode =
   | 'noStore' // the directory holds no store
   | 'storeExists' // init on a store
   | 'unfinished' // a restore into this directory was not finished
+  | 'noBackup' // the directory holds no complete backup
   | 'newerFormat' // written by a later release
   | 'locked' // another writer holds the lock
   | 'noWriter' // no writer answers, or it went away before it answered

@@ -35,6 +35,11 @@ export {
   type UidValidity,
 } from './types.ts';
 export { BackgroundScrub, type ScrubObserver } from './upkeep/background-scrub.ts';
+export { type BackupOptions, type BackupReport, backup, type FileToBackUp } from './upkeep/backup/backup.ts';
+export type { BackupManifest } from './upkeep/backup/manifest.ts';
+export { type BackupReading, type OpenBackupOptions, openBackup } from './upkeep/backup/reading.ts';
+export { type RestoreOptions, type RestoreReport, restoreStore } from './upkeep/backup/restore.ts';
+export { type VerifyOptions, type VerifyReport, verifyBackup } from './upkeep/backup/verify.ts';
 export { type CheckOptions, type CheckReport, check } from './upkeep/check.ts';
 export { type CheckpointOptions, checkpoint, isCheckpointDue } from './upkeep/checkpoint/make.ts';
 export { type Examined, examine, openExamined } from './upkeep/examine.ts';

@@ -14,6 +14,7 @@ import { Applier } from '../log/apply.ts';
 import type { EventBody } from '../log/events.ts';
 import { decodeRecord, encodeEvent, recordType } from '../log/records.ts';
 import type { SegmentOf } from '../log/references.ts';
+import type { FileSystem } from '../sys/fs.ts';
 import { brandNumber, type Lsn } from '../types.ts';
 import {
   catalogDirectory,
@@ -27,7 +28,14 @@ import {
   sealCatalog,
   takeLock,
 } from '../writer/store-directory.ts';
-import { checkpointDirectory, isUnusable, isWholeFrom, listCheckpoints, loadCheckpoint } from './checkpoint/read.ts';
+import {
+  checkpointDirectory,
+  type FoundCheckpoint,
+  isUnusable,
+  isWholeFrom,
+  listCheckpoints,
+  loadCheckpoint,
+} from './checkpoint/read.ts';
 
 export interface RebuildReport {
   readonly generation: number;
@@ -87,19 +95,25 @@ export async function rebuildLocked(
   const onDamage = (found: Damage): void => {
     damage.push(found);
   };
+  const catalogs = catalogDirectory(directory);
+  let generation = 0;
+  const open = async (): Promise<Kv> => {
+    generation = await nextGeneration(ports.fs, catalogs);
+    return ports.openKv(generationPath(catalogs, generation), false);
+  };
   const heap = await Heap.openForWriting(heapPorts(ports), directory, { ...heapOptions(options), onDamage });
   try {
-    const begun = await beginCatalog(directory, heap, options);
-    const { kv, generation, checkpoint, passedOver } = begun;
+    const found = options.full === true ? [] : await listCheckpoints(ports.fs, checkpointDirectory(directory));
+    const { onProgress } = options;
+    const filled = await fillCatalog(heap, { fs: ports.fs, checkpoints: found, open, onDamage, onProgress });
+    const { kv, rebuilder, records, checkpoint, passedOver } = filled;
     try {
-      const replayer = new Rebuilder(heap, kv, options.onProgress);
-      const records = await (checkpoint === undefined ? replayer.run(onDamage) : replayer.follow(checkpoint, onDamage));
-      if (restoring !== undefined) await replayer.restore(restoring);
-      else if (damage.length > 0) await replayer.loseHistory(ports.clock.now());
+      if (restoring !== undefined) await rebuilder.restore(restoring);
+      else if (damage.length > 0) await rebuilder.loseHistory(ports.clock.now());
       await sealCatalog(kv);
       const totals = new Catalog(new View(kv)).state()?.totals;
       await kv.close();
-      await setCurrentGeneration(ports.fs, catalogDirectory(directory), generation);
+      await setCurrentGeneration(ports.fs, catalogs, generation);
       addLost(heap, damage);
       const made = { messages: totals?.messages ?? 0, entries: totals?.entries ?? 0 };
       return { generation, records, ...made, damage, checkpoint, passedOver };
@@ -119,44 +133,67 @@ function addLost(heap: Heap, damage: Damage[]): void {
   }
 }
 
-interface Begun {
+/** What a catalog is filled from, and where it lies. */
+export interface Filling {
+  readonly fs: FileSystem;
+  /** Newest first. */
+  readonly checkpoints: readonly FoundCheckpoint[];
+  /** Makes an empty catalog; another one each time. */
+  readonly open: () => Promise<Kv>;
+  readonly onDamage: (damage: Damage) => void;
+  readonly onProgress: RebuildOptions['onProgress'];
+}
+
+export interface Filled {
   readonly kv: Kv;
-  readonly generation: number;
+  readonly rebuilder: Rebuilder;
+  readonly records: number;
   readonly checkpoint: Lsn | undefined;
   readonly passedOver: readonly string[];
 }
 
-/** A new generation, filled from the newest checkpoint that is good, or with nothing applied. */
-async function beginCatalog(directory: string, heap: Heap, options: RebuildOptions): Promise<Begun> {
-  const ports = options.ports ?? machinePorts;
-  const catalogs = catalogDirectory(directory);
+/** Fills a catalog from the newest checkpoint that is good and the log behind it, or from the log alone. */
+export async function fillCatalog(heap: Heap, filling: Filling): Promise<Filled> {
+  const { kv, checkpoint, passedOver } = await beginCatalog(heap, filling);
+  try {
+    const rebuilder = new Rebuilder(heap, kv, filling.onProgress);
+    const { onDamage } = filling;
+    const records = await (checkpoint === undefined ? rebuilder.run(onDamage) : rebuilder.follow(checkpoint, onDamage));
+    return { kv, rebuilder, records, checkpoint, passedOver };
+  } catch (error) {
+    await kv.close();
+    throw error;
+  }
+}
+
+/** A catalog that holds the newest checkpoint that is good, or nothing. */
+async function beginCatalog(
+  heap: Heap,
+  { fs, checkpoints, open }: Filling,
+): Promise<Pick<Filled, 'kv' | 'checkpoint' | 'passedOver'>> {
   const passedOver: string[] = [];
-  const open = async (): Promise<Pick<Begun, 'kv' | 'generation'>> => {
-    const generation = await nextGeneration(ports.fs, catalogs);
-    return { kv: ports.openKv(generationPath(catalogs, generation), false), generation };
-  };
-  const found = options.full === true ? [] : await listCheckpoints(ports.fs, checkpointDirectory(directory));
-  for (const { path, lsn } of found) {
+  for (const { path, lsn } of checkpoints) {
     if (!isWholeFrom(heap.segments(), lsn)) {
       passedOver.push(`checkpoint ${path}: the log does not go on from it without a gap`);
       continue;
     }
-    const { kv, generation } = await open();
+    const kv = await open();
     try {
-      await loadCheckpoint(ports.fs, path, heap.storeId, kv);
-      return { kv, generation, checkpoint: lsn, passedOver };
+      await loadCheckpoint(fs, path, heap.storeId, kv);
+      return { kv, checkpoint: lsn, passedOver };
     } catch (error) {
       await kv.close();
       if (!isUnusable(error)) throw error;
       passedOver.push(errorText(error));
     }
   }
-  const begun = await open();
-  await initializeCatalog(begun.kv, heap);
-  return { ...begun, checkpoint: undefined, passedOver };
+  const kv = await open();
+  await initializeCatalog(kv, heap);
+  return { kv, checkpoint: undefined, passedOver };
 }
 
-class Rebuilder {
+/** Applies a log to a catalog that nobody else uses. */
+export class Rebuilder {
   readonly #heap: Heap;
   readonly #kv: Kv;
   #segmentOf: SegmentOf;
@@ -228,7 +265,9 @@ class Rebuilder {
   /** What came after the backup is missing, and what came after each restore of it before. */
   async restore({ restores, seconds }: Restoring): Promise<void> {
     await this.#heap.raiseEpoch(restores);
-    await this.#logLoss(seconds, (epoch) => ({ kind: 'restored', epoch, restores }));
+    // What was restored within a second of its own restore has a sequence of that second already.
+    const above = Math.floor(this.#applier.refs.state.sequence / sequencesPerSecond) + 1;
+    await this.#logLoss(Math.max(seconds, above), (epoch) => ({ kind: 'restored', epoch, restores }));
   }
 
   /**
