@@ -2,7 +2,17 @@
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { test } from 'node:test';
-import { brandNumber, type Lsn, machinePorts, rebuild, Store } from '@mstore/store';
+import {
+  brandNumber,
+  isStoreError,
+  type Lsn,
+  machinePorts,
+  readFrom,
+  rebuild,
+  Store,
+  StoreReader,
+  upgrade,
+} from '@mstore/store';
 import { Heap } from '@mstore/store/internal/heap/heap';
 import { eventNumbers } from '@mstore/store/internal/log/events';
 import { decodeRecord } from '@mstore/store/internal/log/records';
@@ -28,36 +38,51 @@ async function kindsIn(directory: string): Promise<Set<string>> {
   return kinds;
 }
 
+/** The kinds of event up to a number. */
+function eventsUpTo(last: number): string[] {
+  return Object.entries(eventNumbers).flatMap(([kind, number]) => (number <= last ? [kind] : []));
+}
+
 test('the golden store of version 1 has every record and every event of its format', async () => {
   await using temp = await tempDirectory();
   await bringGolden(1, temp.path);
-  const events = Object.entries(eventNumbers).filter(([, number]) => number <= 17);
-  const wanted = ['part', 'chunk', 'closing', 'message', 'entry', ...events.map(([kind]) => kind)];
+  const wanted = ['part', 'chunk', 'closing', 'message', 'entry', ...eventsUpTo(17)];
   assert.deepEqual([...(await kindsIn(temp.path))].sort(), wanted.sort());
 });
 
-test('a store of version 1 holds what it was recorded to hold', async () => {
-  await using temp = await tempDirectory();
-  await bringGolden(1, temp.path);
-  const store = await Store.open(temp.path);
+/** Everything is well in a store of today's format, and it holds what was recorded. */
+async function assertHolds(directory: string, version: number): Promise<void> {
+  const store = await Store.open(directory);
   try {
     await assertClean(store);
-    assert.deepEqual(difference(await contentsOf(store), await goldenContents(1)), []);
+    assert.deepEqual(difference(await contentsOf(store), await goldenContents(version)), []);
   } finally {
     await store.close();
   }
+}
+
+test('a store of version 1 holds after its upgrade what it was recorded to hold', async () => {
+  await using temp = await tempDirectory();
+  await bringGolden(1, temp.path);
+  const report = await upgrade(temp.path);
+  assert.deepEqual([report.from, report.to, report.done, report.damage], [1, 2, true, []]);
+  await assertHolds(temp.path, 1);
 });
 
-test('the catalog of a store of version 1 can be made again from its heap', async () => {
+test('a store of version 1 without a catalog is upgraded from its heap alone', async () => {
   await using temp = await tempDirectory();
   await bringGolden(1, temp.path);
   await rm(`${temp.path}/catalog`, { recursive: true });
-  assert.deepEqual((await rebuild(temp.path)).damage, []);
-  const store = await Store.open(temp.path);
-  try {
-    await assertClean(store);
-    assert.deepEqual(difference(await contentsOf(store), await goldenContents(1)), []);
-  } finally {
-    await store.close();
-  }
+  assert.equal((await upgrade(temp.path)).done, true);
+  await assertHolds(temp.path, 1);
+});
+
+test('a store of version 1 is opened, read and rebuilt by nobody before its upgrade', async () => {
+  await using temp = await tempDirectory();
+  await bringGolden(1, temp.path);
+  const isOlder = (error: unknown): boolean =>
+    isStoreError(error, 'olderFormat') && /mstore upgrade/.test(error.message);
+  for (const open of [Store.open, StoreReader.open, readFrom, rebuild]) await assert.rejects(open(temp.path), isOlder);
+  await rm(`${temp.path}/catalog`, { recursive: true });
+  for (const open of [Store.open, StoreReader.open, readFrom, rebuild]) await assert.rejects(open(temp.path), isOlder);
 });

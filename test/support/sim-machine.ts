@@ -53,6 +53,7 @@ export class SimMachine {
   /** Lets time pass. */
   passMs(ms: number): void {
     this.#nowMs += ms;
+    this.#monotonicMs += ms;
   }
 
   /** The machine after power loss now. `loseLast`: the catalog's last transaction is undone, as LMDB may without its last sync. */

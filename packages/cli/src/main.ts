@@ -9,6 +9,7 @@ import { addConfig } from './config.ts';
 import { addDeliver } from './deliver.ts';
 import { addDemo } from './demo.ts';
 import { addDf } from './df.ts';
+import { addDoctor } from './doctor.ts';
 import { addDomain } from './domain.ts';
 import { addDump } from './dump.ts';
 import { exit, sayFailure } from './errors.ts';
@@ -24,6 +25,7 @@ import { addRestore } from './restore.ts';
 import { addScrub } from './scrub.ts';
 import { addServe } from './serve.ts';
 import { addStats } from './stats.ts';
+import { addUpgrade } from './upgrade.ts';
 import { addPasswd, addUser } from './user.ts';
 import { addWho } from './who.ts';
 
@@ -49,6 +51,8 @@ const commands: readonly ((program: Command) => void)[] = [
   addBackup,
   addRestore,
   addScrub,
+  addUpgrade,
+  addDoctor,
   addDump,
   addDemo,
 ];

@@ -13,6 +13,7 @@ const storeRefusals: Readonly<Record<StoreErrorCode, RefusalKind>> = {
   unfinished: 'storage',
   noBackup: 'storage',
   newerFormat: 'storage',
+  olderFormat: 'storage',
   locked: 'storage',
   noWriter: 'storage',
   closed: 'storage',

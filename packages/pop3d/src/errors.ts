@@ -37,6 +37,7 @@ const ofStore: Readonly<Record<StoreErrorCode, Refusal>> = {
   unfinished: tryLater,
   noBackup: ourMistake,
   newerFormat: tryLater,
+  olderFormat: tryLater,
   locked: tryLater,
   noWriter: cannotChange,
   closed: tryLater,

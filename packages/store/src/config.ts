@@ -107,6 +107,8 @@ export interface Config {
     /** Days between the beginnings of two passes; 0: none by itself. */
     readonly interval: number;
   };
+  /** Octets: free ones below which new mail, and then every change, is refused; of the reserve file. */
+  readonly space: { readonly newMail: number; readonly changes: number; readonly reserve: number };
   /** Days. */
   readonly retention: { readonly expunged: number };
   readonly delivery: {
@@ -123,6 +125,13 @@ const schema: z.ZodType<Config> = z.strictObject({
     .strictObject({ ageHours: whole(0, 8_760, 'hours', 24), logBytes: octets(0, 2 ** 50, 2 ** 32) })
     .prefault({}),
   scrub: z.strictObject({ rate: octets(16_384, 2 ** 40, 2 ** 21), interval: whole(0, 3_650, 'days', 30) }).prefault({}),
+  space: z
+    .strictObject({
+      newMail: octets(0, 2 ** 50, limits.newMailFreeBytes),
+      changes: octets(0, 2 ** 50, limits.changesFreeBytes),
+      reserve: octets(0, 2 ** 36, limits.reserveBytes),
+    })
+    .prefault({}),
   retention: z
     .strictObject({ expunged: z.int({ error: days }).min(0, { error: days }).max(daysMax, { error: days }).default(7) })
     .prefault({}),
@@ -185,6 +194,10 @@ export const configTemplate = `# mstore's configuration. Keys that are not set h
 [scrub]                     # reading the heap in the background, to find damage while a backup can still mend it
 # rate = "2M"               # octets a second
 # interval = 30             # days between the beginnings of two passes; 0: only by command
+[space]                     # of the disk; on a small one less: an eighth, a thirty-second and a sixteenth of it
+# newMail = "256M"          # free octets below which new mail is refused for now
+# changes = "64M"           # free octets below which every change is refused for now, but those that give space back
+# reserve = "128M"          # octets kept in the file "reserve" for purge and compaction on a full disk; 0 for none
 
 [retention]
 # expunged = 7              # days that an expunged message can be brought back; not used yet: nothing is purged

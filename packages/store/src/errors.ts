@@ -12,6 +12,7 @@ export type StoreErrorCode =
   | 'unfinished' // a restore into this directory was not finished
   | 'noBackup' // the directory holds no complete backup
   | 'newerFormat' // written by a later release
+  | 'olderFormat' // written by an earlier release: upgrade
   | 'locked' // another writer holds the lock
   | 'noWriter' // no writer answers, or it went away before it answered
   | 'closed' // this store was closed

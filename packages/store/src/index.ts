@@ -19,6 +19,7 @@ export { limits } from './limits.ts';
 export { decodeRecord, type LogRecord, recordType } from './log/records.ts';
 export type { StoredMessage } from './mail/assemble.ts';
 export { inbox, mailboxName } from './mail/mailbox-name.ts';
+export { type RepairOptions, type RepairReport, type RepairStep, repair } from './repair.ts';
 export { createStore, Store, StoreReader, type StoreReading } from './store.ts';
 export { type FileLock, lockFile, lockHolder } from './sys/file-lock.ts';
 export {
@@ -42,10 +43,19 @@ export { type RestoreOptions, type RestoreReport, restoreStore } from './upkeep/
 export { type VerifyOptions, type VerifyReport, verifyBackup } from './upkeep/backup/verify.ts';
 export { type CheckOptions, type CheckReport, check } from './upkeep/check.ts';
 export { type CheckpointOptions, checkpoint, isCheckpointDue } from './upkeep/checkpoint/make.ts';
+export { type DiskState, diskState } from './upkeep/disk-state.ts';
 export { type Examined, examine, openExamined } from './upkeep/examine.ts';
 export type { Concerned, Finding, FindingPlace, FindingState } from './upkeep/findings.ts';
 export { type RebuildOptions, type RebuildReport, rebuild } from './upkeep/rebuild.ts';
 export { type ScrubPass, type ScrubState, scrub, scrubState } from './upkeep/scrub.ts';
+export { isSuspectFailure } from './upkeep/suspect.ts';
+export {
+  type UndoReport,
+  type UpgradeOptions,
+  type UpgradeReport,
+  undoUpgrade,
+  upgrade,
+} from './upkeep/upgrade.ts';
 export {
   type OwnStore,
   openAsWriter,
@@ -61,5 +71,6 @@ export type { Change, ChangeKind, Listener } from './writer/feed.ts';
 export type { WantedAccount } from './writer/intents/account.ts';
 export type { DeliveryResult, DeliveryTarget, Placed } from './writer/intents/place.ts';
 export type { AppendMessage, DeliverOptions, MailWriter, TakenMessage, TakeOptions } from './writer/mail-writer.ts';
+export type { StoreHealth, StoreNotice } from './writer/notices.ts';
 export { isStore, machinePorts, type StoreOptions, type StorePorts } from './writer/store-directory.ts';
 export { WriterLink } from './writer/writer-link.ts';

@@ -19,7 +19,7 @@ export interface KeeperOptions extends Launch {
   /** Of the process: its program's, numbered where that has several. */
   readonly name: string;
   readonly log: Log;
-  /** Told when a child became ready. */
+  /** Told when a child became ready, or has ended. */
   readonly changed: () => void;
 }
 
@@ -30,6 +30,10 @@ export class Keeper {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #backOff = new BackOff();
+  /** Why it does not run, while it does not. */
+  #down: string | undefined;
+  /** What the next start is told because of how an earlier run ended. */
+  #argsAfter: readonly string[] = [];
   #child: Child | undefined;
   #kept: Promise<void> = Promise.resolve();
   #pid: number | undefined;
@@ -54,6 +58,11 @@ export class Keeper {
   /** The child, when it is ready for questions. */
   get child(): Child | undefined {
     return this.#child?.isReady === true ? this.#child : undefined;
+  }
+
+  /** How it ended, while none is ready after that; undefined when one is, and before the first. */
+  get down(): string | undefined {
+    return this.#down;
   }
 
   /** Starts after the first. */
@@ -94,7 +103,7 @@ export class Keeper {
 
   async #keep(firstReady: () => void): Promise<void> {
     while (!this.#stopping) {
-      const child = new Child(this.#options);
+      const child = new Child({ ...this.#options, args: [...this.#options.args, ...this.#argsAfter] });
       this.#child = child;
       const watch = this.#watchStart(child);
       if (await child.ready) {
@@ -108,6 +117,9 @@ export class Keeper {
       if (this.#pid === undefined && this.#isHopeless(ending)) throw this.#refused(ending);
       const waitMs = this.#backOff.after(ending.ranMs);
       this.#tellEnding(child, ending, waitMs);
+      this.#argsAfter = this.program.argsAfter?.get(ending.code ?? -1) ?? this.#argsAfter;
+      this.#down = describe(ending);
+      this.#options.changed();
       await this.#pause(waitMs);
       this.#restarts += 1;
     }
@@ -117,6 +129,8 @@ export class Keeper {
     this.#pid = child.pid;
     if (this.#reloadWhenReady) child.signal('SIGHUP');
     this.#reloadWhenReady = false;
+    this.#argsAfter = [];
+    this.#down = undefined;
     this.#options.changed();
   }
 
@@ -160,4 +174,9 @@ export class Keeper {
       };
     });
   }
+}
+
+function describe({ code, signal, problem }: Ending): string {
+  const how = code === null ? `ended by ${signal ?? 'the system'}` : `exit code ${code}`;
+  return problem === undefined ? how : `${how}: ${problem}`;
 }

@@ -1,13 +1,18 @@
 /** What `mstore serve` runs. */
 import { availableParallelism } from 'node:os';
-import { writerProgram } from '@mstore/lda';
+import { catalogFailedExit, writerProgram } from '@mstore/lda';
 import { pop3Program } from '@mstore/pop3d';
 import { limits } from './limits.ts';
 import type { Program } from './program.ts';
 
 /** The writer comes first: the others need it, and end before it. */
 export const programs: readonly Program[] = [
-  { name: 'writer', file: writerProgram, sockets: ['lmtp', 'lda'] },
+  {
+    name: 'writer',
+    file: writerProgram,
+    sockets: ['lmtp', 'lda'],
+    argsAfter: new Map([[catalogFailedExit, ['--new-catalog']]]),
+  },
   {
     name: 'pop3',
     file: pop3Program,

@@ -186,8 +186,22 @@ export class Supervisor implements Running {
     const pidsOf = (name: string): number[] =>
       this.#keepers.flatMap(({ program, pid }) => (program.name === name && pid !== undefined ? [pid] : []));
     const [writer = null] = pidsOf('writer');
-    const pids = { supervisor: process.pid, writer, pop3: pidsOf('pop3'), imap: pidsOf('imap') };
-    return this.#readyFile.write(process.pid, { listening: this.ready, pids });
+    return this.#readyFile.write(process.pid, {
+      listening: this.ready,
+      pids: { supervisor: process.pid, writer, pop3: pidsOf('pop3'), imap: pidsOf('imap') },
+      down: Object.fromEntries(this.#keepers.flatMap(({ name, down }) => (down === undefined ? [] : [[name, down]]))),
+    });
+  }
+
+  /** How each process is, and what the writer says of its disk. */
+  async health(): Promise<readonly object[]> {
+    return Promise.all(
+      this.#keepers.map(async ({ name, pid = null, restarts, down = null, child }, at) => {
+        // The first is the writer.
+        const health = at === 0 ? await child?.ask('health').catch(() => null) : null;
+        return { program: name, pid, restarts, down, health: health ?? null };
+      }),
+    );
   }
 
   async who(): Promise<{ readonly rows: readonly ControlRow[]; readonly silent: readonly string[] }> {

@@ -6,6 +6,9 @@
  * the handle that writes is asked, or the one taken by the last `refresh` of a read-only handle.
  */
 
+/** Details of an error after which nobody knows what the device holds of the store: it must not be written again. */
+export const suspect: { readonly suspect: 1 } = { suspect: 1 };
+
 /** The tables (docs/format/catalog.md says what each holds). */
 export const tableNames = [
   'meta',
@@ -59,7 +62,7 @@ export interface Kv {
   /** Key and value pairs in order (from the end when `reverse`), each a copy. Not to be held across an await. */
   range(table: TableName, range: KvRange): Iterable<readonly [Buffer, Buffer]>;
   /** Applies all changes in one transaction; durable on return. At most one call at a time.
-   *  @throws when nothing was changed */
+   *  @throws when nothing was changed; with `suspect` among the details when the device failed */
   write(changes: readonly KvChange[]): Promise<void>;
   /** Takes a new snapshot, so that reads see what other processes committed. */
   refresh(): void;

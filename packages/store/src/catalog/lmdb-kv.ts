@@ -10,6 +10,7 @@
  * - With `overlappingSync: false` the promise settles after `mdb_txn_commit` has synced data and meta page; a failed put,
  *   write or sync aborts the transaction and rejects. A rejection carries `commitError`, a second promise that rejects
  *   with the cause; unheard it would end the process.
+ * - `error.code` of the cause is errno or LMDB's own number. A write that came short, as on a full disk, is EIO too.
  * - After a failed commit the environment may refuse to begin a transaction, and then lmdb-js never settles the next
  *   write's promise. So the first failure is the last: later writes throw it again.
  * - lmdb-js also prints a failed commit on stderr.
@@ -28,7 +29,7 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase, type Transaction } from 'lmdb';
 import { errorText, invariant, StoreError, type StoreErrorCode } from '../errors.ts';
-import { type Kv, type KvChange, type KvRange, type KvSnapshot, type TableName, tableNames } from './kv.ts';
+import { type Kv, type KvChange, type KvRange, type KvSnapshot, suspect, type TableName, tableNames } from './kv.ts';
 
 export interface LmdbKvOptions {
   readonly readOnly: boolean;
@@ -80,7 +81,7 @@ export function openLmdbKv(path: string, options: LmdbKvOptions): Kv {
       noMetaSync: options.metaSync === false,
     } as const;
     const root = open<Buffer, Buffer>(environment);
-    const kv = new LmdbKv(root, openTables(root, path), options.readOnly);
+    const kv = new LmdbKv(root, openTables(root), options.readOnly);
     if (isNew) syncDirectory(path);
     return kv;
   } catch (error) {
@@ -88,12 +89,12 @@ export function openLmdbKv(path: string, options: LmdbKvOptions): Kv {
   }
 }
 
-function openTables(root: RootDatabase<Buffer, Buffer>, path: string): Map<TableName, Table> {
+/** A catalog of an earlier format can lack some; who only reads cannot make them, and has to see its format first. */
+function openTables(root: RootDatabase<Buffer, Buffer>): Map<TableName, Table> {
   const tables = new Map<TableName, Table>();
   for (const name of tableNames) {
     const table: Table | undefined = root.openDB({ name, encoding: 'binary', keyEncoding: 'binary', cache: false });
-    if (table === undefined) throw new StoreError('catalogMissing', `the catalog in ${path} lacks table ${name}`);
-    tables.set(name, table);
+    if (table !== undefined) tables.set(name, table);
   }
   return tables;
 }
@@ -204,7 +205,7 @@ class LmdbKv implements Kv {
   #table(name: TableName): Table {
     if (this.#closed) throw closedError();
     const table = this.#tables.get(name);
-    invariant(table !== undefined, `no table ${name}`);
+    if (table === undefined) throw new StoreError('catalogMissing', `the catalog lacks table ${name}`);
     return table;
   }
 }
@@ -246,8 +247,18 @@ const codes = new Map<unknown, StoreErrorCode>([
   ['ENOSPC', 'diskFull'],
 ]);
 
+/** After one of these nobody knows what the file holds: it is not to be written again. */
+const suspicious: ReadonlySet<unknown> = new Set<unknown>([
+  5, // EIO; a short write too
+  30, // EROFS: the kernel gave the file system up
+  -30797, // MDB_PAGE_NOTFOUND
+  -30796, // MDB_CORRUPTED
+  -30795, // MDB_PANIC: the meta page could not be written
+]);
+
 function storeError(error: unknown, doing: string): StoreError {
   if (error instanceof StoreError) return error;
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return new StoreError(codes.get(code) ?? 'ioError', `${doing}: ${errorText(error)}`, {}, error);
+  const details = suspicious.has(code) ? suspect : {};
+  return new StoreError(codes.get(code) ?? 'ioError', `${doing}: ${errorText(error)}`, details, error);
 }

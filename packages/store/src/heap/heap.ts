@@ -9,11 +9,11 @@ import { dirname } from 'node:path';
 import { errnoOf, invariant, isStoreError, StoreError } from '../errors.ts';
 import type { Clock } from '../sys/clock.ts';
 import type { FileHandle, FileSystem } from '../sys/fs.ts';
-import { brandNumber, type Lsn } from '../types.ts';
+import { brandNumber, type Location, type Lsn } from '../types.ts';
 import type { BatchBuilder } from './batch.ts';
 import { type Segment, stateOf } from './chain.ts';
 import { asStoreError, closeQuietly, type HeapCounters, SegmentFiles } from './files.ts';
-import type { ListedSegment } from './format.ts';
+import { heapFormat, type ListedSegment } from './format.ts';
 import type {
   Commit,
   DamageKind,
@@ -25,10 +25,13 @@ import type {
   SegmentState,
 } from './location.ts';
 import {
+  type HeapOptions,
   indexBelow,
   lastOf,
   lostOf,
+  lostSegments,
   nothingFound,
+  type OpenOptions,
   type OpenReport,
   openToWrite,
   readAgain,
@@ -36,18 +39,18 @@ import {
   recover,
   refuseExisting,
 } from './open.ts';
+import { RecordPeek } from './peek.ts';
 import { decodeStored, readStored, segmentGone } from './reader.ts';
 import { type ScanOptions, scan } from './scanner.ts';
 import { type Appended, SegmentWriter } from './writer.ts';
 
 export type { BatchBuilder } from './batch.ts';
 export type { HeapCounters } from './files.ts';
-export { commitBytes } from './format.ts';
+export { commitBytes, heapFormat } from './format.ts';
 export type * from './location.ts';
-export type { OpenReport } from './open.ts';
+export type { HeapOptions, OpenOptions, OpenReport } from './open.ts';
 export { isSegmentGone } from './reader.ts';
 export type { ScanOptions } from './scanner.ts';
-export { SegmentSurvey, type SurveyedSegment } from './survey.ts';
 
 export interface HeapPorts {
   readonly fs: FileSystem;
@@ -55,14 +58,6 @@ export interface HeapPorts {
   /** As many unpredictable octets. */
   readonly random: (bytes: number) => Buffer;
 }
-
-export interface OpenOptions {
-  /** Told of damage in the newest segment, behind which the log is believed all the same. Without it, it is thrown. */
-  readonly onDamage?: OnDamage;
-}
-
-/** `segmentBytes`: octets after which a segment takes no further batch. */
-export type HeapOptions = OpenOptions & { readonly segmentBytes: number };
 
 export interface CommitOptions {
   /** The last batch before `close`: writing may go on in this segment. */
@@ -84,6 +79,7 @@ export class Heap {
   readonly report: OpenReport;
   readonly #files: SegmentFiles;
   readonly #onDamage: OnDamage | undefined;
+  readonly #peek: RecordPeek;
   #writer: SegmentWriter | undefined;
   /** Believed segments, rising; never empty. */
   #segments: Segment[];
@@ -99,6 +95,7 @@ export class Heap {
   private constructor(files: SegmentFiles, beginning: Beginning, onDamage: OnDamage | undefined) {
     const { report } = beginning;
     this.#files = files;
+    this.#peek = new RecordPeek(files);
     this.#onDamage = onDamage;
     this.#segments = [...beginning.segments];
     const { number, endLsn } = lastOf(this.#segments);
@@ -157,7 +154,9 @@ export class Heap {
       file = await openToWrite(files, newest.number);
       const report = { ...state.report, rewrittenBytes: await recover(files, file, state) };
       const heap = new Heap(files, { segments, listed: chain.listed, lastCommit, report }, options.onDamage);
-      const goesOn = tail.lastCommit?.cleanStop === true && report.voidBytes === 0 && !tail.damaged;
+      const isLeftWell = tail.lastCommit?.cleanStop === true && report.voidBytes === 0 && !tail.damaged;
+      // What an earlier format does not know is not appended to one of its segments.
+      const goesOn = isLeftWell && newest.format === heapFormat;
       if (!goesOn) await closeQuietly(file);
       heap.#writer = new SegmentWriter(ports, files, {
         storeId: newest.storeId,
@@ -166,8 +165,8 @@ export class Heap {
         newest,
         file: goesOn ? file : undefined,
         lastBatch: tail.lastCommit?.number ?? newest.lastBatch,
-        lastNumber: chain.lastNumber,
-        attemptedLsn: chain.attemptedLsn,
+        lastNumber: Math.max(chain.lastNumber, options.beyond?.segment ?? 0),
+        attemptedLsn: Math.max(chain.attemptedLsn, options.beyond?.lsn ?? 0),
         listed: () => heap.#stillListed(),
       });
       return heap;
@@ -195,6 +194,11 @@ export class Heap {
 
   get epoch(): number {
     return this.#newest.epoch;
+  }
+
+  /** The newest segment's format version; the next one's is `heapFormat`. */
+  get format(): number {
+    return this.#newest.format;
   }
 
   get counters(): HeapCounters {
@@ -229,10 +233,20 @@ export class Heap {
   /**
    * Plans the place of a batch: in the newest segment, or in a new one when that has reached its size, ended in an error
    * or was not left by a clean stop. One batch at a time. Nothing is written.
-   * @throws {StoreError} readOnly, after two device errors in a row
+   * @throws {StoreError} readOnly, after two device errors in a row, unless it is a probe
    */
-  begin(highWater: HighWater): BatchBuilder {
-    return this.#writing().begin(highWater);
+  begin(highWater: HighWater, probing: boolean = false): BatchBuilder {
+    return this.#writing().begin(highWater, probing);
+  }
+
+  /** How often writes and syncs failed since it was opened, a full disk apart; and how the last one did. */
+  get deviceErrors(): { readonly count: number; readonly last: string } {
+    return { count: this.#writer?.deviceErrors ?? 0, last: this.#writer?.lastDeviceError ?? '' };
+  }
+
+  /** False after two device errors in a row, until a probe gets through; and of a heap that was opened for reading. */
+  get takesWrites(): boolean {
+    return this.#writer?.takesWrites === true;
   }
 
   /**
@@ -277,6 +291,11 @@ export class Heap {
     throw segmentGone(lsn, failure);
   }
 
+  /** The records at these places, if all can be had at once (peek.ts); valid until the next call. `read` says why not. */
+  peek(places: readonly Location[]): readonly HeapRecord[] | undefined {
+    return this.#peek.records(places, ({ lsn }) => this.#candidate(lsn));
+  }
+
   /** One past the newest segment's last octet as it is now, durable or not. */
   async writtenLsn(): Promise<Lsn> {
     return brandNumber<Lsn>(this.#newest.baseLsn + (await this.#files.size(this.#newest.number)));
@@ -290,11 +309,7 @@ export class Heap {
 
   /** Listed segments that cannot be read, with the LSN at which the log ended in each; without retired ones. */
   lostSegments(): LostSegment[] {
-    const lost = [...this.#lost].filter(([number]) => !this.#retired.has(number));
-    return lost.map(([segment, kind]) => {
-      const damage = { kind, segment, offset: 0, lsn: brandNumber<Lsn>(0), bytes: 0 };
-      return { damage, endLsn: this.#listed.get(segment) ?? damage.lsn };
-    });
+    return lostSegments(this.#lost, this.#retired, this.#listed);
   }
 
   /** Of a reading heap: believes what was appended since. */

@@ -6,6 +6,8 @@ export type { Location };
 /** A record as it came off the disk, its checksums verified. The buffers are the caller's. */
 export interface HeapRecord {
   readonly type: number;
+  /** The format version of its segment: what the record may be. */
+  readonly format: number;
   readonly location: Location;
   /** The type's own fields (docs/format/log.md). */
   readonly fields: Buffer;
@@ -69,6 +71,8 @@ export interface HighWater {
 /** What a segment's header says, and where its log ends. */
 export interface SegmentState {
   readonly number: number;
+  /** The format version it was written in. */
+  readonly format: number;
   readonly epoch: number;
   readonly baseLsn: Lsn;
   /** End of the log in this segment: a later header's word, or the last believed batch's end. */
@@ -84,9 +88,10 @@ export interface SegmentState {
 
 /**
  * What is wrong at a place: a listed segment's file is not there; a segment's header is not believable; no record head
- * where one must be; a payload's crc; a COMMIT that disagrees with its batch.
+ * where one must be; a payload's crc; a COMMIT that disagrees with its batch; octets behind the end of the log that a catalog
+ * had applied.
  */
-export type DamageKind = 'missingSegment' | 'segmentHeader' | 'recordHead' | 'payload' | 'batch';
+export type DamageKind = 'missingSegment' | 'segmentHeader' | 'recordHead' | 'payload' | 'batch' | 'lostEnd';
 
 /** A bad place in the log, by name. */
 export interface Damage {

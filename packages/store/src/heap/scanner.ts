@@ -119,6 +119,7 @@ class SegmentScan {
   #record(at: number, head: RecordHead, fields: Buffer, payload: Buffer, commit: Commit | undefined): ScannedRecord {
     const record = {
       type: head.type,
+      format: this.#segment.format,
       segment: this.#segment.number,
       location: { lsn: lsnAt(this.#segment.baseLsn, at), bytes: head.recordBytes },
       fields,

@@ -21,8 +21,11 @@
  * durable before its own first batch, says so: from then on the failed batch is void whatever its octets look like. Only
  * a crash before that header can make the failed batch appear; its caller was told of an error, not of success or
  * absence. The next base LSN lies beyond everything attempted, so no LSN is given twice.
+ *
+ * After two errors in a row nothing is written but what its caller asks for as a probe. A probe goes into a new segment, which stands
+ * on its own syncs alone: once it is durable, so is the header before it, and everything said above holds again.
  */
-import { invariant, StoreError } from '../errors.ts';
+import { errorText, invariant, isStoreError, StoreError } from '../errors.ts';
 import type { Clock } from '../sys/clock.ts';
 import type { FileHandle } from '../sys/fs.ts';
 import { brandNumber, type Lsn } from '../types.ts';
@@ -33,12 +36,16 @@ import {
   alignUp,
   baseLsnUnit,
   encodeSegmentHeader,
+  heapFormat,
   type ListedSegment,
   lsnAt,
   type SegmentHeader,
   segmentHeaderBytes,
 } from './format.ts';
 import type { Commit, HighWater } from './location.ts';
+
+/** Device errors in a row after which nothing is written but probes. */
+const failuresMax = 2;
 
 /** Octets rewritten at once by recovery. */
 const rewriteBytes = 1024 * 1024;
@@ -102,6 +109,9 @@ export class SegmentWriter {
   #epoch: number;
   /** Device errors since the last success. */
   #failures = 0;
+  /** Device errors in all, and the last one. */
+  deviceErrors = 0;
+  lastDeviceError = '';
   #open: OpenBatch | undefined;
   /** Free whenever no batch is open: a write that has returned no longer needs its buffers. */
   readonly #arena: Buffer = newArena();
@@ -135,10 +145,18 @@ export class SegmentWriter {
     return segment;
   }
 
-  /** Plans the next batch's place; nothing is written. @throws {StoreError} readOnly */
-  begin(highWater: HighWater): BatchBuilder {
-    if (this.#failures >= 2)
-      throw new StoreError('readOnly', 'the heap failed twice in a row and takes no more writes');
+  /** False after two device errors in a row, until a batch gets through. */
+  get takesWrites(): boolean {
+    return this.#failures < failuresMax;
+  }
+
+  /** Plans the next batch's place; nothing is written. @throws {StoreError} readOnly, unless it is to find out */
+  begin(highWater: HighWater, probing: boolean): BatchBuilder {
+    if (!this.takesWrites && !probing)
+      throw new StoreError(
+        'readOnly',
+        `the heap takes no changes now, after two errors in a row: ${this.lastDeviceError}`,
+      );
     invariant(this.#open === undefined, 'one batch at a time');
     const plan = this.#plan(highWater);
     const { endLsn, salt, epoch, number: segment } = plan.segment;
@@ -170,8 +188,11 @@ export class SegmentWriter {
       this.#failures = 0;
       return appended;
     } catch (error) {
-      const full = error instanceof StoreError && error.code === 'diskFull';
-      if (!full) this.#failures++;
+      if (!isStoreError(error, 'diskFull')) {
+        this.#failures++;
+        this.deviceErrors++;
+        this.lastDeviceError = errorText(error);
+      }
       throw error;
     } finally {
       this.#committing = false;
@@ -218,7 +239,7 @@ export class SegmentWriter {
     const headerBytes = segmentHeaderBytes(live.length);
     const numbers = live.map(({ number }) => number);
     const endLsn = lsnAt(baseLsn, headerBytes);
-    const segment = segmentFrom({ ...header, headerBytes }, headerBytes, endLsn, numbers);
+    const segment = segmentFrom({ ...header, format: heapFormat, headerBytes }, headerBytes, endLsn, numbers);
     return { segment, header: encodeSegmentHeader(header, live) };
   }
 

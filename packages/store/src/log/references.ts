@@ -90,6 +90,13 @@ export class References {
     const { state, view } = this;
     state.message = Math.max(state.message, record.id);
     this.count(location, 'live');
+    const known = view.edit(messageTable, record.id);
+    if (known !== undefined) {
+      // Written again: the newer record is the one to keep.
+      this.recount(known.record, 'dead');
+      known.record = location;
+      return;
+    }
     const parts = manifestParts(record.manifest);
     const namedBytes = record.manifest.reduce((sum, piece) => sum + (piece.kind === 'part' ? piece.bytes : 0), 0);
     const derived = record.derived ?? derive(treeOf(record.manifest, record.literals));

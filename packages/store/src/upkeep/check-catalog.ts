@@ -172,7 +172,7 @@ class CatalogCheck {
 
   #addLive(lsn: Lsn, bytes: number): void {
     const segment = this.#heap.segmentOf(lsn);
-    if (segment === undefined) this.#findings.add('6', `no segment holds the record at ${lsn}`, 'danglingReference');
+    if (segment === undefined) this.#findings.add('6', `no segment holds the record at ${lsn}`, 'missingSegment');
     else this.#snapshot.liveBytes.set(segment, (this.#snapshot.liveBytes.get(segment) ?? 0) + bytes);
   }
 

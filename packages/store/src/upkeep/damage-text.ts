@@ -9,6 +9,7 @@ const states: Readonly<Record<DamageKind, FindingState>> = {
   recordHead: 'corruptLog',
   payload: 'badChecksum',
   batch: 'corruptLog',
+  lostEnd: 'lostTail',
 };
 
 const typeNames: ReadonlyMap<number, string> = new Map(
@@ -42,5 +43,7 @@ export function textOfDamage(damage: Damage): string {
       return `${place}: the payload of a ${recordName(record?.type ?? 0)} of ${bytes} octets is not what was written`;
     case 'batch':
       return `${place}: a COMMIT that disagrees with its batch`;
+    case 'lostEnd':
+      return `${place}: the log ends here, and the catalog knew ${bytes} octets more of it`;
   }
 }

@@ -5,11 +5,14 @@
 import { Catalog } from '../catalog/catalog.ts';
 import type { Kv } from '../catalog/kv.ts';
 import { View } from '../catalog/write-set.ts';
-import { errorText, isStoreError, StoreError } from '../errors.ts';
-import { type Damage, Heap, SegmentSurvey } from '../heap/heap.ts';
+import { errorText, invariant, isStoreError, StoreError } from '../errors.ts';
+import { type Damage, Heap } from '../heap/heap.ts';
+import { SegmentSurvey } from '../heap/survey.ts';
 import type { FileSystem } from '../sys/fs.ts';
+import { brandNumber, type Lsn } from '../types.ts';
 import { heapPorts, isStore, machinePorts, openCatalog, type StoreOptions } from '../writer/store-directory.ts';
 import { type CheckOptions, type CheckReport, check, tailNotes } from './check.ts';
+import { concernedBy, needing } from './concerned.ts';
 import type { Finding } from './findings.ts';
 import { readPassedOver } from './passed-over.ts';
 
@@ -68,16 +71,20 @@ export async function openExamined(
 export async function examine(directory: string, options: StoreOptions & CheckOptions = {}): Promise<CheckReport> {
   const { fs } = options.ports ?? machinePorts;
   const misnamed = await misnamedSegments(fs, directory);
-  const opened = await openExamined(directory, options).catch((error: unknown) => {
+  const opened = await openExamined(directory, options).catch(async (error: unknown) => {
+    // Files are there, and no header of them checks.
+    if (isStoreError(error, 'noStore') && (await isStore(fs, directory))) return error;
     if (!isStoreError(error, 'corrupt')) throw error;
     return error;
   });
   if (opened instanceof StoreError) {
-    return onlyFindings([...misnamed, { area: 'open', state: 'corruptLog', text: opened.message }]);
+    const text =
+      opened.code === 'noStore' ? `no segment in ${directory}/heap has a header that checks` : opened.message;
+    return onlyFindings([...misnamed, { area: 'open', state: 'corruptLog', text }]);
   }
   try {
     const passedOver = await readPassedOver(fs, directory);
-    const report = await checkExamined(opened, { ...options, passedOver });
+    const report = await withConcerned(opened, await checkExamined(opened, { ...options, passedOver }), options);
     return { ...report, findings: [...misnamed, ...unlistedSegments(opened.heap), ...report.findings] };
   } finally {
     await opened.close();
@@ -95,6 +102,30 @@ async function checkExamined(opened: Examined, options: CheckOptions): Promise<C
     }
   }
   return onlyFindings([noCatalog(opened.catalogProblem ?? 'it is empty')], tailNotes(opened.heap));
+}
+
+/** Says of bad places whose mail needs them. */
+async function withConcerned(opened: Examined, report: CheckReport, { ports }: StoreOptions): Promise<CheckReport> {
+  const places = report.findings.flatMap(({ place }) => (place === undefined || place.bytes === 0 ? [] : [place]));
+  const catalog = (): Catalog => {
+    const now = opened.catalog();
+    invariant(now !== undefined, 'a catalog that was checked is there');
+    return now;
+  };
+  if (places.length === 0 || opened.catalog() === undefined) return report;
+  const ranges = places.map(({ lsn, bytes }) => ({ from: lsn, to: brandNumber<Lsn>(lsn + bytes) }));
+  try {
+    const found = await needing(catalog, ranges, (ports ?? machinePorts).clock);
+    const concerned = concernedBy(catalog(), found, places.length);
+    const findings = report.findings.map((finding) => {
+      const index = finding.place === undefined ? -1 : places.indexOf(finding.place);
+      return index < 0 ? finding : { ...finding, concerned: concerned[index] ?? [] };
+    });
+    return { ...report, findings };
+  } catch (error) {
+    if (isUnreadable(error)) return report;
+    throw error;
+  }
 }
 
 /** Rows that are not what was written, which the codecs and LMDB tell in their own words. */

@@ -79,7 +79,7 @@ class LocalMessage implements TakenMessage {
   }
 }
 
-function preparedOf(message: TakenMessage): PreparedMessage {
+export function preparedOf(message: TakenMessage): PreparedMessage {
   if (!(message instanceof LocalMessage)) throw new StoreError('badIntent', 'a message taken by another writer');
   return message.prepared;
 }
@@ -295,7 +295,8 @@ export class Writer implements MailWriter {
   }
 
   async purge(mailbox: MailboxId, uids: UidSet): Promise<number> {
-    const { purged, more } = await this.#submit('catalog', (turn) => decidePurge(turn, mailbox, uids));
+    const decide = (turn: Turn) => decidePurge(turn, mailbox, uids);
+    const { purged, more } = await this.#committer.submit({ answerAfter: 'catalog', givesSpace: true, decide });
     return more ? purged + (await this.purge(mailbox, uids)) : purged;
   }
 

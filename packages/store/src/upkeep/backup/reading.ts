@@ -49,6 +49,8 @@ export async function openBackup(directory: string, options: OpenBackupOptions):
       fs,
       checkpoints: checkpointOf(directory, manifest),
       open: async () => ports.openKv(`${options.scratch}/${++catalogs}`, false),
+      // The folder is the caller's to remove.
+      discard: async () => undefined,
       onDamage,
       onProgress: options.onProgress,
     });

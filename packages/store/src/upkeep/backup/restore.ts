@@ -172,19 +172,9 @@ class Restore {
     for (const name of await listIfThere(this.#fs, checkpoints))
       await removeIfThere(this.#fs, `${checkpoints}/${name}`);
     const catalogs = catalogDirectory(directory);
-    for (const name of await listIfThere(this.#fs, catalogs)) await this.#clearCatalog(`${catalogs}/${name}`);
+    await removeIfThere(this.#fs, `${catalogs}/CURRENT`);
+    for (const name of await listIfThere(this.#fs, catalogs)) await this.#ports.removeKv?.(`${catalogs}/${name}`);
     for (const { name } of this.#manifest.files) await removeIfThere(this.#fs, `${directory}/${name}`);
-  }
-
-  /** A generation that nobody will use: its files take room. The folder itself keeps the number from being used again. */
-  async #clearCatalog(path: string): Promise<void> {
-    try {
-      await removeIfThere(this.#fs, path);
-    } catch (error) {
-      const errno = errnoOf(error);
-      if (errno !== 'EISDIR' && errno !== 'EPERM') throw error;
-      for (const name of await listIfThere(this.#fs, path)) await removeIfThere(this.#fs, `${path}/${name}`);
-    }
   }
 
   async #length(path: string): Promise<number> {
