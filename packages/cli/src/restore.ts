@@ -1,10 +1,11 @@
-/** `mstore restore` of a whole store; of mail into one, restore-mail.ts. */
+/** `mstore restore`: a whole store; mail of a user is restore-mail.ts's. */
 import { resolve } from 'node:path';
 import { restoreStore } from '@mstore/store';
 import type { Command } from 'commander';
 import { rateOf } from './backup.ts';
 import { type Run, works } from './command.ts';
 import { CommandError, exit } from './errors.ts';
+import { type MailOptions, restoreUser } from './restore-mail.ts';
 import { counted, humanBytes, humanTime } from './text.ts';
 
 const manual = `
@@ -15,9 +16,15 @@ was restored from another backup or another copy of this one meanwhile, --epoch-
 ("mstore stats" shows it).
 
 A restore that was interrupted leaves a folder that no other command takes for a store; run the same command again. What is damaged in
-the backup is named and passed over (exit code 1). A service must not run on the old store at the same time as on the new one.`;
+the backup is named and passed over (exit code 1). A service must not run on the old store at the same time as on the new one.
 
-interface RestoreOptions {
+With --user, mail of that user comes back into the store that --data names, which works on: what is missing is appended, with new UIDs,
+and with dates, flags and keywords as they were. --mailbox and --message choose (MESSAGE is the number that --list shows, or a
+Message-ID). Each message goes to the mailbox it was in, which is made again if need be, or with --into to one mailbox. What is still
+in the account, wherever, is left out, unless --all is given. A user who was removed must be added again first. The backup is only
+read; its catalog is made in a scratch folder. Exit code 1 when something could not be restored.`;
+
+interface RestoreOptions extends Partial<MailOptions> {
   readonly maxRate?: string;
   readonly epochAbove?: string;
 }
@@ -27,7 +34,26 @@ export function addRestore(program: Command): void {
   command.argument('<from>', 'the folder of the backup');
   command.option('--max-rate <octets>', 'octets copied in a second, as 20M');
   command.option('--epoch-above <number>', 'an epoch that the store had elsewhere after the backup');
-  works<RestoreOptions>(command.addHelpText('after', manual), restoreWhole);
+  command.option('--user <name>', 'mail of this user, into a store that is there');
+  command.option('--mailbox <name>', 'of one mailbox of the backup');
+  command.option('--message <id>', 'one message');
+  command.option('--into <mailbox>', 'everything into this mailbox');
+  command.option('--all', 'also what is still there');
+  command.option('--list', 'only list what the backup has');
+  command.option('--scratch <dir>', 'where a catalog is made, and removed; default: the system’s');
+  works<RestoreOptions>(command.addHelpText('after', manual), restore);
+}
+
+async function restore(run: Run, options: RestoreOptions): Promise<number> {
+  const { user, mailbox, message, into, all, list } = options;
+  if (user === undefined && [mailbox, message, into, all, list].some((option) => option !== undefined)) {
+    throw new CommandError(exit.usage, '--mailbox, --message, --into, --all and --list need --user');
+  }
+  if (user === undefined) return restoreWhole(run, options);
+  if (options.epochAbove !== undefined || options.maxRate !== undefined) {
+    throw new CommandError(exit.usage, '--epoch-above and --max-rate are for a whole store');
+  }
+  return restoreUser(run, resolve(run.arg(0)), { ...options, user });
 }
 
 async function restoreWhole(run: Run, options: RestoreOptions): Promise<number> {

@@ -152,7 +152,8 @@ export async function rebuildLocked(
   };
   const heap = await Heap.openForWriting(heapPorts(ports), directory, { ...heapOptions(options), onDamage });
   try {
-    await refuseOlder(ports, directory, heap);
+    // What is restored from a backup of an earlier format is one of today's: its catalog is new, and so is its next segment.
+    if (restoring === undefined) await refuseOlder(ports, directory, heap);
     const made = await makeCatalog(ports, directory, heap, { ...options, damage, restoring });
     if (made === undefined) throw damaged(damage.length);
     await setCurrentGeneration(ports.fs, catalogDirectory(directory), made.generation);
