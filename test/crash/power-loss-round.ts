@@ -1,11 +1,10 @@
 /** One round of `power-loss.ts` in a process of its own: `power-loss-round.js KIND SEED PER-MOMENT ON-DISK`. Sends its tally. */
-import { powerLossRound } from './power-loss.ts';
+import { powerLossRound, roundKind } from './power-loss.ts';
 
 const [kind, seed, perMoment, onDisk] = process.argv.slice(2);
-if (kind !== 'requests' && kind !== 'largeParts') throw new Error(`no round of ${kind}`);
 try {
   const tally = await powerLossRound({
-    kind,
+    kind: roundKind(kind),
     seed: Number(seed),
     perMoment: Number(perMoment),
     onDisk: Number(onDisk),

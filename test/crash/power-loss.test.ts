@@ -36,6 +36,10 @@ test('after power loss at any moment the store is whole, and all that was answer
   assert.ok((tally.onDisk ?? Number.POSITIVE_INFINITY) >= 200);
 });
 
+test('power loss while what was deleted goes, or comes back, leaves each step whole', async (t) => {
+  await rounds(t, counts(1, 4), { kind: 'retention', perMoment: counts(0.3, 1), onDisk: 0.02 });
+});
+
 test('power loss while large parts flow leaves whole messages only', async (t) => {
   await rounds(t, counts(1, 4), { kind: 'largeParts', perMoment: counts(1, 5), onDisk: 0.05 });
 });

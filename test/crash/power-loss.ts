@@ -21,6 +21,7 @@ import { digestOf, type Lineage, lineageOf } from '../support/lineage.ts';
 import { openOnDisk } from '../support/materialise.ts';
 import { MessageSource, multipart, wrapped } from '../support/messages.ts';
 import { type Random, seededRandom } from '../support/random.ts';
+import { passDays } from '../support/retention.ts';
 import { SimMachine, simDirectory } from '../support/sim-machine.ts';
 import { assertClean } from '../support/temp-store.ts';
 import { Journal, Traffic } from '../support/traffic.ts';
@@ -42,12 +43,16 @@ export interface Scene {
 }
 
 /** Opens the store, works on it and closes it, with the camera on from the first call. */
-export async function film(scene: Scene, perMoment: number, work: (traffic: Traffic) => Promise<void>): Promise<void> {
+export async function film(
+  scene: Scene,
+  perMoment: number,
+  work: (traffic: Traffic, store: Store) => Promise<void>,
+): Promise<void> {
   const { machine, camera, journal, random } = scene;
   camera.start(machine, journal, perMoment);
   const store = await openOn(machine);
   store.subscribeFeed((changes) => journal.feed(changes));
-  await work(new Traffic(store, store, random, new MessageSource(random.fork()), journal));
+  await work(new Traffic(store, store, random, new MessageSource(random.fork()), journal), store);
   await store.close();
   camera.stop();
 }
@@ -141,9 +146,22 @@ async function assertState(store: StoreReading, lineage: Lineage, told: CrashIma
   await assertClean(store);
 }
 
+const roundKinds = ['requests', 'retention', 'largeParts'] as const;
+type RoundKind = (typeof roundKinds)[number];
+
+/** @throws for what is no kind of round */
+export function roundKind(name: string | undefined): RoundKind {
+  const found = roundKinds.find((kind) => kind === name);
+  if (found === undefined) throw new Error(`no round of ${name}`);
+  return found;
+}
+
+/** How often the power goes again in the work after it came back. */
+const depths: Readonly<Record<RoundKind, number>> = { requests: 2, retention: 1, largeParts: 0 };
+
 /** What a round does. */
 export interface Round {
-  readonly kind: 'requests' | 'largeParts';
+  readonly kind: RoundKind;
   readonly seed: number;
   /** Pictures at each moment; a fraction is a probability. */
   readonly perMoment: number;
@@ -154,14 +172,13 @@ export interface Round {
 export async function powerLossRound({ kind, seed, perMoment, onDisk }: Round): Promise<Tally> {
   const tally = noTally();
   const scene = await newScene(seededRandom(seed));
-  await film(scene, perMoment, (traffic) =>
-    kind === 'requests' ? requests(traffic, scene.random) : largeParts(traffic, scene.random),
-  );
-  await verifyAll(scene, { tally, depth: kind === 'requests' ? 2 : 0, onDisk });
+  const works = { requests, retention, largeParts };
+  await film(scene, perMoment, (traffic, store) => works[kind](traffic, scene, store));
+  await verifyAll(scene, { tally, depth: depths[kind], onDisk });
   return tally;
 }
 
-async function requests(traffic: Traffic, random: Random): Promise<void> {
+async function requests(traffic: Traffic, { random }: Scene): Promise<void> {
   for (let n = 0; n < 3; n++) await traffic.request('createAccount');
   if (random.chance(0.5)) await traffic.everything();
   for (let n = 0; n < 12; n++) await traffic.step();
@@ -169,7 +186,23 @@ async function requests(traffic: Traffic, random: Random): Promise<void> {
   for (let n = 0; n < 2; n++) await Promise.all(Array.from({ length: 5 }, () => traffic.step()));
 }
 
-async function largeParts(traffic: Traffic, random: Random): Promise<void> {
+async function retention(traffic: Traffic, { random, machine }: Scene, store: Store): Promise<void> {
+  for (let n = 0; n < 4; n++) await traffic.request('createAccount');
+  for (let n = 0; n < 12; n++) await traffic.request(random.chance(0.6) ? 'deliver' : 'append');
+  const kinds = ['expunge', 'expunge', 'deleteMailbox', 'undelete', 'deleteAccount', 'restoreAccount'] as const;
+  for (let days = 0; days < 3; days++) {
+    const [{ id } = { id: undefined }] = store.catalog().accounts();
+    // More mailboxes than one turn deletes.
+    for (let n = 0; id !== undefined && n < 60; n++)
+      await store.createMailbox(id, `m${days} ${n}`).catch(() => undefined);
+    for (const name of kinds) await traffic.request(name);
+    await traffic.request('restoreMailbox');
+    await passDays(store, machine, 4);
+  }
+  await passDays(store, machine, 45);
+}
+
+async function largeParts(traffic: Traffic, { random }: Scene): Promise<void> {
   const content = random.bytes(1_300_000);
   const spilled = random.bytes(4_600_000);
   const mail = (octets: Buffer, columns: number): Buffer =>

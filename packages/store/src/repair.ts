@@ -207,7 +207,6 @@ class Repair {
     const { unsound } = look;
     const bad = look.bad.filter((one) => !mended.has(placeKey(one)));
     const tail = tailOf(look).filter((one) => !mended.has(placeKey(one)));
-    const { unlisted } = look.opened.heap.report;
     const isSick = bad.length + tail.length + unsound.length > 0;
     if (this.#isDry && unsound.length === 0) await this.#mendMail(look, bad, tail);
     await look.opened.close();
@@ -217,7 +216,7 @@ class Repair {
         this.#step('danglingReference', 'mail that the heap does not hold', 'it is replaced by a message that says so');
       this.#tellLog(bad, tail);
     } else if (isSick) await this.#mendStore(look, bad, tail);
-    await this.#unlisted(unlisted);
+    await this.#unlisted();
   }
 
   async #rebuild({ unsound, applied }: Look, lostTail: boolean): Promise<void> {
@@ -316,7 +315,10 @@ class Repair {
   }
 
   /** An old segment goes when everything that is named was read without it. */
-  async #unlisted(unlisted: readonly number[]): Promise<void> {
+  async #unlisted(): Promise<void> {
+    const opened = await openExamined(this.#directory, this.#options);
+    await opened.close();
+    const { unlisted } = opened.heap.report;
     if (unlisted.length === 0) return;
     const { findings } = this.#isDry ? { findings: [] } : await examine(this.#directory, this.#options);
     const isNeeded = findings.some(({ state }) => state !== 'unlistedSegment');

@@ -28,6 +28,7 @@ import { Reserve } from './writer/reserve.ts';
 import { Room, type SpaceLevel } from './writer/room.ts';
 import {
   catalogDirectory,
+  checkFinished,
   heapOptions,
   heapPorts,
   initializeCatalog,
@@ -69,6 +70,7 @@ export async function createStore(directory: string, options: StoreOptions = {})
 
 async function makeStore(directory: string, ports: StorePorts, options: StoreOptions): Promise<void> {
   await ports.fs.makeDirectory(directory);
+  await checkFinished(ports.fs, directory);
   const lock = takeLock(ports, directory);
   try {
     const heap = await Heap.create(heapPorts(ports), directory, ports.random(16), heapOptions(options));
@@ -134,9 +136,10 @@ export class Store extends Writer implements StoreReading {
   }
 
   /** Takes the lock, makes the catalog again where its device failed, recovers, and is the writer.
-   *  @throws {StoreError} noStore, locked, newerFormat, corrupt, lostLog, catalogMissing, diskFull, ioError */
+   *  @throws {StoreError} noStore, unfinished, locked, newerFormat, corrupt, lostLog, catalogMissing, diskFull, ioError */
   static async open(directory: string, options: StoreOptions = {}): Promise<Store> {
     const ports = options.ports ?? machinePorts;
+    await checkFinished(ports.fs, directory);
     if (!(await isStore(ports.fs, directory))) throw new StoreError('noStore', `no store in ${directory}`);
     const lock = takeLock(ports, directory);
     let heap: Heap | undefined;
@@ -266,9 +269,10 @@ export class StoreReader implements StoreReading {
     this.#clock = clock;
   }
 
-  /** @throws {StoreError} noStore, newerFormat, corrupt, catalogMissing, ioError */
+  /** @throws {StoreError} noStore, unfinished, newerFormat, corrupt, catalogMissing, ioError */
   static async open(directory: string, options: StoreOptions = {}): Promise<StoreReader> {
     const ports = options.ports ?? machinePorts;
+    await checkFinished(ports.fs, directory);
     if (!(await isStore(ports.fs, directory))) throw new StoreError('noStore', `no store in ${directory}`);
     const heap = await Heap.openForReading(heapPorts(ports), directory);
     try {
@@ -288,18 +292,17 @@ export class StoreReader implements StoreReading {
    * `limits.catchUpMs` at most, since the end of a log can be void.
    */
   async catchUp(): Promise<void> {
+    const following = this.#catalog.follow();
+    if (following !== undefined) await following;
     const applied = (): number => this.catalog().state()?.appliedLsn ?? 0;
     let written = await this.heap.writtenLsn();
     if (applied() > written) {
       await this.heap.refresh();
       written = await this.heap.writtenLsn();
     }
-    const begun = this.#clock.monotonic();
+    const deadline = this.#clock.monotonic() + limits.catchUpMs;
     while (written !== this.#voidLsn && applied() < written) {
-      const waitedMs = this.#clock.monotonic() - begun;
-      if (waitedMs > limits.catchUpMs) this.#voidLsn = written;
-      // A writer that is far behind may write another catalog than this one.
-      else if (waitedMs > limits.catchUpMs / 10 && (await this.#catalog.follow())) continue;
+      if (this.#clock.monotonic() > deadline) this.#voidLsn = written;
       else await new Promise((resolve) => setTimeout(resolve, 1));
     }
   }

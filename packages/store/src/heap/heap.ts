@@ -7,8 +7,7 @@
  */
 import { dirname } from 'node:path';
 import { errnoOf, invariant, isStoreError, StoreError } from '../errors.ts';
-import type { Clock } from '../sys/clock.ts';
-import type { FileHandle, FileSystem } from '../sys/fs.ts';
+import type { FileHandle } from '../sys/fs.ts';
 import { brandNumber, type Location, type Lsn } from '../types.ts';
 import type { BatchBuilder } from './batch.ts';
 import { type Segment, stateOf } from './chain.ts';
@@ -16,7 +15,9 @@ import { asStoreError, closeQuietly, type HeapCounters, SegmentFiles } from './f
 import { heapFormat, type ListedSegment } from './format.ts';
 import type {
   Commit,
+  CommitOptions,
   DamageKind,
+  HeapPorts,
   HeapRecord,
   HighWater,
   LostSegment,
@@ -42,7 +43,7 @@ import {
 import { RecordPeek } from './peek.ts';
 import { decodeStored, readStored, segmentGone } from './reader.ts';
 import { type ScanOptions, scan } from './scanner.ts';
-import { type Appended, SegmentWriter } from './writer.ts';
+import { type Appended, type DeviceRecord, SegmentWriter } from './writer.ts';
 
 export type { BatchBuilder } from './batch.ts';
 export type { HeapCounters } from './files.ts';
@@ -51,20 +52,6 @@ export type * from './location.ts';
 export type { HeapOptions, OpenOptions, OpenReport } from './open.ts';
 export { isSegmentGone } from './reader.ts';
 export type { ScanOptions } from './scanner.ts';
-
-export interface HeapPorts {
-  readonly fs: FileSystem;
-  readonly clock: Clock;
-  /** As many unpredictable octets. */
-  readonly random: (bytes: number) => Buffer;
-}
-
-export interface CommitOptions {
-  /** The last batch before `close`: writing may go on in this segment. */
-  readonly cleanStop?: boolean;
-  /** An empty batch that proves the one before. */
-  readonly idle?: boolean;
-}
 
 /** What a heap begins with. */
 interface Beginning {
@@ -239,14 +226,9 @@ export class Heap {
     return this.#writing().begin(highWater, probing);
   }
 
-  /** How often writes and syncs failed since it was opened, a full disk apart; and how the last one did. */
-  get deviceErrors(): { readonly count: number; readonly last: string } {
-    return { count: this.#writer?.deviceErrors ?? 0, last: this.#writer?.lastDeviceError ?? '' };
-  }
-
-  /** False after two device errors in a row, until a probe gets through; and of a heap that was opened for reading. */
-  get takesWrites(): boolean {
-    return this.#writer?.takesWrites === true;
+  /** How the device has done since the heap was opened for writing; undefined of one that is read only. */
+  get device(): DeviceRecord | undefined {
+    return this.#writer;
   }
 
   /**
@@ -317,9 +299,10 @@ export class Heap {
     if (this.#writer === undefined) await this.#reload();
   }
 
-  /** What follows bears a higher epoch: acknowledged history may be missing behind it. */
-  raiseEpoch(): Promise<void> {
-    return this.#writing().raiseEpoch();
+  /** What follows bears a higher epoch: acknowledged history may be missing behind it. After a restore, the so-manieth of its
+   *  backup, numbers and LSNs of segments jump too. */
+  raiseEpoch(restores = 0): Promise<void> {
+    return this.#writing().raiseEpoch(restores);
   }
 
   /** A logged-as-garbage segment: no further header lists it. It can be read until `drop`. */

@@ -1,4 +1,6 @@
 /** What the heap hands out and takes in: places, records, segments, and damage by name. */
+import type { Clock } from '../sys/clock.ts';
+import type { FileSystem } from '../sys/fs.ts';
 import type { Location, Lsn } from '../types.ts';
 
 export type { Location };
@@ -115,3 +117,17 @@ export interface LostSegment {
 
 /** Told of each damage; to throw in it ends the walk. */
 export type OnDamage = (damage: Damage) => void;
+
+export interface CommitOptions {
+  /** The last batch before `close`: writing may go on in this segment. */
+  readonly cleanStop?: boolean;
+  /** An empty batch that proves the one before. */
+  readonly idle?: boolean;
+}
+
+export interface HeapPorts {
+  readonly fs: FileSystem;
+  readonly clock: Clock;
+  /** As many unpredictable octets. */
+  readonly random: (bytes: number) => Buffer;
+}

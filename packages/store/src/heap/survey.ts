@@ -120,7 +120,7 @@ export class SegmentSurvey {
 
   /** The right octets of a record whose head or payload is one bit off; undefined where nothing is wrong, or more. */
   async withoutFlip({ number, header, fileBytes }: SurveyedSegment, offset: number): Promise<Buffer | undefined> {
-    if (header === undefined) return undefined;
+    if (header === undefined || offset >= fileBytes) return undefined;
     const lsn = lsnAt(header.baseLsn, offset);
     const start = await this.octets(number, offset, Math.min(headBytesMax, fileBytes - offset));
     const stored = start.length < recordHeaderBytes ? undefined : decodeHead(start, lsn, header.salt);

@@ -50,6 +50,10 @@ const failuresMax = 2;
 /** Octets rewritten at once by recovery. */
 const rewriteBytes = 1024 * 1024;
 
+/** Segments, and octets of log, that a store can have made since the backup that it is restored from. */
+const restoreSegments = 2 ** 20;
+const restoreLsns = 2 ** 40;
+
 export interface WriterPorts {
   readonly clock: Clock;
   /** As many unpredictable octets. */
@@ -91,7 +95,16 @@ interface OpenBatch {
   readonly plan: Plan;
 }
 
-export class SegmentWriter {
+/** How a device does what it is asked. */
+export interface DeviceRecord {
+  /** False after two errors in a row, until a batch gets through. */
+  readonly takesWrites: boolean;
+  /** Errors of writes and syncs in all, a full disk apart; and the last one. */
+  readonly deviceErrors: number;
+  readonly lastDeviceError: string;
+}
+
+export class SegmentWriter implements DeviceRecord {
   readonly #ports: WriterPorts;
   readonly #files: SegmentFiles;
   readonly #start: WriterStart;
@@ -105,7 +118,6 @@ export class SegmentWriter {
   #epoch: number;
   /** Device errors since the last success. */
   #failures = 0;
-  /** Device errors in all, and the last one. */
   deviceErrors = 0;
   lastDeviceError = '';
   #open: OpenBatch | undefined;
@@ -141,7 +153,6 @@ export class SegmentWriter {
     return segment;
   }
 
-  /** False after two device errors in a row, until a batch gets through. */
   get takesWrites(): boolean {
     return this.#failures < failuresMax;
   }
@@ -196,10 +207,12 @@ export class SegmentWriter {
     }
   }
 
-  /** Later segments bear a higher epoch; the next batch begins one. */
-  async raiseEpoch(): Promise<void> {
+  /** Later segments bear a higher epoch, and numbers and LSNs beyond what a lost log can have used; the next batch begins one. */
+  async raiseEpoch(restores: number): Promise<void> {
     await this.close();
     this.#epoch++;
+    this.#lastNumber += restores * restoreSegments;
+    this.#attemptedLsn += restores * restoreLsns;
   }
 
   async close(): Promise<void> {

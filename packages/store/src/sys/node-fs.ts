@@ -235,6 +235,12 @@ export const nodeFs: FileSystem = {
   },
 };
 
+/** Another text when another file bears the name; undefined when none does. Costs a few microseconds, and no thread. */
+export function fileStamp(path: string): string | undefined {
+  const stats = fs.statSync(path, { bigint: true, throwIfNoEntry: false });
+  return stats === undefined ? undefined : `${stats.ino} ${stats.mtimeNs}`;
+}
+
 /** As `nodeFs`, for background work: it reads what is in no cache, and never on the calling thread. */
 export const patientFs: FileSystem = {
   ...nodeFs,
@@ -242,6 +248,7 @@ export const patientFs: FileSystem = {
     return new NodeFile(await openDescriptor(path, flags[mode]), path, true);
   },
 };
+
 /** Removes a directory with all that is in it. Who has its files open, or mapped, goes on reading them. */
 export async function removeDirectory(path: string): Promise<void> {
   await rm(path, { recursive: true, force: true });

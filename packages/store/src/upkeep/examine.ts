@@ -7,7 +7,7 @@ import type { Kv } from '../catalog/kv.ts';
 import { View } from '../catalog/write-set.ts';
 import { errorText, invariant, isStoreError, StoreError } from '../errors.ts';
 import { type Damage, Heap } from '../heap/heap.ts';
-import { SegmentSurvey } from '../heap/survey.ts';
+import { SegmentSurvey, type SurveyedSegment } from '../heap/survey.ts';
 import type { FileSystem } from '../sys/fs.ts';
 import { brandNumber, type Lsn } from '../types.ts';
 import { heapPorts, isStore, machinePorts, openCatalog, type StoreOptions } from '../writer/store-directory.ts';
@@ -70,7 +70,7 @@ export async function openExamined(
 /** Checks a store that may not be one that can be opened. @throws {StoreError} noStore, newerFormat, ioError */
 export async function examine(directory: string, options: StoreOptions & CheckOptions = {}): Promise<CheckReport> {
   const { fs } = options.ports ?? machinePorts;
-  const misnamed = await misnamedSegments(fs, directory);
+  const { misnamed, headless } = await segmentFiles(fs, directory);
   const opened = await openExamined(directory, options).catch(async (error: unknown) => {
     // Files are there, and no header of them checks.
     if (isStoreError(error, 'noStore') && (await isStore(fs, directory))) return error;
@@ -85,7 +85,11 @@ export async function examine(directory: string, options: StoreOptions & CheckOp
   try {
     const passedOver = await readPassedOver(fs, directory);
     const report = await withConcerned(opened, await checkExamined(opened, { ...options, passedOver }), options);
-    return { ...report, findings: [...misnamed, ...unlistedSegments(opened.heap), ...report.findings] };
+    const { unlisted } = opened.heap.report;
+    const findings = [...misnamed, ...unlisted.filter((number) => !headless.has(number)).map(unlistedFinding)];
+    const unborn = unlisted.filter((number) => headless.has(number));
+    const notes = unborn.map((number) => `segment ${number} has a file without a header, and is listed nowhere`);
+    return { ...report, findings: [...findings, ...report.findings], notes: [...report.notes, ...notes] };
   } finally {
     await opened.close();
   }
@@ -141,23 +145,25 @@ function onlyFindings(findings: readonly Finding[], notes: readonly string[] = [
   return { accounts: 0, mailboxes: 0, entries: 0, messages: 0, parts: 0, findings, notes };
 }
 
-/** Files that hold a segment of another number: they were swapped or renamed. */
-async function misnamedSegments(fs: FileSystem, directory: string): Promise<Finding[]> {
+/** Files that hold a segment of another number, since they were swapped or renamed; and those without a header that checks. */
+async function segmentFiles(
+  fs: FileSystem,
+  directory: string,
+): Promise<{ readonly misnamed: readonly Finding[]; readonly headless: ReadonlySet<number> }> {
   const survey = await SegmentSurvey.open(fs, directory);
   await survey.close();
+  const headless = survey.segments.filter(({ header }) => header === undefined).map(({ number }) => number);
   const misnamed = survey.segments.filter(({ number, header }) => header !== undefined && header.number !== number);
-  return misnamed.map(({ number, header }) => ({
-    area: 'heap',
-    state: 'missingSegment',
-    text: `the file of segment ${number} holds segment ${header?.number}`,
-  }));
+  return { misnamed: misnamed.map(misnamedFinding), headless: new Set(headless) };
 }
 
-/** Files that the newest header does not list. */
-function unlistedSegments(heap: Heap): Finding[] {
-  return heap.report.unlisted.map((number) => ({
-    area: 'heap',
-    state: 'unlistedSegment',
-    text: `segment ${number} has a file and is listed nowhere: an old one that came back, or one that was to be removed`,
-  }));
+function misnamedFinding({ number, header }: SurveyedSegment): Finding {
+  const text = `the file of segment ${number} holds segment ${header?.number}`;
+  return { area: 'heap', state: 'missingSegment', text };
+}
+
+/** A file that the newest header does not list. */
+function unlistedFinding(number: number): Finding {
+  const text = `segment ${number} has a file and is listed nowhere: an old one that came back, or one that was to be removed`;
+  return { area: 'heap', state: 'unlistedSegment', text };
 }

@@ -1,9 +1,9 @@
 /**
  * The catalog of a process that reads beside the writer. When the writer has made another generation, this one stays as it was, and
- * the reader goes over to the new one where it is seen to lag.
+ * the reader goes over to the new one before it catches up with what was answered.
  */
 import { Catalog } from '../catalog/catalog.ts';
-import { currentGeneration } from '../catalog/generations.ts';
+import { currentGeneration, currentPath } from '../catalog/generations.ts';
 import type { Kv } from '../catalog/kv.ts';
 import { View } from '../catalog/write-set.ts';
 import { isStoreError } from '../errors.ts';
@@ -13,6 +13,8 @@ import { catalogDirectory, openCatalog, type StorePorts } from './store-director
 
 interface OpenGeneration {
   readonly number: number | undefined;
+  /** Of the file that named it. */
+  readonly stamp: string | undefined;
   readonly kv: Kv;
 }
 
@@ -50,8 +52,10 @@ export class CatalogReader {
     return new Catalog(new View(this.#open.kv));
   }
 
-  /** Goes over to the generation in use; true when that is another one. */
-  follow(): Promise<boolean> {
+  /** Goes over to the generation in use; true when that is another one. Undefined, and at once, when it surely is not. */
+  follow(): Promise<boolean> | undefined {
+    const stamp = this.#ports.stamp?.(currentPath(catalogDirectory(this.#directory)));
+    if (stamp !== undefined && stamp === this.#open.stamp) return undefined;
     this.#following ??= this.#follow().finally(() => {
       this.#following = undefined;
     });
@@ -84,12 +88,13 @@ export class CatalogReader {
   }
 }
 
-/** The number is read first: where another took its place meanwhile, the next `follow` sees it. */
+/** Stamp and number are read first: where another took its place meanwhile, the next `follow` sees it. */
 async function openNow(ports: StorePorts, directory: string, heap: Heap): Promise<OpenGeneration> {
   const catalogs = catalogDirectory(directory);
+  const stamp = ports.stamp?.(currentPath(catalogs));
   const number = await currentGeneration(ports.fs, catalogs);
   try {
-    return { number, kv: await openCatalog(ports, directory, heap, true) };
+    return { number, stamp, kv: await openCatalog(ports, directory, heap, true) };
   } catch (error) {
     // It may have been removed between the two looks.
     if (!isStoreError(error, 'catalogMissing') || (await currentGeneration(ports.fs, catalogs)) === number) throw error;

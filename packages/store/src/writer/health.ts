@@ -80,8 +80,8 @@ export class Health {
       space: room?.level ?? 'ok',
       freeBytes: room?.freeBytes,
       reserveBytes: reserve.bytes,
-      deviceErrors: heap.deviceErrors.count,
-      takesChanges: heap.takesWrites,
+      deviceErrors: heap.device?.deviceErrors ?? 0,
+      takesChanges: this.#deviceWorks,
       catalogMs: Math.round(this.#catalogMs),
     };
   }
@@ -109,6 +109,8 @@ export class Health {
   async #keepReserve(room: Room): Promise<void> {
     const { reserve, committer } = this.#ports;
     const wanted = room.reserveWanted;
+    // What is wanted of a disk that cannot be asked is unknown.
+    if (room.freeBytes === undefined) return;
     if (reserve.bytes > wanted) this.#release();
     for (let slices = 0; slices < limits.reserveSlices && room.level === 'ok' && reserve.bytes < wanted; slices++) {
       // While there is work, one slice a look.
@@ -133,12 +135,15 @@ export class Health {
     tell({ kind: 'reserve', state: 'released', bytes });
   }
 
+  get #deviceWorks(): boolean {
+    return this.#ports.heap.device?.takesWrites === true;
+  }
+
   #tellErrors(): void {
-    const { count, last } = this.#ports.heap.deviceErrors;
-    if (count > this.#deviceErrors) {
-      this.#ports.tell({ kind: 'deviceErrors', count: count - this.#deviceErrors, why: last });
-    }
-    this.#deviceErrors = count;
+    const { deviceErrors = 0, lastDeviceError: why = '' } = this.#ports.heap.device ?? {};
+    const count = deviceErrors - this.#deviceErrors;
+    if (count > 0) this.#ports.tell({ kind: 'deviceErrors', count, why });
+    this.#deviceErrors = deviceErrors;
   }
 
   async #lookAtDevice(): Promise<void> {
@@ -146,15 +151,15 @@ export class Health {
     this.#tellErrors();
     if (committer.failure !== undefined) return;
     const now = clock.monotonic();
-    if (this.#takesChanges && !heap.takesWrites) {
+    if (this.#takesChanges && !this.#deviceWorks) {
       this.#takesChanges = false;
       this.#probePauseMs = limits.probeMs;
       this.#probeAt = now + this.#probePauseMs;
-      tell({ kind: 'device', takesChanges: false, why: heap.deviceErrors.last });
+      tell({ kind: 'device', takesChanges: false, why: heap.device?.lastDeviceError ?? '' });
     }
     if (this.#takesChanges || now < this.#probeAt) return;
     try {
-      if (!heap.takesWrites) await committer.commitEmpty('probe');
+      if (!this.#deviceWorks) await committer.commitEmpty('probe');
     } catch (error) {
       this.#probePauseMs = Math.min(this.#probePauseMs * 2, limits.probeMsMax);
       this.#probeAt = clock.monotonic() + this.#probePauseMs;

@@ -17,8 +17,9 @@ import { type Heap, type HeapOptions, type HeapPorts, heapFormat, type OpenOptio
 import { limits } from '../limits.ts';
 import { type Clock, systemClock } from '../sys/clock.ts';
 import { type FileLock, lockFile, lockHolder } from '../sys/file-lock.ts';
+import { isFileThere } from '../sys/files.ts';
 import type { FileSystem } from '../sys/fs.ts';
-import { diskSpace, nodeFs, removeDirectory } from '../sys/node-fs.ts';
+import { diskSpace, fileStamp, nodeFs, removeDirectory } from '../sys/node-fs.ts';
 import { brandNumber, type Lsn } from '../types.ts';
 import type { StoreNotice } from './notices.ts';
 import type { DiskSpace, SpaceMarks } from './room.ts';
@@ -31,6 +32,8 @@ export interface StorePorts {
   readonly openKv: (path: string, readOnly: boolean) => Kv;
   /** Removes a key-value store that nobody will open again; who has it open goes on reading. Absent: it stays. */
   readonly removeKv?: (path: string) => Promise<void>;
+  /** What tells cheaply whether a name leads to another file than before; absent: that is always looked up. */
+  readonly stamp?: (path: string) => string | undefined;
   /** The space of the file systems that hold a store; absent: there is always room. */
   readonly space?: (directory: string) => Promise<DiskSpace>;
   /** The writer's lock; undefined when another process has it. */
@@ -43,6 +46,7 @@ export const machinePorts: StorePorts = {
   random: randomBytes,
   openKv: (path, readOnly) => openLmdbKv(path, { readOnly, mapBytes: limits.catalogMapBytes, metaSync: false }),
   removeKv: removeDirectory,
+  stamp: fileStamp,
   space: storeSpace,
   lock: lockFile,
 };
@@ -134,6 +138,20 @@ export async function isStore(fs: FileSystem, directory: string): Promise<boolea
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return false;
     throw new StoreError('ioError', `cannot read ${heapDirectory(directory)}`, {}, error);
   }
+}
+
+/** A file that stands in a store's directory as long as a restore into it is not finished. */
+export const unfinishedName = 'restore.unfinished';
+
+/** Refuses a directory that a restore began to fill. @throws {StoreError} unfinished */
+export async function checkFinished(fs: FileSystem, directory: string): Promise<void> {
+  let isThere: boolean;
+  try {
+    isThere = await isFileThere(fs, `${directory}/${unfinishedName}`);
+  } catch (error) {
+    throw new StoreError('ioError', `cannot read ${directory}`, {}, error);
+  }
+  if (isThere) throw new StoreError('unfinished', `${directory} is a restore that was not finished`);
 }
 
 /** Runs what makes files in `directory`; a failed system call becomes a StoreError. @throws {StoreError} ioError, diskFull */

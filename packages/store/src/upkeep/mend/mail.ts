@@ -13,6 +13,7 @@ import { type PreparedChunk, PreparedPart } from '../../mail/prepared.ts';
 import type { Clock } from '../../sys/clock.ts';
 import type { MessageId, Sha256 } from '../../types.ts';
 import {
+  decideDropParts,
   decideMessageAgain,
   decidePartAgain,
   decideReplace,
@@ -72,6 +73,8 @@ export class MailMending {
       for (const [id, sha] of messages) await this.#message(id, sha, copies);
     }
     for (const entry of found.entries) await this.#entry(entry);
+    const bad = [...found.parts.keys()].map((hex) => Buffer.from(hex, 'hex'));
+    if (bad.length > 0) await this.#store.writer?.decide((turn) => decideDropParts(turn, bad));
   }
 
   /** Parts that messages name and that cannot be read, with their octets. */

@@ -12,9 +12,12 @@ import type { HeapRecord } from '../../heap/location.ts';
 import { limits } from '../../limits.ts';
 import { decodeMessage, encodeMessage, type Payload } from '../../log/records.ts';
 import type { PreparedMessage, PreparedPart } from '../../mail/prepared.ts';
-import { brandNumber, type MailboxId, type MessageId, type Uid } from '../../types.ts';
+import { brandNumber, type MailboxId, type MessageId, type Sha256, type Uid } from '../../types.ts';
 import type { Turn } from '../turn.ts';
 import { checkUids } from './checks.ts';
+
+/** Hashes in one event: 32 KB of them. */
+const dropsPerEvent = 1_000;
 
 /** The keyword of a message that a repair replaced. */
 export const damagedKeyword = '$Damaged';
@@ -34,6 +37,15 @@ export function decideMessageAgain(turn: Turn, id: MessageId, found: HeapRecord,
   if (row === undefined || !row.sha.equals(record.sha)) return false;
   turn.again(encodeMessage(id, record, payload), { ...record, id });
   return true;
+}
+
+/** Forgets parts that cannot be read, so that nobody's mail comes to name them; those that are named stay. */
+export function decideDropParts(turn: Turn, hashes: readonly Sha256[]): void {
+  const catalog = new Catalog(turn.view);
+  const unnamed = hashes.filter((sha) => catalog.part(sha)?.refs === 0);
+  for (let at = 0; at < unnamed.length; at += dropsPerEvent) {
+    turn.event({ kind: 'partsDropped', hashes: unnamed.slice(at, at + dropsPerEvent) });
+  }
 }
 
 export interface Replacement {
