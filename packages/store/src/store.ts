@@ -16,10 +16,13 @@ import { replay } from './log/recover.ts';
 import { openMessage, type StoredMessage } from './mail/assemble.ts';
 import type { Clock } from './sys/clock.ts';
 import type { FileLock } from './sys/file-lock.ts';
+import { Compactor, type CompactProgress, type CompactReport, type CompactRequest } from './upkeep/compact.ts';
+import { RetiredFiles } from './upkeep/retired-files.ts';
 import { Committer } from './writer/batch.ts';
 import { Feed } from './writer/feed.ts';
 import { HeadState } from './writer/head-state.ts';
 import { Room } from './writer/room.ts';
+import { SegmentUse } from './writer/segment-use.ts';
 import {
   catalogDirectory,
   heapOptions,
@@ -87,6 +90,10 @@ export class Store extends Writer implements StoreReading {
   readonly #lock: FileLock;
   readonly #head: HeadState;
   readonly #committer: Committer;
+  readonly #retired: RetiredFiles;
+  readonly #compactor: Compactor;
+  readonly #use: SegmentUse;
+  readonly #stopCompaction = new AbortController();
   #idleTimer: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
 
@@ -94,12 +101,16 @@ export class Store extends Writer implements StoreReading {
     const { heap, kv, lock, ports } = parts;
     const head = new HeadState(kv);
     const feed = new Feed();
-    const committer = new Committer(heap, head, feed, ports.clock);
+    const use = new SegmentUse(heap);
+    const committer = new Committer(heap, head, feed, ports.clock, use);
     const { space } = ports;
-    super(heap, head, committer, feed, {
-      messageBytes: options.messageBytes ?? limits.messageBytes,
-      ...(space !== undefined && { room: new Room(() => space(directory), ports.clock) }),
-    });
+    super(
+      { heap, head, committer, feed, use },
+      {
+        messageBytes: options.messageBytes ?? limits.messageBytes,
+        ...(space !== undefined && { room: new Room(() => space(directory), ports.clock) }),
+      },
+    );
     this.heap = heap;
     this.directory = directory;
     this.#ports = ports;
@@ -107,6 +118,14 @@ export class Store extends Writer implements StoreReading {
     this.#lock = lock;
     this.#head = head;
     this.#committer = committer;
+    const catalog = (): Catalog => this.catalog();
+    const { clock } = ports;
+    const delayMs = options.retiredFileMs ?? limits.retiredFileMs;
+    this.#retired = new RetiredFiles({ heap, catalog, committer, use, clock, delayMs });
+    const { segmentBytes } = heapOptions(options);
+    const onRetired = (segment: number): void => this.#retired.add(segment);
+    this.#compactor = new Compactor({ heap, catalog, committer, use, clock, segmentBytes, onRetired });
+    this.#use = use;
     const idleMs = options.idleCommitMs ?? limits.idleCommitMs;
     if (idleMs > 0) this.#watchIdle(idleMs);
   }
@@ -123,7 +142,9 @@ export class Store extends Writer implements StoreReading {
       heap = await Heap.openForWriting(heapPorts(ports), directory, heapOptions(options));
       kv = await openCatalog(ports, directory, heap, false);
       await recover(heap, kv);
-      return new Store(directory, { heap, kv, lock, ports }, options);
+      const store = new Store(directory, { heap, kv, lock, ports }, options);
+      await store.#retired.adopt();
+      return store;
     } catch (error) {
       await kv?.close();
       await heap?.close();
@@ -140,7 +161,7 @@ export class Store extends Writer implements StoreReading {
   async catchUp(): Promise<void> {}
 
   open(entry: EntryPlace): Promise<StoredMessage> {
-    return openMessage(this.heap, this.catalog(), entry);
+    return openMessage(this.heap, () => this.catalog(), entry);
   }
 
   get heapCounters(): HeapCounters {
@@ -157,6 +178,27 @@ export class Store extends Writer implements StoreReading {
     return this.#committer.failed;
   }
 
+  /** Compacts what is worth it now. @throws {StoreError} closed, ioError, diskFull, readOnly */
+  compact(options: CompactRequest): Promise<CompactReport> {
+    return this.#compactor.run({ ...options, signal: this.#stopCompaction.signal });
+  }
+
+  /** How far the run of compaction is; undefined when there is none. */
+  async compactProgress(): Promise<CompactProgress | undefined> {
+    return this.#compactor.progress;
+  }
+
+  /** Unlinks files of retired segments whose time has come; of all of them when `now`. @throws {StoreError} ioError */
+  dropRetired(now = false): Promise<void> {
+    return this.#retired.look(now);
+  }
+
+  /** No segment's file is unlinked until what this returns is called. */
+  async pinSegments(): Promise<() => Promise<void>> {
+    const pin = this.#use.pin();
+    return async () => this.#use.unpin(pin);
+  }
+
   /** Somebody is about to deliver: the next batch may wait for them, one flush time at most. */
   expectDelivery(): () => void {
     return this.#committer.expect();
@@ -171,6 +213,9 @@ export class Store extends Writer implements StoreReading {
   async #close(): Promise<void> {
     clearTimeout(this.#idleTimer);
     try {
+      this.#stopCompaction.abort();
+      await this.#compactor.idle();
+      await this.#retired.close();
       await this.#committer.close();
       await this.#committer.commitEmpty('cleanStop');
     } finally {
@@ -260,11 +305,11 @@ export class StoreReader implements StoreReading {
 
   async open(entry: EntryPlace): Promise<StoredMessage> {
     try {
-      return await openMessage(this.heap, this.catalog(), entry);
+      return await openMessage(this.heap, () => this.catalog(), entry);
     } catch (error) {
       if (!isSegmentGone(error)) throw error;
       await this.heap.refresh();
-      return openMessage(this.heap, this.catalog(), entry);
+      return openMessage(this.heap, () => this.catalog(), entry);
     }
   }
 

@@ -1,7 +1,7 @@
-/** What a new ENTRY does: the message appears in its mailbox, is counted, and its message is named once more. */
+/** Entries: a new one appears in its mailbox, is counted, and its message is named once more; and how one leaves. */
 import { chunkSlots, type Entry, IndexChunk } from '../catalog/index-chunk.ts';
 import type { MailboxRow } from '../catalog/rows.ts';
-import { accountTable, indexTable, keywordTable, mailboxTable, uidlTable, uidTable } from '../catalog/schema.ts';
+import { indexTable, keywordTable, mailboxTable, retainedTable, uidlTable, uidTable } from '../catalog/schema.ts';
 import { pageUids, UidPage } from '../catalog/uid-pages.ts';
 import type { View } from '../catalog/write-set.ts';
 import { brandNumber, flag, type Location, type MailboxId, type ModSeq } from '../types.ts';
@@ -75,20 +75,69 @@ export function takeEntry(view: View, id: MailboxId, uid: number): Entry | undef
   return entry;
 }
 
-/** Adds an entry to, or takes it from, what its live mailbox, account and store count. */
+/** Adds an entry to, or takes it from, what its mailbox, account and store count. */
 export function countLive(refs: References, mailbox: MailboxRow, entry: Entry, sign: 1 | -1): void {
   mailbox.messages += sign;
   mailbox.bytes += sign * entry.size;
   if ((entry.flags & flag.seen) === 0) mailbox.unseen += sign;
   if ((entry.flags & flag.deleted) !== 0) mailbox.flaggedDeleted += sign;
-  if (mailbox.deleted) return;
-  const account = refs.view.edit(accountTable, mailbox.account);
-  if (account !== undefined) {
-    account.messages += sign;
-    account.bytes += sign * entry.size;
+  // What is left in a deleted mailbox is retained.
+  if (mailbox.deleted) countRetainedBeyond(refs, mailbox, entry, sign);
+  else {
+    const account = refs.counted(mailbox.account);
+    if (account !== undefined) {
+      account.messages += sign;
+      account.bytes += sign * entry.size;
+    }
+    refs.state.totals.entries += sign;
+    refs.state.totals.entryBytes += sign * entry.size;
   }
-  refs.state.totals.entries += sign;
-  refs.state.totals.entryBytes += sign * entry.size;
+}
+
+/** Adds an expunged entry to, or takes it from, what its mailbox, account and store retain. */
+export function countRetained(refs: References, mailbox: MailboxRow, entry: Entry, sign: 1 | -1): void {
+  mailbox.retainedMessages += sign;
+  mailbox.retainedBytes += sign * entry.size;
+  countRetainedBeyond(refs, mailbox, entry, sign);
+}
+
+function countRetainedBeyond(refs: References, mailbox: MailboxRow, entry: Entry, sign: 1 | -1): void {
+  refs.state.totals.retained += sign;
+  refs.state.totals.retainedBytes += sign * entry.size;
+  const account = refs.counted(mailbox.account);
+  if (account === undefined) return;
+  account.retainedMessages += sign;
+  account.retainedBytes += sign * entry.size;
+}
+
+/** An entry is out of its mailbox; it stays readable until it is purged. */
+export function retain(refs: References, id: MailboxId, mailbox: MailboxRow, entry: Entry, expungedAt: number): void {
+  refs.view.put(retainedTable, { entry, expungedAt }, id, entry.uid);
+  countRetained(refs, mailbox, entry, 1);
+}
+
+/** An entry is gone for good, from wherever it was; nothing happens when it is not there. */
+export function purgeEntry(refs: References, id: MailboxId, mailbox: MailboxRow, uid: number): void {
+  const { view } = refs;
+  const retained = view.read(retainedTable, id, uid);
+  if (retained !== undefined) {
+    view.remove(retainedTable, id, uid);
+    countRetained(refs, mailbox, retained.entry, -1);
+    release(refs, id, mailbox, retained.entry);
+    return;
+  }
+  // Live ones too: in a log that was compacted what expunged it may be gone with the segment it was in.
+  const entry = takeEntry(view, id, uid);
+  if (entry === undefined) return;
+  countLive(refs, mailbox, entry, -1);
+  release(refs, id, mailbox, entry);
+}
+
+/** What an entry that is in no column any more named is named once less. */
+export function release(refs: References, id: MailboxId, mailbox: MailboxRow, entry: Entry): void {
+  const { view } = refs;
+  if (entry.uidl !== '' && view.read(uidlTable, id, entry.uidl) === entry.uid) view.remove(uidlTable, id, entry.uidl);
+  refs.releaseEntry(entry, mailbox.account);
 }
 
 /** The numbers of keywords in this mailbox, rising; a new word gets the next number. */

@@ -1,7 +1,12 @@
 /**
- * Rebuild: a new catalog generation from the heap alone. Content first (PART, MESSAGE), then everything else in the order of
- * the log, by the same `apply` that wrote the lost one; messages that nothing names in the end are dropped. The generation
- * becomes current when it is whole; a crash before leaves the old one, or none, as it was.
+ * Rebuild: a new catalog generation from the heap alone. First content (PART, MESSAGE) and what compaction said again of mailboxes
+ * and accounts, then everything else in the order of the log, by the same `apply` that wrote the lost one. What nothing names in
+ * the end is dropped, and what follows from other rows (names, an account's counts) is made last (`rebuild-end.ts`).
+ *
+ * Why mailboxes and accounts first: a record about an entry can be older than the RESTATE of its mailbox, where the mailbox's creation
+ * is gone with its segment. Each row knows the LSN of its RESTATE, and older records about it change nothing.
+ *
+ * The generation becomes current when it is whole; a crash before leaves the old one, or none, as it was.
  */
 import { Catalog } from '../catalog/catalog.ts';
 import { generationPath, nextGeneration, setCurrentGeneration } from '../catalog/generations.ts';
@@ -10,7 +15,7 @@ import { View, WriteSet } from '../catalog/write-set.ts';
 import { StoreError } from '../errors.ts';
 import { commitBytes, type Damage, Heap, type ScannedRecord } from '../heap/heap.ts';
 import { Applier } from '../log/apply.ts';
-import { decodeRecord, encodeEvent, recordType } from '../log/records.ts';
+import { decodeRecord, encodeEvent, type LogRecord, recordType } from '../log/records.ts';
 import type { SegmentOf } from '../log/references.ts';
 import { brandNumber, type Lsn } from '../types.ts';
 import {
@@ -24,6 +29,7 @@ import {
   sealCatalog,
   takeLock,
 } from '../writer/store-directory.ts';
+import { lastSteps } from './rebuild-end.ts';
 
 export interface RebuildReport {
   readonly generation: number;
@@ -107,10 +113,10 @@ class Rebuilder {
   }
 
   async run(onDamage: (damage: Damage) => void): Promise<number> {
-    const wantContent = (type: number): boolean => type === recordType.message;
+    const wantContent = (type: number): boolean => type === recordType.message || type === recordType.restate;
     for await (const scanned of this.#heap.scan({ from: start, wantPayload: wantContent, onDamage })) {
       await this.#seen(scanned);
-      if (isContent(scanned.type)) this.#apply(scanned, onDamage);
+      if (isContent(scanned.type) || scanned.type === recordType.restate) this.#apply(scanned, isFirst, onDamage);
     }
     const wantRest = (type: number): boolean => !isContent(type);
     // The first pass named all damage but that of payloads it did not want.
@@ -121,9 +127,10 @@ class Rebuilder {
       await this.#seen(scanned);
       if (scanned.commit !== undefined) {
         this.#applier.close(scanned.location, scanned.commit.number, scanned.commit.epoch);
-      } else if (!isContent(scanned.type)) this.#apply(scanned, onDamage);
+      } else if (!isContent(scanned.type)) this.#apply(scanned, (record) => !isFirst(record), onDamage);
     }
     await this.#dropUnnamed();
+    await this.#makeLast();
     this.#raiseCounters();
     await this.#settle();
     return this.#records;
@@ -148,10 +155,13 @@ class Rebuilder {
     await this.#settle();
   }
 
-  #apply(scanned: ScannedRecord, onDamage: (damage: Damage) => void): void {
-    this.#records++;
+  /** Applies a record, if it is one of this pass. */
+  #apply(scanned: ScannedRecord, isWanted: (record: LogRecord) => boolean, onDamage: (damage: Damage) => void): void {
     try {
-      this.#applier.apply(decodeRecord(scanned), scanned.location);
+      const record = decodeRecord(scanned);
+      if (!isWanted(record)) return;
+      this.#records++;
+      this.#applier.apply(record, scanned.location);
     } catch (error) {
       if (!(error instanceof RangeError) && !(error instanceof Error && error.name === 'DecodeError')) throw error;
       const { lsn, bytes } = scanned.location;
@@ -186,7 +196,7 @@ class Rebuilder {
   }
 
   #begin(): Applier {
-    return new Applier(new View(this.#kv, this.#below, this.#set), this.#segmentOf);
+    return new Applier(new View(this.#kv, this.#below, this.#set), this.#segmentOf, true);
   }
 
   /** Messages that were stored, and whose entries are all gone, or were never logged. */
@@ -203,6 +213,18 @@ class Rebuilder {
     }
   }
 
+  /** What follows from the rest. */
+  async #makeLast(): Promise<void> {
+    await this.#settle();
+    for (const step of lastSteps(this.#heap)) {
+      for (let from: Buffer | undefined = step.start(); from !== undefined; ) {
+        from = step.go(this.#applier.refs, from);
+        if (this.#set.size >= rowsPerWrite) await this.#settle();
+      }
+      await this.#settle();
+    }
+  }
+
   /** No id that a header says was given is given again. */
   #raiseCounters(): void {
     const { state } = this.#applier.refs;
@@ -214,6 +236,13 @@ class Rebuilder {
       throw new StoreError('corrupt', 'the log ends before a batch that it holds');
     }
   }
+}
+
+/** Records of the first pass, beyond content: what stands for all older records of its thing. */
+function isFirst(record: LogRecord): boolean {
+  if (record.type !== 'restate') return record.type !== 'entry' && record.type !== 'event';
+  const { kind } = record.body;
+  return kind === 'mailbox' || kind === 'account' || kind === 'details';
 }
 
 function isContent(type: number): boolean {

@@ -49,6 +49,8 @@ export interface StoreOptions {
   readonly messageBytes?: number;
   /** ms without work after which an empty COMMIT proves the log; 0 for never. */
   readonly idleCommitMs?: number;
+  /** ms from a segment's retirement to the end of its file. */
+  readonly retiredFileMs?: number;
 }
 
 const heapDirectory = (directory: string): string => `${directory}/heap`;
