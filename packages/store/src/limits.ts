@@ -125,6 +125,18 @@ export const limits = {
   /** segments named in a header: 128 TiB of heap at the default size. */
   segments: 1_000_000,
 
+  /** records of one compaction decision: about 4 ms. */
+  compactRecords: 128,
+  /** octets of one compaction decision: what a delivery behind it waits for. */
+  compactBytes: 1_048_576, // 1 * MiB
+  /** seconds for which a segment's expunges are remembered one by one when it is compacted; an IMAP client that was away for
+   *  longer compares everything once (RFC 7162). */
+  expungeLogSeconds: 7_776_000, // 90 days
+  /** ms between the retirement of a segment and its file's end: most who hold a place in it are done with it by then. */
+  retiredFileMs: 300_000,
+  /** ms between two looks of a reader for files that were unlinked, and of the writer for something to compact. */
+  compactLookMs: 60_000,
+
   /** octets of an account name. */
   accountNameBytes: 320,
   /** octets of a mailbox name: an LMDB key holds it. */

@@ -2,13 +2,14 @@
  * The catalog's face: questions about accounts, mailboxes, entries and messages, answered from a view. Reads no heap octet.
  */
 import type { UidSet } from '../codec/uid-set.ts';
-import { type AccountId, brandNumber, type MailboxId, type MessageId } from '../types.ts';
+import { type AccountId, brandNumber, type MailboxId, type MessageId, type ModSeq } from '../types.ts';
 import { chunkSlots, type Entry, type IndexChunk } from './index-chunk.ts';
 import { keyOctets, kind, kindU32Key, messageOfKey, prefixEnd, u32Key, u32PairKey, u64Text } from './keys.ts';
 import type { AccountRow, MailboxRow, MessageRow, PartRow, RetainedRow, SegmentRow, StateRow } from './rows.ts';
 import {
   accountNameTable,
   accountTable,
+  expungedTable,
   indexTable,
   keywordTable,
   mailboxNameTable,
@@ -113,6 +114,13 @@ export class Catalog {
     }
   }
 
+  /** Up to `most` ids of mailboxes above `after`, rising, deleted ones too. */
+  mailboxesAfter(after: MailboxId | undefined, most: number): MailboxId[] {
+    const from = after === undefined ? Buffer.of(kind.row) : Buffer.concat([kindU32Key(kind.row, after), Buffer.of(0)]);
+    const rows = this.view.range(mailboxTable, { from, to: Buffer.of(kind.row + 1), limit: most });
+    return [...rows].map(([key]) => brandNumber<MailboxId>(key.readUInt32BE(1)));
+  }
+
   /** The names that the account is subscribed to, in order; the first `most` when given. */
   subscriptions(account: AccountId, most?: number): string[] {
     const prefix = kindU32Key(kind.subscription, account);
@@ -180,6 +188,16 @@ export class Catalog {
     }
   }
 
+  /** Whether an expunge is remembered (RFC 7162). */
+  isExpungeKnown(mailbox: MailboxId, modSeq: ModSeq): boolean {
+    return this.view.read(expungedTable, mailbox, modSeq) !== undefined;
+  }
+
+  /** An expunged entry still within retention. */
+  retainedEntry(mailbox: MailboxId, uid: number): RetainedRow | undefined {
+    return this.view.read(retainedTable, mailbox, uid);
+  }
+
   message(id: MessageId): MessageRow | undefined {
     return this.view.read(messageTable, id);
   }
@@ -202,6 +220,23 @@ export class Catalog {
   /** Every part by hash; those from `first` on when given. */
   *parts(first: Buffer = Buffer.alloc(0)): Generator<readonly [Buffer, PartRow]> {
     yield* this.view.range(partTable, { from: first, to: Buffer.alloc(33, 0xff) });
+  }
+
+  /** Tells of up to `most` parts whose hash is above `after`, in order; returns where to go on, undefined at the end. */
+  partsAfter(after: Buffer, most: number, tell: (sha: Buffer, row: PartRow) => void): Buffer | undefined {
+    let last: Buffer | undefined;
+    let count = 0;
+    const from = Buffer.concat([after, Buffer.of(0)]);
+    for (const [sha, row] of this.view.range(partTable, { from, to: Buffer.alloc(33, 0xff), limit: most })) {
+      tell(sha, row);
+      last = sha;
+      count++;
+    }
+    return count < most ? undefined : last;
+  }
+
+  segment(number: number): SegmentRow | undefined {
+    return this.view.read(segmentTable, number);
   }
 
   *segments(): Generator<readonly [number, SegmentRow]> {

@@ -1,8 +1,7 @@
 /**
  * Rebuild: a new catalog generation from the newest good checkpoint and the log behind it, or from the heap alone. From a
- * checkpoint, batches are applied in their order, as recovery does. From the start, content first (PART, MESSAGE), then everything else in the order of
- * the log, by the same `apply` that wrote the lost one; messages that nothing names in the end are dropped. The generation
- * becomes current when it is whole; a crash before leaves the old one, or none, as it was.
+ * checkpoint, batches are applied in their order, as recovery does; from the start, as `rebuilder.ts` says. The generation becomes
+ * current when it is whole; a crash before leaves the old one, or none, as it was.
  */
 import { Catalog } from '../catalog/catalog.ts';
 import { generationPath, nextGeneration, setCurrentGeneration } from '../catalog/generations.ts';

@@ -9,8 +9,9 @@ import type { Heap } from '../heap/heap.ts';
 import { limits } from '../limits.ts';
 import { readTrace } from '../mail/assemble.ts';
 import type { AccountId, Lsn, MailboxId } from '../types.ts';
-import type { Committer, Intent } from './batch.ts';
+import type { Committer } from './batch.ts';
 import type { HeadState } from './head-state.ts';
+import type { Intent } from './intent.ts';
 import type { CopyAnswer } from './intents/copy.ts';
 import { decideExpungeAged } from './intents/expunge.ts';
 import {
