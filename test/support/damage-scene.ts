@@ -154,7 +154,7 @@ export async function flipped(scene: Scene, segment: number, bits: readonly numb
 }
 
 /** Replaces a file, or makes it. */
-async function replaceFile(machine: SimMachine, path: string, octets: Buffer): Promise<void> {
+export async function replaceFile(machine: SimMachine, path: string, octets: Buffer): Promise<void> {
   await machine.ports.fs.unlink(path).catch(() => undefined);
   const file = await machine.ports.fs.open(path, 'create');
   await file.write([octets], 0);

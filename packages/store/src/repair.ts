@@ -23,6 +23,7 @@ import { limits } from './limits.ts';
 import { Store } from './store.ts';
 import { brandNumber, type Lsn } from './types.ts';
 import { type CheckReport, check } from './upkeep/check.ts';
+import { checkpoint } from './upkeep/checkpoint/make.ts';
 import { countSegment } from './upkeep/count-segment.ts';
 import { type Examined, examine, isUnreadable, openExamined } from './upkeep/examine.ts';
 import type { Finding, FindingState } from './upkeep/findings.ts';
@@ -216,6 +217,11 @@ class Repair {
         this.#step('danglingReference', 'mail that the heap does not hold', 'it is replaced by a message that says so');
       this.#tellLog(bad, tail);
     } else if (isSick) await this.#mendStore(look, bad, tail);
+    if (bad.length + tail.length > 0) {
+      // The log alone does not say any more what the catalog knows: this does, for the next rebuild.
+      this.#step('corruptLog', 'the log has gaps', 'a checkpoint of the catalog is made, from which a rebuild goes on');
+      if (!this.#isDry) await checkpoint(this.#directory, this.#options);
+    }
     await this.#unlisted();
   }
 
@@ -225,7 +231,14 @@ class Repair {
     if (this.#isDry) return;
     const beyond = { lsn: applied, segment: 0 };
     const despite = { beyond, onDamage: () => undefined };
-    await rebuild(this.#directory, { ...this.#options, despite, retireLost: true, historyLost: lostTail });
+    const rebuilding = { ...this.#options, despite, retireLost: true, historyLost: lostTail };
+    await rebuild(this.#directory, rebuilding);
+    // A checkpoint may hold the contradiction already.
+    const again = await this.#look();
+    await again.opened.close();
+    const states: readonly FindingState[] = ['wrongCount', 'orphan', 'noCatalog'];
+    if (again.unsound.some(({ state }) => states.includes(state)))
+      await rebuild(this.#directory, { ...rebuilding, full: true });
   }
 
   /** Opens the store in spite of what is left, replaces what cannot be read, and closes the account of the log. */
