@@ -356,7 +356,12 @@ class CatalogCheck {
       const hex = sha.toString('hex');
       this.#findings.equal('13', `part ${hex}: references`, row.refs, named.get(hex) ?? 0);
       this.#snapshot.parts.push({ sha, size: row.size, pieces: row.pieces });
-      if (row.refs === 0) continue;
+      if (row.refs === 0) {
+        // Somebody's mail may come to name it.
+        const lost = row.pieces.find(({ lsn }) => this.#heap.segmentOf(lsn) === undefined);
+        if (lost !== undefined) this.#findings.add('13', `part ${hex}: no segment holds ${lost.lsn}`, 'missingSegment');
+        continue;
+      }
       this.#totals.parts++;
       this.#totals.partBytes += row.size;
       this.#totals.plainBytes += row.size;
