@@ -57,6 +57,7 @@ const importRules: ImportRules = {
       'row-codecs',
       'index-chunk',
       'uid-pages',
+      'due',
       'write-set',
       'keys',
       'generations',

@@ -33,4 +33,8 @@ export const limits = {
   countBytes: 65_536, // 64 * KiB
   /** damaged messages remembered, so that they are refused at once. */
   damagedMessages: 10_000,
+  /** accounts with a retention of their own that are asked for what CAPA says to everybody: some 5 ms. */
+  ownRetentions: 1_000,
+  /** ms for which that is remembered. */
+  expireFreshMs: 60_000,
 } as const;

@@ -25,6 +25,7 @@ export const tableNames = [
   'threads',
   'parts',
   'segments',
+  'due',
 ] as const;
 
 export type TableName = (typeof tableNames)[number];

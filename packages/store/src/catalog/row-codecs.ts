@@ -13,6 +13,7 @@ import {
 import { chunkSlots, IndexChunk } from './index-chunk.ts';
 import {
   type AccountRow,
+  type ExpungedRow,
   emptyTotals,
   type MailboxRow,
   type MessageRow,
@@ -20,6 +21,7 @@ import {
   type PartRow,
   type RetainedRow,
   type SegmentRow,
+  type SlotsRow,
   type StateRow,
   type ThreadRow,
   totalsKeys,
@@ -272,15 +274,18 @@ export const wordsCodec: RowCodec<string[]> = {
   copy: (words) => [...words],
 };
 
-export const uidSetCodec: RowCodec<UidSet> = {
-  encode(uids) {
-    const writer = new Writer();
-    uids.encode(writer);
-    return writer.finish();
+export const expungedCodec: RowCodec<ExpungedRow> = shallow(
+  (row, w) => {
+    w.signed(row.expungedAt);
+    row.uids.encode(w);
   },
-  decode: (octets) => UidSet.decode(new Reader(octets)),
-  copy: (uids) => uids,
-};
+  (r) => ({ expungedAt: r.signed(), uids: UidSet.decode(r) }),
+);
+
+export const slotsCodec: RowCodec<SlotsRow> = shallow(
+  (row, w) => w.u32(row.low).u32(row.high),
+  (r) => ({ low: r.u32(), high: r.u32() }),
+);
 
 /** Octets as they are: metadata values. */
 export const octetsCodec: RowCodec<Buffer> = { encode: (o) => o, decode: (o) => o, copy: (o) => o };

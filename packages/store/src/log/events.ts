@@ -62,9 +62,21 @@ export type EventBody =
   /** Parts that no message names are forgotten, unless they were written again behind this event. */
   | { readonly kind: 'partsDropped'; readonly hashes: readonly Sha256[] }
   /** The store begins again from a backup, the so-manieth time: what was given since then is not given again. */
-  | { readonly kind: 'restored'; readonly epoch: number; readonly restores: number };
+  | { readonly kind: 'restored'; readonly epoch: number; readonly restores: number }
+  | {
+      readonly kind: 'mailboxRestored';
+      readonly mailbox: MailboxId;
+      readonly name: string;
+      readonly uidValidity: UidValidity;
+      readonly role: MailboxRole;
+    }
+  | { readonly kind: 'accountRestored'; readonly account: AccountId; readonly name: string }
+  /** Which UIDVALIDITY these names stood for is needed no more. */
+  | { readonly kind: 'namesForgotten'; readonly account: AccountId; readonly names: readonly string[] };
 
 export type EventKind = EventBody['kind'];
+
+type LaterBody = Extract<EventBody, { kind: 'partsDropped' | 'restored' | 'mailboxRestored' | 'namesForgotten' }>;
 
 export function writeWords(w: Writer, words: readonly string[]): void {
   w.varint(words.length);
@@ -100,12 +112,16 @@ export const eventNumbers: Readonly<Record<EventKind, number>> = {
   historyLost: 17,
   partsDropped: 19,
   restored: 24,
+  mailboxRestored: 20,
+  accountRestored: 21,
+  namesForgotten: 22,
 };
 
 export function writeEventBody(w: Writer, body: EventBody): void {
   switch (body.kind) {
     case 'accountCreated':
     case 'accountRenamed':
+    case 'accountRestored':
       w.varint(body.account).text(body.name);
       break;
     case 'accountDeleted':
@@ -142,12 +158,8 @@ export function writeEventBody(w: Writer, body: EventBody): void {
       w.block(body.value ?? empty);
       break;
     case 'flagsSet':
-      w.varint(body.mailbox).varint(body.groups.length);
-      for (const group of body.groups) {
-        w.u8(group.flags);
-        writeWords(w, group.keywords);
-        group.uids.encode(w);
-      }
+      w.varint(body.mailbox);
+      writeGroups(w, body.groups);
       break;
     case 'expunged':
       w.varint(body.mailbox).u8(body.retained ? 1 : 0);
@@ -163,6 +175,14 @@ export function writeEventBody(w: Writer, body: EventBody): void {
     case 'historyLost':
       w.varint(body.epoch);
       break;
+    default:
+      writeLaterBody(w, body);
+  }
+}
+
+/** Bodies of the kinds that came with format 2. */
+function writeLaterBody(w: Writer, body: LaterBody): void {
+  switch (body.kind) {
     case 'partsDropped':
       w.varint(body.hashes.length);
       for (const sha of body.hashes) w.bytes(sha);
@@ -170,6 +190,22 @@ export function writeEventBody(w: Writer, body: EventBody): void {
     case 'restored':
       w.varint(body.epoch).varint(body.restores);
       break;
+    case 'mailboxRestored':
+      w.varint(body.mailbox).text(body.name).varint(body.uidValidity).text(body.role);
+      break;
+    case 'namesForgotten':
+      w.varint(body.account);
+      writeWords(w, body.names);
+      break;
+  }
+}
+
+function writeGroups(w: Writer, groups: readonly FlagGroup[]): void {
+  w.varint(groups.length);
+  for (const group of groups) {
+    w.u8(group.flags);
+    writeWords(w, group.keywords);
+    group.uids.encode(w);
   }
 }
 
@@ -245,6 +281,15 @@ const eventReaders: Readonly<Record<number, (r: Reader) => EventBody>> = {
     return { kind: 'partsDropped', hashes };
   },
   24: (r) => ({ kind: 'restored', epoch: r.varint(), restores: r.varint() }),
+  20: (r) => ({
+    kind: 'mailboxRestored',
+    mailbox: mailboxIn(r),
+    name: r.text(),
+    uidValidity: validityIn(r),
+    role: roleIn(r),
+  }),
+  21: (r) => ({ kind: 'accountRestored', account: accountIn(r), name: r.text() }),
+  22: (r) => ({ kind: 'namesForgotten', account: accountIn(r), names: readWords(r) }),
 };
 
 /** @throws DecodeError for an unknown number or octets that are not such an event's */

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { UidSet } from '../codec/uid-set.ts';
 import { StoreError } from '../errors.ts';
-import { type AccountId, brandNumber, type MailboxId, type MailboxRole } from '../types.ts';
+import { type AccountId, brandNumber, type EmailId, type MailboxId, type MailboxRole } from '../types.ts';
 import type { MailWriter, TakenMessage } from './mail-writer.ts';
 
 /** Gives the message that was sent ahead under an id, once. @throws {StoreError} badIntent */
@@ -64,6 +64,11 @@ const item = z.object({
   keywords: words,
   internalDate: seconds.optional(),
   uidl: z.string().optional(),
+  trace: octets.optional(),
+  email: whole
+    .min(1)
+    .transform((n) => brandNumber<EmailId>(n))
+    .optional(),
 });
 const flagsRequest = z.object({
   mailbox: mailboxId,
@@ -91,6 +96,11 @@ export const operations: Readonly<Record<string, Operation>> = {
   copy: operation(z.tuple([mailboxId, uids, mailboxId]), (writer, args) => writer.copy(...args)),
   move: operation(z.tuple([mailboxId, uids, mailboxId]), (writer, args) => writer.move(...args)),
   purge: operation(z.tuple([mailboxId, uids]), (writer, args) => writer.purge(...args)),
+  purgeRetained: operation(z.tuple([mailboxId]), (writer, args) => writer.purgeRetained(...args)),
+  purgeAccount: operation(z.tuple([accountId]), (writer, args) => writer.purgeAccount(...args)),
+  undelete: operation(z.tuple([mailboxId, uids, mailboxId]), (writer, args) => writer.undelete(...args)),
+  restoreMailbox: operation(z.tuple([mailboxId]), (writer, args) => writer.restoreMailbox(...args)),
+  restoreAccount: operation(z.tuple([accountId]), (writer, args) => writer.restoreAccount(...args)),
   createMailbox: operation(z.tuple([accountId, z.string(), role]), (writer, args) => writer.createMailbox(...args)),
   renameMailbox: operation(z.tuple([mailboxId, z.string()]), (writer, args) => writer.renameMailbox(...args)),
   deleteMailbox: operation(z.tuple([mailboxId]), (writer, args) => writer.deleteMailbox(...args)),
