@@ -59,7 +59,8 @@ async function furnish(directory: string, backup: string): Promise<void> {
     for (let n = 0; n < 2; n++) await deliver(store, account, wrapped(random.bytes(5_000), 76));
     await store.close();
   }
-  await cp(directory, backup, { recursive: true });
+  const ran = await mstore(['backup', backup, '--data', directory]);
+  assert.equal(ran.code, 0, ran.stderr);
 }
 
 async function deliver(store: Store, account: AccountId, body: string): Promise<void> {
