@@ -381,6 +381,9 @@ class CatalogCheck {
       this.#snapshot.parts.push({ sha, size: row.size, pieces: row.pieces });
       if (row.refs === 0) {
         for (const piece of row.pieces) this.#add(this.#snapshot.idleBytes, piece.lsn, piece.bytes);
+        // Somebody's mail may come to name it.
+        const lost = row.pieces.find(({ lsn }) => this.#heap.segmentOf(lsn) === undefined);
+        if (lost !== undefined) this.#findings.add('13', `part ${hex}: no segment holds ${lost.lsn}`, 'missingSegment');
         continue;
       }
       this.#totals.parts++;
