@@ -8,16 +8,30 @@ import {
   type MailWriter,
   type RestoredMailbox,
   RetentionRunner,
+  type Store,
   UidSet,
 } from '@mstore/store';
 import type { Random } from '../support/random.ts';
 import { purgeAccount, purgeAll, restoreAccount, restoreMailbox, undelete } from '../support/retained-model.ts';
 import type { SimMachine } from '../support/sim-machine.ts';
-import type { ModelMailbox } from '../support/store-model.ts';
-import type { ModelRun } from './model-run.ts';
+import type { ModelMailbox, StoreModel } from '../support/store-model.ts';
 
 const mailboxId = (id: number): MailboxId => brandNumber<MailboxId>(id);
 const accountId = (id: number): AccountId => brandNumber<AccountId>(id);
+
+/** A store, its model, and what compares their answers. */
+interface ModelRun {
+  readonly store: Store;
+  readonly model: StoreModel;
+  ask<Actual, Wanted>(
+    what: string,
+    actual: () => Promise<Actual>,
+    wanted: () => Wanted,
+    compare?: (actual: Actual, wanted: Wanted) => void,
+  ): Promise<void>;
+  /** That a mailbox bears the UIDVALIDITY that its name allows. */
+  checkRenamed(mailbox: ModelMailbox): void;
+}
 
 /** One request about what left sight. */
 export async function retainedStep(run: ModelRun, writer: MailWriter, random: Random): Promise<void> {
