@@ -34,6 +34,7 @@ export {
   retentionKeys,
   retentionOf,
 } from './mail/retention.ts';
+export { type RepairOptions, type RepairReport, type RepairStep, repair } from './repair.ts';
 export { createStore, Store, StoreReader, type StoreReading } from './store.ts';
 export { type FileLock, lockFile, lockHolder } from './sys/file-lock.ts';
 export {
@@ -49,8 +50,12 @@ export {
   type Uid,
   type UidValidity,
 } from './types.ts';
+export { BackgroundScrub, type ScrubObserver } from './upkeep/background-scrub.ts';
 export { type CheckOptions, type CheckReport, check } from './upkeep/check.ts';
-export type { Finding } from './upkeep/findings.ts';
+export { type CheckpointOptions, checkpoint, isCheckpointDue } from './upkeep/checkpoint/make.ts';
+export { type DiskState, diskState } from './upkeep/disk-state.ts';
+export { type Examined, examine, openExamined } from './upkeep/examine.ts';
+export type { Concerned, Finding, FindingPlace, FindingState } from './upkeep/findings.ts';
 export { type RebuildOptions, type RebuildReport, rebuild } from './upkeep/rebuild.ts';
 export {
   type RetentionObserver,
@@ -58,6 +63,15 @@ export {
   type RetentionReport,
   RetentionRunner,
 } from './upkeep/retention.ts';
+export { type ScrubPass, type ScrubState, scrub, scrubState } from './upkeep/scrub.ts';
+export { isSuspectFailure } from './upkeep/suspect.ts';
+export {
+  type UndoReport,
+  type UpgradeOptions,
+  type UpgradeReport,
+  undoUpgrade,
+  upgrade,
+} from './upkeep/upgrade.ts';
 export {
   type OwnStore,
   openAsWriter,
@@ -75,5 +89,6 @@ export type { DeliveryResult, DeliveryTarget, Placed } from './writer/intents/pl
 export type { Purged } from './writer/intents/purge.ts';
 export type { RestoredMailbox } from './writer/intents/undelete.ts';
 export type { AppendMessage, DeliverOptions, MailWriter, TakenMessage, TakeOptions } from './writer/mail-writer.ts';
+export type { StoreHealth, StoreNotice } from './writer/notices.ts';
 export { isStore, machinePorts, type StoreOptions, type StorePorts } from './writer/store-directory.ts';
 export { WriterLink } from './writer/writer-link.ts';

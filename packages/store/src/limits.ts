@@ -86,8 +86,34 @@ export const limits = {
   batchesAhead: 12,
   /** octets between durable heap and catalog. */
   bytesAhead: 33_554_432, // 32 * MiB
-  /** octets of the disk that new mail leaves free, or an eighth of a small one: the catalog, flags and expunges need some. */
-  freeBytesMin: 67_108_864, // 64 * MiB
+  /** free octets below which new mail is refused; the default of `space.newMail`. Flags, expunges and the catalog go on. */
+  newMailFreeBytes: 268_435_456, // 256 * MiB
+  /** free octets below which every change is refused; the default of `space.changes`. What is under way, the catalog's
+   *  transactions, and a second of writing between two looks at the disk fit in. */
+  changesFreeBytes: 67_108_864, // 64 * MiB
+  /** octets of the reserve; the default of `space.reserve`. A compaction copies what lives in a segment before it gives that back. */
+  reserveBytes: 134_217_728, // 128 * MiB
+  /** free octets, the reserve's included, below which not even what gives space back is taken: a catalog transaction must fit. */
+  lastFreeBytes: 16_777_216, // 16 * MiB
+  /** octets by which the reserve grows at a time, and how often in one look: 20 MB/s at most, and less beside work. */
+  reserveSliceBytes: 1_048_576, // 1 * MiB
+  reserveSlices: 16,
+  /** ms between two looks at disk, device and catalog. */
+  lookMs: 1_000,
+  /** ms that one look counts for at most: a machine that slept finds nothing hanging. */
+  lookMsMax: 5_000,
+  /** ms after which a catalog transaction hangs; slow disks take some seconds when their caches overflow. */
+  catalogHangMs: 30_000,
+  /** ms after which a device that failed twice is tried again; doubled at each failure. */
+  probeMs: 5_000,
+  /** ms between two such probes at most: mail shall flow soon after a cable was put back. */
+  probeMsMax: 60_000,
+  /** ms that an ending writer waits for the disk to take the mark of a failed catalog. */
+  markMs: 2_000,
+  /** free octets below which a failed catalog write is taken for one that came short on a full disk: more than any transaction. */
+  shortWriteBytes: 8_388_608, // 8 * MiB
+  /** ms for which a reader keeps a catalog open that another took the place of: many times what a turn of the event loop takes. */
+  oldCatalogMs: 10_000,
   /** ms after which the disk is asked again for its room, beside the work; some 20 MB of mail at most. */
   roomFreshMs: 100,
   /** ms after which what is known of the room is too old to go by. */
@@ -136,8 +162,32 @@ export const limits = {
   lockWaitMs: 30_000,
   /** ms after which a daemon that follows the change feed looks for a new writer. */
   reconnectMs: 100,
+  /** octets of a file that upkeep keeps for its next run: a thousand findings with all they concern. */
+  keptFileBytes: 16_777_216, // 16 * MiB
+  /** octets that a scrub reads before it notes how far it came. */
+  scrubNoteBytes: 67_108_864, // 64 * MiB
+  /** ms of work after which a scrub lets others have the event loop. */
+  scrubSliceMs: 4,
+  /** octets of a message up to which a scrub hashes it as a whole; of a longer one its parts are hashed, each once. */
+  scrubMessageBytes: 4_194_304, // 4 * MiB
+  /** ms between two looks whether a scrub is due. */
+  scrubLookMs: 60_000,
+  /** steps of a repair that its report lists. */
+  repairSteps: 10_000,
+  /** findings that a scrub keeps; a store with more has one cause. */
+  scrubFindings: 1_000,
+  /** mailboxes named in one finding. */
+  concernedMailboxes: 100,
   /** ms without work after which an empty COMMIT closes the log. */
   idleCommitMs: 1_000,
+  /** octets of rows in a block of a checkpoint: about 2 ms to read and compress. */
+  checkpointBlockBytes: 262_144, // 256 * KiB
+  /** rows of such a block, where they are small. */
+  checkpointBlockRows: 4_000,
+  /** ms that a checkpoint may hold its snapshot of the catalog, which meanwhile grows by what is written. */
+  checkpointMs: 1_800_000,
+  /** checkpoints kept in a store: the newest, and one to fall back to. */
+  checkpointsKept: 2,
   /** LMDB's address space; not disk. */
   catalogMapBytes: 1_099_511_627_776, // 1024 * 1024 * MiB
 } as const;

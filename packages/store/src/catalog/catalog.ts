@@ -4,7 +4,7 @@
 import type { UidSet } from '../codec/uid-set.ts';
 import { type AccountId, brandNumber, type MailboxId, type MessageId } from '../types.ts';
 import { chunkSlots, type Entry, type IndexChunk } from './index-chunk.ts';
-import { kind, kindU32Key, messageOfKey, prefixEnd, u32Key, u32PairKey } from './keys.ts';
+import { keyOctets, kind, kindU32Key, messageOfKey, prefixEnd, u32Key, u32PairKey, u64Text } from './keys.ts';
 import type { AccountRow, MailboxRow, MessageRow, PartRow, RetainedRow, SegmentRow, StateRow } from './rows.ts';
 import {
   accountNameTable,
@@ -105,9 +105,9 @@ export class Catalog {
     }
   }
 
-  /** Every mailbox by id, deleted ones too. */
-  *allMailboxes(): Generator<NamedMailbox> {
-    const range = { from: Buffer.of(kind.row), to: Buffer.of(kind.row + 1) };
+  /** Every mailbox by id, deleted ones too; those from `first` on when given. */
+  *allMailboxes(first = 0): Generator<NamedMailbox> {
+    const range = { from: kindU32Key(kind.row, first), to: Buffer.of(kind.row + 1) };
     for (const [key, row] of this.view.range(mailboxTable, range)) {
       yield { id: brandNumber<MailboxId>(key.readUInt32BE(1)), row };
     }
@@ -189,8 +189,9 @@ export class Catalog {
     return number === undefined ? undefined : brandNumber<MessageId>(number);
   }
 
-  *messages(): Generator<readonly [MessageId, MessageRow]> {
-    const range = { from: Buffer.alloc(0), to: Buffer.alloc(9, 0xff) };
+  /** Every message by id; those from `first` on when given. */
+  *messages(first = 0): Generator<readonly [MessageId, MessageRow]> {
+    const range = { from: keyOctets(u64Text(first)), to: Buffer.alloc(9, 0xff) };
     for (const [key, row] of this.view.range(messageTable, range)) yield [messageOfKey(key), row];
   }
 
@@ -198,8 +199,9 @@ export class Catalog {
     return this.view.read(partTable, sha);
   }
 
-  *parts(): Generator<readonly [Buffer, PartRow]> {
-    yield* this.view.range(partTable, { from: Buffer.alloc(0), to: Buffer.alloc(33, 0xff) });
+  /** Every part by hash; those from `first` on when given. */
+  *parts(first: Buffer = Buffer.alloc(0)): Generator<readonly [Buffer, PartRow]> {
+    yield* this.view.range(partTable, { from: first, to: Buffer.alloc(33, 0xff) });
   }
 
   *segments(): Generator<readonly [number, SegmentRow]> {

@@ -112,6 +112,7 @@ const mailbox = record<MailboxRow>({
   uidNext: u32,
   highestModSeq: whole.map((n) => brandNumber<ModSeq>(n)),
   expungeFloor: whole,
+  modSeqFloor: whole,
   createdAt: seconds,
   deletedAt: seconds,
   role: fc.constantFrom<MailboxRole>(...roles),

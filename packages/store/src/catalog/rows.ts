@@ -92,6 +92,8 @@ export interface MailboxRow {
   highestModSeq: ModSeq;
   /** Expunges up to this MODSEQ are no longer in the expunge log. */
   expungeFloor: number;
+  /** No entry has a lower MODSEQ to clients than this, whatever its own is: history before may be missing. */
+  modSeqFloor: number;
   createdAt: number;
   deletedAt: number;
   role: MailboxRole;

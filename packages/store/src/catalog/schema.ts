@@ -74,8 +74,8 @@ import type {
 } from './rows.ts';
 import { UidPage } from './uid-pages.ts';
 
-/** The catalog's format version; a higher one is refused. */
-export const catalogFormat = 1;
+/** The catalog's format version; every other is refused, a lower one until the store is upgraded. */
+export const catalogFormat = 2;
 
 /** A kind of row: its table, its key and its octets. */
 export interface Table<Key extends readonly unknown[], Row> {

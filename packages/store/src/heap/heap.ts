@@ -7,19 +7,32 @@
  */
 import { dirname } from 'node:path';
 import { errnoOf, invariant, isStoreError, StoreError } from '../errors.ts';
-import type { Clock } from '../sys/clock.ts';
-import type { FileHandle, FileSystem } from '../sys/fs.ts';
-import { brandNumber, type Lsn } from '../types.ts';
+import type { FileHandle } from '../sys/fs.ts';
+import { brandNumber, type Location, type Lsn } from '../types.ts';
 import type { BatchBuilder } from './batch.ts';
 import { type Segment, stateOf } from './chain.ts';
 import { asStoreError, closeQuietly, type HeapCounters, SegmentFiles } from './files.ts';
-import type { ListedSegment } from './format.ts';
-import type { Commit, DamageKind, HeapRecord, HighWater, OnDamage, ScannedRecord, SegmentState } from './location.ts';
+import { heapFormat, type ListedSegment } from './format.ts';
+import type {
+  Commit,
+  CommitOptions,
+  DamageKind,
+  HeapPorts,
+  HeapRecord,
+  HighWater,
+  LostSegment,
+  OnDamage,
+  ScannedRecord,
+  SegmentState,
+} from './location.ts';
 import {
+  type HeapOptions,
   indexBelow,
   lastOf,
   lostOf,
+  lostSegments,
   nothingFound,
+  type OpenOptions,
   type OpenReport,
   openToWrite,
   readAgain,
@@ -27,39 +40,18 @@ import {
   recover,
   refuseExisting,
 } from './open.ts';
+import { RecordPeek } from './peek.ts';
 import { decodeStored, readStored, segmentGone } from './reader.ts';
 import { type ScanOptions, scan } from './scanner.ts';
-import { type Appended, SegmentWriter } from './writer.ts';
+import { type Appended, type DeviceRecord, SegmentWriter } from './writer.ts';
 
 export type { BatchBuilder } from './batch.ts';
 export type { HeapCounters } from './files.ts';
-export { commitBytes } from './format.ts';
+export { commitBytes, heapFormat } from './format.ts';
 export type * from './location.ts';
-export type { OpenReport } from './open.ts';
+export type { HeapOptions, OpenOptions, OpenReport } from './open.ts';
 export { isSegmentGone } from './reader.ts';
 export type { ScanOptions } from './scanner.ts';
-
-export interface HeapPorts {
-  readonly fs: FileSystem;
-  readonly clock: Clock;
-  /** As many unpredictable octets. */
-  readonly random: (bytes: number) => Buffer;
-}
-
-export interface OpenOptions {
-  /** Told of damage in the newest segment, behind which the log is believed all the same. Without it, it is thrown. */
-  readonly onDamage?: OnDamage;
-}
-
-/** `segmentBytes`: octets after which a segment takes no further batch. */
-export type HeapOptions = OpenOptions & { readonly segmentBytes: number };
-
-export interface CommitOptions {
-  /** The last batch before `close`: writing may go on in this segment. */
-  readonly cleanStop?: boolean;
-  /** An empty batch that proves the one before. */
-  readonly idle?: boolean;
-}
 
 /** What a heap begins with. */
 interface Beginning {
@@ -74,6 +66,7 @@ export class Heap {
   readonly report: OpenReport;
   readonly #files: SegmentFiles;
   readonly #onDamage: OnDamage | undefined;
+  readonly #peek: RecordPeek;
   #writer: SegmentWriter | undefined;
   /** Believed segments, rising; never empty. */
   #segments: Segment[];
@@ -89,6 +82,7 @@ export class Heap {
   private constructor(files: SegmentFiles, beginning: Beginning, onDamage: OnDamage | undefined) {
     const { report } = beginning;
     this.#files = files;
+    this.#peek = new RecordPeek(files);
     this.#onDamage = onDamage;
     this.#segments = [...beginning.segments];
     const { number, endLsn } = lastOf(this.#segments);
@@ -147,7 +141,9 @@ export class Heap {
       file = await openToWrite(files, newest.number);
       const report = { ...state.report, rewrittenBytes: await recover(files, file, state) };
       const heap = new Heap(files, { segments, listed: chain.listed, lastCommit, report }, options.onDamage);
-      const goesOn = tail.lastCommit?.cleanStop === true && report.voidBytes === 0 && !tail.damaged;
+      const isLeftWell = tail.lastCommit?.cleanStop === true && report.voidBytes === 0 && !tail.damaged;
+      // What an earlier format does not know is not appended to one of its segments.
+      const goesOn = isLeftWell && newest.format === heapFormat;
       if (!goesOn) await closeQuietly(file);
       heap.#writer = new SegmentWriter(ports, files, {
         storeId: newest.storeId,
@@ -156,8 +152,8 @@ export class Heap {
         newest,
         file: goesOn ? file : undefined,
         lastBatch: tail.lastCommit?.number ?? newest.lastBatch,
-        lastNumber: chain.lastNumber,
-        attemptedLsn: chain.attemptedLsn,
+        lastNumber: Math.max(chain.lastNumber, options.beyond?.segment ?? 0),
+        attemptedLsn: Math.max(chain.attemptedLsn, options.beyond?.lsn ?? 0),
         listed: () => heap.#stillListed(),
       });
       return heap;
@@ -185,6 +181,11 @@ export class Heap {
 
   get epoch(): number {
     return this.#newest.epoch;
+  }
+
+  /** The newest segment's format version; the next one's is `heapFormat`. */
+  get format(): number {
+    return this.#newest.format;
   }
 
   get counters(): HeapCounters {
@@ -219,10 +220,15 @@ export class Heap {
   /**
    * Plans the place of a batch: in the newest segment, or in a new one when that has reached its size, ended in an error
    * or was not left by a clean stop. One batch at a time. Nothing is written.
-   * @throws {StoreError} readOnly, after two device errors in a row
+   * @throws {StoreError} readOnly, after two device errors in a row, unless it is a probe
    */
-  begin(highWater: HighWater): BatchBuilder {
-    return this.#writing().begin(highWater);
+  begin(highWater: HighWater, probing: boolean = false): BatchBuilder {
+    return this.#writing().begin(highWater, probing);
+  }
+
+  /** How the device has done since the heap was opened for writing; undefined of one that is read only. */
+  get device(): DeviceRecord | undefined {
+    return this.#writer;
   }
 
   /**
@@ -267,6 +273,11 @@ export class Heap {
     throw segmentGone(lsn, failure);
   }
 
+  /** The records at these places, if all can be had at once (peek.ts); valid until the next call. `read` says why not. */
+  peek(places: readonly Location[]): readonly HeapRecord[] | undefined {
+    return this.#peek.records(places, ({ lsn }) => this.#candidate(lsn));
+  }
+
   /** One past the newest segment's last octet as it is now, durable or not. */
   async writtenLsn(): Promise<Lsn> {
     return brandNumber<Lsn>(this.#newest.baseLsn + (await this.#files.size(this.#newest.number)));
@@ -274,14 +285,13 @@ export class Heap {
 
   /** Records of the believed log as it is now, COMMITs included, in LSN order; without retired segments. */
   scan(options: ScanOptions): AsyncIterable<ScannedRecord> {
-    const lost = [...this.#lost]
-      .filter(([number]) => !this.#retired.has(number))
-      .map(([segment, kind]) => {
-        const damage = { kind, segment, offset: 0, lsn: brandNumber<Lsn>(0), bytes: 0 };
-        return { damage, endLsn: this.#listed.get(segment) ?? damage.lsn };
-      });
     const segments = this.#segments.filter(({ number }) => !this.#retired.has(number));
-    return scan(this.#files, { segments, lost }, options);
+    return scan(this.#files, { segments, lost: this.lostSegments() }, options);
+  }
+
+  /** Listed segments that cannot be read, with the LSN at which the log ended in each; without retired ones. */
+  lostSegments(): LostSegment[] {
+    return lostSegments(this.#lost, this.#retired, this.#listed);
   }
 
   /** Of a reading heap: believes what was appended since. */
@@ -289,9 +299,10 @@ export class Heap {
     if (this.#writer === undefined) await this.#reload();
   }
 
-  /** What follows bears a higher epoch: acknowledged history may be missing behind it. */
-  raiseEpoch(): Promise<void> {
-    return this.#writing().raiseEpoch();
+  /** What follows bears a higher epoch: acknowledged history may be missing behind it. After a restore, the so-manieth of its
+   *  backup, numbers and LSNs of segments jump too. */
+  raiseEpoch(restores = 0): Promise<void> {
+    return this.#writing().raiseEpoch(restores);
   }
 
   /** A logged-as-garbage segment: no further header lists it. It can be read until `drop`. */

@@ -16,7 +16,7 @@ import {
 } from '../catalog/schema.ts';
 import { pageUids } from '../catalog/uid-pages.ts';
 import type { View } from '../catalog/write-set.ts';
-import { brandNumber, flag, type MailboxId, type ModSeq } from '../types.ts';
+import { brandNumber, flag, type Location, type MailboxId, type ModSeq } from '../types.ts';
 import { keywordNumbers, raiseModSeq } from './apply-entry.ts';
 import { applyRetained, forgetAccountName, forgetMailboxName, noteUnfinished, raiseFloor } from './apply-retained.ts';
 import type { EventBody, EventKind, FlagGroup } from './events.ts';
@@ -25,7 +25,7 @@ import type { References } from './references.ts';
 
 type Body<Kind extends EventKind> = Extract<EventBody, { readonly kind: Kind }>;
 
-export function applyEvent(refs: References, record: EventRecord): void {
+export function applyEvent(refs: References, record: EventRecord, location: Location): void {
   const { view } = refs;
   const { body, sequence, time } = record;
   const modSeq = brandNumber<ModSeq>(sequence);
@@ -63,7 +63,13 @@ export function applyEvent(refs: References, record: EventRecord): void {
       setFlags(view, body.mailbox, body.groups, modSeq);
       break;
     case 'historyLost':
-      loseHistory(refs, body.epoch, modSeq);
+      loseHistory(refs, body.epoch, modSeq, lostJumps);
+      break;
+    case 'restored':
+      loseHistory(refs, body.epoch, modSeq, restoreJumps(body.restores));
+      break;
+    case 'partsDropped':
+      for (const sha of body.hashes) refs.dropPart(sha, location.lsn);
       break;
     default:
       applyRetained(refs, body, modSeq, time);
@@ -109,6 +115,7 @@ function createMailbox(refs: References, body: Body<'mailboxCreated'>, modSeq: M
     uidNext: 1,
     highestModSeq: modSeq,
     expungeFloor: 0,
+    modSeqFloor: 0,
     createdAt: time,
     deletedAt: 0,
     role: body.role,
@@ -172,26 +179,50 @@ function setFlags(view: View, id: MailboxId, groups: readonly FlagGroup[], modSe
   }
 }
 
-/** How far each counter jumps when history may be missing: beyond what a lost log can have given. */
-const lostIds = 2 ** 20;
-const lostAccounts = 1_024;
-const uidEnd = 2 ** 32;
+/** How far each counter jumps when history may be missing. */
+interface Jumps {
+  readonly uids: number;
+  readonly messages: number;
+  readonly mailboxes: number;
+  readonly accounts: number;
+  readonly uidValidity: number;
+}
+
+/** Beyond what a lost piece of the log can have given. */
+const lostJumps: Jumps = { uids: 2 ** 20, messages: 2 ** 20, mailboxes: 1_024, accounts: 1_024, uidValidity: 0 };
+
+/** Beyond what can have been given since a backup, and after each restore of it before this one. */
+function restoreJumps(restores: number): Jumps {
+  const once = { uids: 2 ** 20, messages: 2 ** 36, mailboxes: 2 ** 20, accounts: 2 ** 16, uidValidity: 2 ** 20 };
+  return {
+    uids: restores * once.uids,
+    messages: restores * once.messages,
+    mailboxes: restores * once.mailboxes,
+    accounts: restores * once.accounts,
+    uidValidity: restores * once.uidValidity,
+  };
+}
+
+/** One past the highest number of 32 bits. */
+const u32End = 2 ** 32;
 
 /**
  * UIDs, MODSEQs and ids go on above anything that the missing part can have given, and clients compare everything once: every
- * mailbox's HIGHESTMODSEQ and expunge floor become this event's.
+ * mailbox's HIGHESTMODSEQ, expunge floor and lower bound of MODSEQs become this event's.
  */
-function loseHistory(refs: References, epoch: number, modSeq: ModSeq): void {
+function loseHistory(refs: References, epoch: number, modSeq: ModSeq, jumps: Jumps): void {
   const { view, state } = refs;
   state.epoch = Math.max(state.epoch, epoch);
-  state.message += lostIds;
-  state.thread += lostIds;
-  state.mailbox += lostAccounts;
-  state.account += lostAccounts;
+  state.message += jumps.messages;
+  state.thread += jumps.messages;
+  state.mailbox = Math.min(state.mailbox + jumps.mailboxes, u32End - 1);
+  state.account = Math.min(state.account + jumps.accounts, u32End - 1);
+  state.uidValidity = Math.min(state.uidValidity + jumps.uidValidity, u32End - 1);
   for (const { id } of [...new Catalog(view).allMailboxes()]) {
     const mailbox = view.edit(mailboxTable, id);
     if (mailbox === undefined) continue;
-    mailbox.uidNext = Math.min(mailbox.uidNext + lostIds, uidEnd);
+    mailbox.uidNext = Math.min(mailbox.uidNext + jumps.uids, u32End);
+    mailbox.modSeqFloor = Math.max(mailbox.modSeqFloor, modSeq);
     raiseModSeq(mailbox, modSeq);
     raiseFloor(view, id, modSeq);
   }

@@ -7,6 +7,7 @@ import {
   type MailboxId,
   type MailboxRole,
   type ModSeq,
+  type Sha256,
   type UidValidity,
 } from '../types.ts';
 
@@ -58,6 +59,10 @@ export type EventBody =
   | { readonly kind: 'expungeFloor'; readonly mailbox: MailboxId; readonly floor: ModSeq }
   /** Something acknowledged may be missing from the log: no number that it could have given is given again. */
   | { readonly kind: 'historyLost'; readonly epoch: number }
+  /** Parts that no message names are forgotten, unless they were written again behind this event. */
+  | { readonly kind: 'partsDropped'; readonly hashes: readonly Sha256[] }
+  /** The store begins again from a backup, the so-manieth time: what was given since then is not given again. */
+  | { readonly kind: 'restored'; readonly epoch: number; readonly restores: number }
   | {
       readonly kind: 'mailboxRestored';
       readonly mailbox: MailboxId;
@@ -103,6 +108,8 @@ export const eventNumbers: Readonly<Record<EventKind, number>> = {
   purged: 15,
   expungeFloor: 16,
   historyLost: 17,
+  partsDropped: 19,
+  restored: 24,
   mailboxRestored: 20,
   accountRestored: 21,
   namesForgotten: 22,
@@ -148,6 +155,23 @@ export function writeEventBody(w: Writer, body: EventBody): void {
         .u8(body.value === undefined ? 0 : 1);
       w.block(body.value ?? empty);
       break;
+    case 'mailboxRestored':
+      w.varint(body.mailbox).text(body.name).varint(body.uidValidity).text(body.role);
+      break;
+    case 'namesForgotten':
+      w.varint(body.account);
+      writeWords(w, body.names);
+      break;
+    default:
+      writeEntriesBody(w, body);
+  }
+}
+
+type EntriesKind = 'flagsSet' | 'expunged' | 'purged' | 'expungeFloor' | 'historyLost' | 'partsDropped' | 'restored';
+
+/** Events about entries, and about the whole store. */
+function writeEntriesBody(w: Writer, body: Extract<EventBody, { readonly kind: EntriesKind }>): void {
+  switch (body.kind) {
     case 'flagsSet':
       w.varint(body.mailbox);
       writeGroups(w, body.groups);
@@ -166,12 +190,12 @@ export function writeEventBody(w: Writer, body: EventBody): void {
     case 'historyLost':
       w.varint(body.epoch);
       break;
-    case 'mailboxRestored':
-      w.varint(body.mailbox).text(body.name).varint(body.uidValidity).text(body.role);
+    case 'partsDropped':
+      w.varint(body.hashes.length);
+      for (const sha of body.hashes) w.bytes(sha);
       break;
-    case 'namesForgotten':
-      w.varint(body.account);
-      writeWords(w, body.names);
+    case 'restored':
+      w.varint(body.epoch).varint(body.restores);
       break;
   }
 }
@@ -251,6 +275,12 @@ const eventReaders: Readonly<Record<number, (r: Reader) => EventBody>> = {
   15: (r) => ({ kind: 'purged', mailbox: mailboxIn(r), uids: UidSet.decode(r) }),
   16: (r) => ({ kind: 'expungeFloor', mailbox: mailboxIn(r), floor: brandNumber<ModSeq>(r.varint()) }),
   17: (r) => ({ kind: 'historyLost', epoch: r.varint() }),
+  19: (r) => {
+    const hashes: Sha256[] = [];
+    for (let left = r.varint(); left > 0; left--) hashes.push(Buffer.from(r.bytes(32)));
+    return { kind: 'partsDropped', hashes };
+  },
+  24: (r) => ({ kind: 'restored', epoch: r.varint(), restores: r.varint() }),
   20: (r) => ({
     kind: 'mailboxRestored',
     mailbox: mailboxIn(r),

@@ -92,7 +92,11 @@ class CatalogCheck {
 
   run(): Snapshot {
     if (this.#state.appliedLsn > this.#heap.durableLsn) {
-      this.#findings.add('1', `applied up to ${this.#state.appliedLsn}, the log ends at ${this.#heap.durableLsn}`);
+      this.#findings.add(
+        '1',
+        `applied up to ${this.#state.appliedLsn}, the log ends at ${this.#heap.durableLsn}`,
+        'lostTail',
+      );
     }
     for (const { id, row } of this.#catalog.allMailboxes()) this.#mailbox(id, row);
     this.#mailboxNames();
@@ -141,6 +145,7 @@ class CatalogCheck {
     for (const key of ['messages', 'unseen', 'flaggedDeleted', 'bytes', 'retainedMessages', 'retainedBytes'] as const) {
       findings.equal('3', `${name}: ${key}`, row[key], counted[key]);
     }
+    if (row.modSeqFloor > row.highestModSeq) findings.add('3', `${name}: MODSEQs begin above ${row.highestModSeq}`);
     const live = row.deleted ? 0 : 1;
     sums.mailboxes += live;
     sums.messages += live * counted.messages;
@@ -163,26 +168,27 @@ class CatalogCheck {
     const { lsn, bytes, size, message } = entry;
     this.#snapshot.entries.push({ name, lsn, bytes, size, message });
     if (this.#catalog.message(message) === undefined) {
-      this.#findings.add('6', `${name}: its message ${message} is missing`);
+      this.#findings.add('6', `${name}: its message ${message} is missing`, 'danglingReference');
     }
   }
 
   #addLive(lsn: Lsn, bytes: number): void {
     const segment = this.#heap.segmentOf(lsn);
-    if (segment === undefined) this.#findings.add('6', `no segment holds the record at ${lsn}`);
+    if (segment === undefined) this.#findings.add('6', `no segment holds the record at ${lsn}`, 'missingSegment');
     else this.#snapshot.liveBytes.set(segment, (this.#snapshot.liveBytes.get(segment) ?? 0) + bytes);
   }
 
   #pages(id: MailboxId, name: string, uids: ReadonlySet<number>): void {
     let present = 0;
     for (const [key, chunk] of this.#view.range(indexTable, { from: u32Key(id), to: prefixEnd(u32Key(id)) })) {
-      if (chunk.isEmpty) this.#findings.add('6', `${name}: index chunk ${key.readUInt32BE(4)} is empty`);
+      if (chunk.isEmpty) this.#findings.add('6', `${name}: index chunk ${key.readUInt32BE(4)} is empty`, 'orphan');
     }
     for (const [number, page] of this.#catalog.uidPages(id)) {
-      if (page.isEmpty) this.#findings.add('5', `${name}: UID page ${number} is empty`);
+      if (page.isEmpty) this.#findings.add('5', `${name}: UID page ${number} is empty`, 'orphan');
       for (const uid of page.uids(number)) {
         present++;
-        if (!uids.has(uid)) this.#findings.add('5', `${name}: UID ${uid} is in its page and not in the index`);
+        if (!uids.has(uid))
+          this.#findings.add('5', `${name}: UID ${uid} is in its page and not in the index`, 'danglingReference');
         const entry = this.#catalog.entry(id, uid);
         const unseen = entry !== undefined && (entry.flags & flag.seen) === 0;
         if (page.isUnseen(uid) !== unseen)
@@ -228,7 +234,12 @@ class CatalogCheck {
         !row.deleted &&
         row.account === key.readUInt32BE(1) &&
         row.name === key.toString('utf8', 5);
-      if (!fits) this.#findings.add('3', `the name ${key.toString('utf8', 5)} leads to mailbox ${id}, which is not it`);
+      if (!fits)
+        this.#findings.add(
+          '3',
+          `the name ${key.toString('utf8', 5)} leads to mailbox ${id}, which is not it`,
+          'orphan',
+        );
     }
     const live = [...this.#sums.values()].reduce((sum, account) => sum + account.mailboxes, 0);
     this.#findings.equal('3', 'names of live mailboxes', names, live);
@@ -241,7 +252,8 @@ class CatalogCheck {
     for (const [, id] of this.#view.range(accountNameTable, range)) {
       names++;
       const row = this.#catalog.account(brandNumber<AccountId>(id));
-      if (row === undefined || row.deleted) this.#findings.add('2', `a name leads to account ${id}, which is not live`);
+      if (row === undefined || row.deleted)
+        this.#findings.add('2', `a name leads to account ${id}, which is not live`, 'orphan');
     }
     for (const { id, row } of this.#catalog.accounts()) {
       this.#snapshot.accounts++;
@@ -263,7 +275,7 @@ class CatalogCheck {
     this.#totals.retained += sums.retainedMessages;
     this.#totals.retainedBytes += sums.retainedBytes;
     if (!row.deleted && this.#catalog.accountNamed(row.name)?.id !== id) {
-      this.#findings.add('2', `account ${id}: its name does not lead to it`);
+      this.#findings.add('2', `account ${id}: its name does not lead to it`, 'danglingReference');
     }
   }
 
@@ -274,7 +286,7 @@ class CatalogCheck {
       for (const key of this.#view.keys(table, everything)) {
         const id = mailboxOfKey(key);
         if (id !== last && this.#catalog.mailbox(id) === undefined) {
-          this.#findings.add('3', `rows in ${table} for mailbox ${id}, which does not exist`);
+          this.#findings.add('3', `rows in ${table} for mailbox ${id}, which does not exist`, 'orphan');
         }
         last = id;
       }
@@ -283,7 +295,8 @@ class CatalogCheck {
     for (const [key, uid] of this.#view.range(uidlTable, everything)) {
       uidls++;
       const text = `${mailboxOfKey(key)} ${key.toString('latin1', 4)}`;
-      if (this.#uidls.get(text) !== uid) this.#findings.add('9', `UIDL ${text} leads to UID ${uid}, which has another`);
+      if (this.#uidls.get(text) !== uid)
+        this.#findings.add('9', `UIDL ${text} leads to UID ${uid}, which has another`, 'orphan');
     }
     this.#findings.equal('9', 'imported UIDLs', uidls, this.#uidls.size);
   }
@@ -297,14 +310,15 @@ class CatalogCheck {
       if (id > this.#state.message)
         this.#findings.add('1', `message ${id}: id above the counter ${this.#state.message}`);
       this.#findings.equal('10', `message ${id}: references`, row.refs, this.#messageRefs.get(id) ?? 0);
-      if (row.refs === 0) this.#findings.add('10', `message ${id} is kept without a reference`);
+      if (row.refs === 0) this.#findings.add('10', `message ${id} is kept without a reference`, 'orphan');
       if (this.#view.read(messageHashTable, row.sha) !== id)
-        this.#findings.add('11', `message ${id}: its hash leads elsewhere`);
+        this.#findings.add('11', `message ${id}: its hash leads elsewhere`, 'danglingReference');
       this.#addLive(row.record.lsn, row.record.bytes);
       for (const sha of partsOf(row)) {
         const hex = sha.toString('hex');
         named.set(hex, (named.get(hex) ?? 0) + 1);
-        if (this.#catalog.part(sha) === undefined) this.#findings.add('10', `message ${id}: part ${hex} is missing`);
+        if (this.#catalog.part(sha) === undefined)
+          this.#findings.add('10', `message ${id}: part ${hex} is missing`, 'danglingReference');
       }
       this.#totals.messages++;
       this.#totals.messageBytes += row.size;

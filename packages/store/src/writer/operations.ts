@@ -51,7 +51,13 @@ function present<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], un
   return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined)) as never;
 }
 
-const target = z.object({ account: accountId, mailbox: z.string().optional(), trace: octets });
+const wantedAccount = z.object({ id: accountId, name: z.string(), quotaBytes: whole, quotaMessages: whole });
+const target = z.object({
+  account: accountId,
+  mailbox: z.string().optional(),
+  wanted: wantedAccount.optional(),
+  trace: octets,
+});
 const item = z.object({
   message: u32,
   flags,
@@ -102,10 +108,7 @@ export const operations: Readonly<Record<string, Operation>> = {
   createAccount: operation(z.tuple([z.string(), z.union([u32, z.null()])]), (writer, [name, id]) =>
     writer.createAccount(name, id ?? undefined),
   ),
-  ensureAccount: operation(
-    z.tuple([z.object({ id: accountId, name: z.string(), quotaBytes: whole, quotaMessages: whole })]),
-    (writer, [wanted]) => writer.ensureAccount(wanted),
-  ),
+  ensureAccount: operation(z.tuple([wantedAccount]), (writer, [wanted]) => writer.ensureAccount(wanted)),
   renameAccount: operation(z.tuple([accountId, z.string()]), (writer, args) => writer.renameAccount(...args)),
   deleteAccount: operation(z.tuple([accountId]), (writer, args) => writer.deleteAccount(...args)),
   setQuota: operation(z.tuple([accountId, whole, whole]), (writer, args) => writer.setQuota(...args)),

@@ -63,6 +63,11 @@ export abstract class RetainedWriter {
     return this.#committer.submit({ answerAfter, decide });
   }
 
+  /** For what gives space back, now or at the next compaction: decided also where the disk has no room for other changes. */
+  #giveBack<Answer>(decide: (turn: Turn) => Answer): Promise<Answer> {
+    return this.#committer.submit({ answerAfter: 'catalog', givesSpace: true, decide });
+  }
+
   /** True when nobody asks anything of the writer. */
   get isIdle(): boolean {
     return this.#committer.isIdle;
@@ -87,17 +92,17 @@ export abstract class RetainedWriter {
 
   /** Ends the retention of the first `limits.purgeEntries` of a mailbox; a deleted one goes with its last. */
   purgeSlice(mailbox: MailboxId, uids: UidSet = everyUid): Promise<PurgeAnswer> {
-    return this.#submit((turn) => decidePurge(turn, mailbox, uids));
+    return this.#giveBack((turn) => decidePurge(turn, mailbox, uids));
   }
 
   /** Ends the retention of those of some entries that were expunged before a time, seconds since 1970. */
   purgeDue(due: readonly DueUids[], before: number): Promise<Purged> {
-    return this.#submit((turn) => decidePurgeDue(turn, due, before));
+    return this.#giveBack((turn) => decidePurgeDue(turn, due, before));
   }
 
   /** Forgets a mailbox's expunges before a time, some at a time. True: there are more. */
   forgetExpunges(mailbox: MailboxId, before: number): Promise<boolean> {
-    return this.#submit((turn) => forgetExpunges(turn, mailbox, before));
+    return this.#giveBack((turn) => forgetExpunges(turn, mailbox, before));
   }
 
   /** Expunges those of the UIDs that were saved before a time; answers how many. */
@@ -106,7 +111,7 @@ export abstract class RetainedWriter {
   }
 
   async purgeAccount(account: AccountId): Promise<void> {
-    while (await this.#submit((turn) => decidePurgeAccount(turn, account)));
+    while (await this.#giveBack((turn) => decidePurgeAccount(turn, account)));
   }
 
   async deleteAccount(account: AccountId): Promise<void> {

@@ -103,6 +103,16 @@ export class Turn {
     return id;
   }
 
+  /** Logs a MESSAGE or PART once more, for one that cannot be read where it lies. */
+  again(record: NewRecord, applied: Parameters<Applier['apply']>[0]): void {
+    this.#append(record, applied);
+  }
+
+  /** The epoch of the batch. */
+  get epoch(): number {
+    return this.#batch.epoch;
+  }
+
   nextThread(): ThreadId {
     return brandNumber<ThreadId>(this.state.thread + 1);
   }

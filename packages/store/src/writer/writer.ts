@@ -75,7 +75,7 @@ class LocalMessage implements TakenMessage {
   }
 }
 
-function preparedOf(message: TakenMessage): PreparedMessage {
+export function preparedOf(message: TakenMessage): PreparedMessage {
   if (!(message instanceof LocalMessage)) throw new StoreError('badIntent', 'a message taken by another writer');
   return message.prepared;
 }

@@ -19,6 +19,7 @@ import {
   type UidValidity,
 } from '../../types.ts';
 import type { Turn } from '../turn.ts';
+import { decideEnsureAccount, type WantedAccount } from './account.ts';
 import { checkQuota, checkUids, liveMailbox } from './checks.ts';
 import { checkKeywords } from './flags.ts';
 
@@ -27,6 +28,8 @@ export interface DeliveryTarget {
   readonly account: AccountId;
   /** A mailbox's name; the message goes to INBOX when it does not exist. Default INBOX. */
   readonly mailbox?: string;
+  /** The account as it should be; made or changed before, unless absent. */
+  readonly wanted?: WantedAccount;
   /** Header lines put on top, each with CRLF. */
   readonly trace: Buffer;
 }
@@ -57,6 +60,7 @@ export function decideDeliver(
   const done = new Map<MailboxId, DeliveryResult>();
   return targets.map((target) => {
     try {
+      if (target.wanted !== undefined) ensureOwner(turn, target.account, target.wanted);
       const mailbox = deliveryMailbox(turn.view, target);
       const known = done.get(mailbox.id);
       if (known !== undefined) return known;
@@ -73,13 +77,19 @@ export function decideDeliver(
   });
 }
 
+function ensureOwner(turn: Turn, account: AccountId, wanted: WantedAccount): void {
+  if (wanted.id !== account) throw new StoreError('badIntent', `account ${wanted.id} wanted for account ${account}`);
+  decideEnsureAccount(turn, wanted);
+}
+
 /** A failure as what became of a target. @throws what is no StoreError: a bug */
 export function refusedResult(error: unknown): DeliveryResult {
   if (!isStoreError(error)) throw error;
   return { ok: false, code: error.code, message: error.message };
 }
 
-/** One copy per account and mailbox, in all of them or in none. @throws {StoreError} what any target is refused for */
+/** One copy per account and mailbox, in all of them or in none. Makes no account: a refusal must leave nothing behind.
+ *  @throws {StoreError} what any target is refused for */
 export function decideDeliverTogether(
   turn: Turn,
   prepared: PreparedMessage,
