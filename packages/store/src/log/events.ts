@@ -168,6 +168,23 @@ export function writeEventBody(w: Writer, body: EventBody): void {
         .u8(body.value === undefined ? 0 : 1);
       w.block(body.value ?? empty);
       break;
+    case 'mailboxRestored':
+      w.varint(body.mailbox).text(body.name).varint(body.uidValidity).text(body.role);
+      break;
+    case 'namesForgotten':
+      w.varint(body.account);
+      writeWords(w, body.names);
+      break;
+    default:
+      writeEntriesBody(w, body);
+  }
+}
+
+type EntriesKind = 'flagsSet' | 'expunged' | 'purged' | 'expungeFloor' | 'historyLost' | 'partsDropped' | 'restored';
+
+/** Events about entries, and about the whole store. */
+function writeEntriesBody(w: Writer, body: Extract<EventBody, { readonly kind: EntriesKind }>): void {
+  switch (body.kind) {
     case 'flagsSet':
       w.varint(body.mailbox);
       writeFlagGroups(w, body.groups);
@@ -204,13 +221,6 @@ function writeLaterBody(w: Writer, body: LaterBody): void {
       break;
     case 'restored':
       w.varint(body.epoch).varint(body.restores);
-      break;
-    case 'mailboxRestored':
-      w.varint(body.mailbox).text(body.name).varint(body.uidValidity).text(body.role);
-      break;
-    case 'namesForgotten':
-      w.varint(body.account);
-      writeWords(w, body.names);
       break;
   }
 }
