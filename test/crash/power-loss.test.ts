@@ -23,6 +23,7 @@ import { counts } from '../support/long.ts';
 import { openOnDisk } from '../support/materialise.ts';
 import { MessageSource, multipart, wrapped } from '../support/messages.ts';
 import { type Random, seededRandom } from '../support/random.ts';
+import { passDays } from '../support/retention.ts';
 import { testSeed } from '../support/seed.ts';
 import { SimMachine, simDirectory } from '../support/sim-machine.ts';
 import { assertClean } from '../support/temp-store.ts';
@@ -41,12 +42,16 @@ interface Scene {
 }
 
 /** Opens the store, works on it and closes it, with the camera on from the first call. */
-async function film(scene: Scene, perMoment: number, work: (traffic: Traffic) => Promise<void>): Promise<void> {
+async function film(
+  scene: Scene,
+  perMoment: number,
+  work: (traffic: Traffic, store: Store) => Promise<void>,
+): Promise<void> {
   const { machine, camera, journal, random } = scene;
   camera.start(machine, journal, perMoment);
   const store = await openOn(machine);
   store.subscribeFeed((changes) => journal.feed(changes));
-  await work(new Traffic(store, store, random, new MessageSource(random.fork()), journal));
+  await work(new Traffic(store, store, random, new MessageSource(random.fork()), journal), store);
   await store.close();
   camera.stop();
 }
@@ -151,6 +156,41 @@ test('after power loss at any moment the store is whole, and all that was answer
   }
   t.diagnostic(`${seen.states} states, ${seen.onDisk} of them on a real disk, ${seen.again} crashed again`);
   assert.ok(seen.states >= counts(1_000, 10_000));
+});
+
+test('power loss while what was deleted goes, or comes back, leaves each step whole', async (t) => {
+  const seed = testSeed();
+  t.diagnostic(`MSTORE_TEST_SEED=${seed}`);
+  const random = seededRandom(seed);
+  Object.assign(seen, { states: 0, again: 0, onDisk: 0 });
+  for (let round = 0; round < counts(1, 4); round++) {
+    const scene = await newScene(random.fork());
+    await film(scene, counts(0.3, 1), async (traffic, store) => {
+      for (let n = 0; n < 4; n++) await traffic.request('createAccount');
+      for (let n = 0; n < 12; n++) await traffic.request(random.chance(0.6) ? 'deliver' : 'append');
+      for (let days = 0; days < 3; days++) {
+        const [{ id } = { id: undefined }] = store.catalog().accounts();
+        // More mailboxes than one turn deletes.
+        for (let n = 0; id !== undefined && n < 60; n++)
+          await store.createMailbox(id, `m${days} ${n}`).catch(() => undefined);
+        for (const name of [
+          'expunge',
+          'expunge',
+          'deleteMailbox',
+          'undelete',
+          'deleteAccount',
+          'restoreAccount',
+        ] as const) {
+          await traffic.request(name);
+        }
+        await traffic.request('restoreMailbox');
+        await passDays(store, scene.machine, 4);
+      }
+      await passDays(store, scene.machine, 45);
+    });
+    await verifyAll(scene, { depth: 1, onDisk: 0.02 });
+  }
+  t.diagnostic(`${seen.states} states, ${seen.onDisk} of them on a real disk, ${seen.again} crashed again`);
 });
 
 test('power loss while large parts flow leaves whole messages only', async (t) => {

@@ -12,6 +12,7 @@ import { assertClean, simStore, type TempStore, tempStore } from '../support/tem
 import { Traffic } from '../support/traffic.ts';
 import { compareAll } from './compare.ts';
 import { ModelRun } from './model-run.ts';
+import { passRetention } from './retained-run.ts';
 
 /** Runs histories, each with a seed of its own that a failure names. */
 async function histories(t: TestContext, count: number, one: (random: Random) => Promise<number>): Promise<void> {
@@ -52,6 +53,7 @@ async function history(random: Random, temp: TempStore, steps: number): Promise<
     if (random.chance(0.2)) await run.burst(2 + random.int(12));
     else await run.step();
     if (n % 10 === 0) await compareAll(temp.store, model, n % 50 === 0);
+    if (temp.machine !== undefined && random.chance(0.01)) await passRetention(run, temp.machine);
     if (random.chance(0.01)) {
       await temp.reopen();
       run = run.goOnWith(temp.store);

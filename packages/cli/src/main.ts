@@ -2,6 +2,7 @@
 /** `mstore`: reads the command line, runs one command, and turns what it threw into one line and an exit code. */
 import { type Command, CommanderError } from 'commander';
 import { addAlias } from './alias.ts';
+import { addCheckpoint } from './checkpoint.ts';
 import { newProgram } from './command.ts';
 import { addConfig } from './config.ts';
 import { addDeliver } from './deliver.ts';
@@ -17,11 +18,13 @@ import { addImport } from './import.ts';
 import { addInit } from './init.ts';
 import { addKick } from './kick.ts';
 import { OutputClosed } from './output.ts';
+import { addPurge } from './purge.ts';
 import { addQuota } from './quota.ts';
 import { addRebuild } from './rebuild.ts';
 import { addScrub } from './scrub.ts';
 import { addServe } from './serve.ts';
 import { addStats } from './stats.ts';
+import { addUndelete } from './undelete.ts';
 import { addUpgrade } from './upgrade.ts';
 import { addPasswd, addUser } from './user.ts';
 import { addWho } from './who.ts';
@@ -40,10 +43,13 @@ const commands: readonly ((program: Command) => void)[] = [
   addDeliver,
   addImport,
   addExport,
+  addUndelete,
+  addPurge,
   addStats,
   addDf,
   addFsck,
   addRebuild,
+  addCheckpoint,
   addScrub,
   addUpgrade,
   addDoctor,

@@ -10,6 +10,7 @@ import type { Refusal, RefusalKind } from './delivery.ts';
 const storeRefusals: Readonly<Record<StoreErrorCode, RefusalKind>> = {
   noStore: 'storage',
   storeExists: 'storage',
+  unfinished: 'storage',
   newerFormat: 'storage',
   olderFormat: 'storage',
   locked: 'storage',

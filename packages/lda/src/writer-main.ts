@@ -30,6 +30,7 @@ import {
   loadConfig,
   type OwnStore,
   openAsWriter,
+  RetentionRunner,
   type StoreError,
   type StoreNotice,
   storeOptions,
@@ -39,6 +40,7 @@ import { DeliveryLog } from './delivery-log.ts';
 import { LdaServer } from './lda-server.ts';
 import { limits } from './limits.ts';
 import { Lmtpd } from './lmtpd.ts';
+import { RetentionLog } from './retention-log.ts';
 import { ScrubRecord } from './scrub-record.ts';
 import { catalogFailedExit, deliverySettings, pipeSettings } from './settings.ts';
 import { logNotice, measureHealth } from './store-log.ts';
@@ -77,17 +79,22 @@ async function start(data: string, sockets: readonly InheritedSocket[], config: 
   const drain = async (deadlineMs: number): Promise<void> => {
     await Promise.all([lmtpd.drain(deadlineMs), ldaServer.drain(deadlineMs)]);
   };
+  const observer = new RetentionLog(log, metrics);
+  const retention = new RetentionRunner(store, { settings: config.retention, clock: systemClock, observer });
+  retention.start();
   endWithStore(own, log, drain);
   const scrubbing = new BackgroundScrub(data, catalog, config.scrub, new ScrubRecord(log, metrics));
   return {
     ready: { lmtp, lda },
     drain: async (deadlineMs) => {
-      await Promise.all([drain(deadlineMs), scrubbing.stop()]);
+      await Promise.all([drain(deadlineMs), scrubbing.stop(), retention.stop()]);
       await closeStore(own, log);
       await directory.close();
     },
     reload: async () => {
-      const { overQuota, detail } = deliverySettings((await loadConfig(data, values.config)).config);
+      const { config: changed } = await loadConfig(data, values.config);
+      const { overQuota, detail } = deliverySettings(changed);
+      retention.settings = changed.retention;
       // Name, route, domain and separator are the directory's and other daemons' too: they change with the process.
       delivery.settings = { ...delivery.settings, overQuota, detail };
     },

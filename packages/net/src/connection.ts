@@ -110,6 +110,11 @@ export class Connection {
     return this.#writes.sentBytes;
   }
 
+  /** Octets written, taken or not. */
+  get writtenBytes(): number {
+    return this.#writes.sentBytes + this.#writes.unsentBytes;
+  }
+
   /** Octets written that the kernel has not taken. */
   get unsentBytes(): number {
     return this.#writes.unsentBytes;

@@ -31,13 +31,16 @@ export async function serveSession(services: Services, connection: Connection): 
 }
 
 async function converse(session: Session): Promise<void> {
-  const { lines } = session;
+  const { lines, connection } = session;
+  let turnBytes = connection.writtenBytes;
   for (let count = 1; !session.isOver; count += 1) {
     const line = await lines.next().catch((error: unknown) => unreadable(error));
     if (line === undefined) return;
     const answered = Buffer.isBuffer(line) ? execute(session, line) : session.refuseBad(line.refusal);
     if (answered !== undefined) await answered;
-    if (count % limits.turnCommands === 0) await turn();
+    if (count % limits.turnCommands !== 0 && connection.writtenBytes - turnBytes < limits.turnBytes) continue;
+    await turn();
+    turnBytes = connection.writtenBytes;
   }
 }
 
@@ -82,7 +85,7 @@ async function sayWhy(session: Session): Promise<void> {
 function account(session: Session): void {
   const { connection, entry, services, end, retrieved, expunged, user } = session;
   const { counters, log } = services;
-  const octets = connection.bytesOut + connection.unsentBytes;
+  const octets = connection.writtenBytes;
   counters.octets.add(octets);
   if (retrieved > 0) counters.retrieved.add(retrieved);
   if (expunged > 0) counters.expunged.add(expunged);

@@ -34,6 +34,7 @@ const ourMistake = permanent('an error of the mail store, tell the administrator
 const ofStore: Readonly<Record<StoreErrorCode, Refusal>> = {
   noStore: tryLater,
   storeExists: ourMistake,
+  unfinished: tryLater,
   newerFormat: tryLater,
   olderFormat: tryLater,
   locked: tryLater,

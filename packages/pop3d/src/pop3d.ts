@@ -132,7 +132,13 @@ function servicesOf(options: SharedOptions, backing: Backing, metrics: Metrics):
       log,
     ),
     damaged: new DamagedMessages(siblings),
-    capabilities: capabilities(mechanisms, loginDelay),
+    capabilities: capabilities({
+      mechanisms,
+      loginDelay,
+      reading: backing.reading,
+      retention: config.retention,
+      clock,
+    }),
     mechanisms,
     replacesNul: nul === 'replace',
     counters: {

@@ -2,6 +2,7 @@
 import type { Directory } from '@mstore/directory';
 import type { Log, LoginGuard, MetricCounter, SaslMechanism, SessionTable } from '@mstore/net';
 import type { MailWriter, StoreReading } from '@mstore/store';
+import type { Capabilities } from './capabilities.ts';
 import type { DamagedMessages } from './damaged-messages.ts';
 import type { Listings } from './listing.ts';
 import type { LoginTimes } from './login-times.ts';
@@ -19,7 +20,7 @@ export interface Services {
   readonly logins: LoginTimes;
   readonly damaged: DamagedMessages;
   /** The lines of CAPA. */
-  readonly capabilities: readonly string[];
+  readonly capabilities: Capabilities;
   /** What AUTH offers. */
   readonly mechanisms: readonly SaslMechanism[];
   /** NUL goes out as octet 0x80. */

@@ -1,7 +1,7 @@
 /** The store's face for daemons and commands. */
 export { Catalog, type NamedAccount, type NamedMailbox } from './catalog/catalog.ts';
 export type { Entry, EntryPlace } from './catalog/index-chunk.ts';
-export type { AccountRow, MailboxRow, Totals } from './catalog/rows.ts';
+export { type AccountRow, type MailboxRow, retentionEntry, type Totals } from './catalog/rows.ts';
 export { UidSet } from './codec/uid-set.ts';
 export {
   type Config,
@@ -19,6 +19,22 @@ export { limits } from './limits.ts';
 export { decodeRecord, type LogRecord, recordType } from './log/records.ts';
 export type { StoredMessage } from './mail/assemble.ts';
 export { inbox, mailboxName } from './mail/mailbox-name.ts';
+export {
+  accountsDeleted,
+  deletedMailboxes,
+  encodeRetention,
+  nextPurge,
+  type OwnRetention,
+  ownRetentionOf,
+  ownRetentions,
+  type Retention,
+  type RetentionKey,
+  retainedUntil,
+  retentionDaysMax,
+  retentionKeys,
+  retentionOf,
+} from './mail/retention.ts';
+export { type RepairOptions, type RepairReport, type RepairStep, repair } from './repair.ts';
 export { createStore, Store, StoreReader, type StoreReading } from './store.ts';
 export { type FileLock, lockFile, lockHolder } from './sys/file-lock.ts';
 export {
@@ -36,10 +52,17 @@ export {
 } from './types.ts';
 export { BackgroundScrub, type ScrubObserver } from './upkeep/background-scrub.ts';
 export { type CheckOptions, type CheckReport, check } from './upkeep/check.ts';
+export { type CheckpointOptions, checkpoint, isCheckpointDue } from './upkeep/checkpoint/make.ts';
 export { type DiskState, diskState } from './upkeep/disk-state.ts';
 export { type Examined, examine, openExamined } from './upkeep/examine.ts';
 export type { Concerned, Finding, FindingPlace, FindingState } from './upkeep/findings.ts';
 export { type RebuildOptions, type RebuildReport, rebuild } from './upkeep/rebuild.ts';
+export {
+  type RetentionObserver,
+  type RetentionOptions,
+  type RetentionReport,
+  RetentionRunner,
+} from './upkeep/retention.ts';
 export { type ScrubPass, type ScrubState, scrub, scrubState } from './upkeep/scrub.ts';
 export { isSuspectFailure } from './upkeep/suspect.ts';
 export {
@@ -63,6 +86,8 @@ export { WriterClient } from './writer/client.ts';
 export type { Change, ChangeKind, Listener } from './writer/feed.ts';
 export type { WantedAccount } from './writer/intents/account.ts';
 export type { DeliveryResult, DeliveryTarget, Placed } from './writer/intents/place.ts';
+export type { Purged } from './writer/intents/purge.ts';
+export type { RestoredMailbox } from './writer/intents/undelete.ts';
 export type { AppendMessage, DeliverOptions, MailWriter, TakenMessage, TakeOptions } from './writer/mail-writer.ts';
 export type { StoreHealth, StoreNotice } from './writer/notices.ts';
 export { isStore, machinePorts, type StoreOptions, type StorePorts } from './writer/store-directory.ts';

@@ -51,6 +51,33 @@ export const limits = {
   eventEntries: 10_000,
   /** entries decided in one turn of the event loop (about 5 ms). */
   sliceEntries: 2_000,
+  /** entries expunged in one turn. */
+  expungeEntries: 400,
+  /** entries copied or brought back in one turn: each touches its message and its threads. */
+  copyEntries: 100,
+  /** entries purged in one turn: each releases a message and its parts. */
+  purgeEntries: 250,
+  /** mailboxes deleted or brought back in one turn: each moves its names and counts. */
+  mailboxesPerTurn: 50,
+  /** remembered expunges forgotten in one turn. */
+  forgottenExpunges: 500,
+  /** names of a deleted account forgotten in one turn. */
+  namesForgotten: 500,
+  /** seconds that what was expunged or deleted stays whatever the settings say: sessions not yet told may still read it. */
+  retainedSecondsMin: 600,
+  /** seconds that expunges are remembered one by one (RFC 7162): a client that was away for a month resyncs quickly, and what
+   *  is kept does not grow with the years. */
+  expungesSeconds: 2_592_000, // 30 * 86_400
+  /** seconds that the oldest may be older before a mailbox's old expunges are forgotten: one event a week for each, not more. */
+  expungesSlackSeconds: 604_800, // 7 * 86_400
+  /** ms between two looks for what retention ends. */
+  retentionMs: 300_000,
+  /** ms of a pause between two slices of that while others have work for the writer. */
+  retentionPauseMs: 25,
+  /** seconds in which every account is looked at once for messages that are to go by age: they are counted in days. */
+  agingSeconds: 86_400,
+  /** accounts looked at for that each time at least, so that a small store is looked at whole. */
+  agingAccountsMin: 1_000,
   /** recipients of one delivery. */
   recipients: 10_000,
   /** recipients of one delivery of which all or none get the message: decided in one turn, about 10 ms. */
@@ -145,12 +172,22 @@ export const limits = {
   scrubMessageBytes: 4_194_304, // 4 * MiB
   /** ms between two looks whether a scrub is due. */
   scrubLookMs: 60_000,
+  /** steps of a repair that its report lists. */
+  repairSteps: 10_000,
   /** findings that a scrub keeps; a store with more has one cause. */
   scrubFindings: 1_000,
   /** mailboxes named in one finding. */
   concernedMailboxes: 100,
   /** ms without work after which an empty COMMIT closes the log. */
   idleCommitMs: 1_000,
+  /** octets of rows in a block of a checkpoint: about 2 ms to read and compress. */
+  checkpointBlockBytes: 262_144, // 256 * KiB
+  /** rows of such a block, where they are small. */
+  checkpointBlockRows: 4_000,
+  /** ms that a checkpoint may hold its snapshot of the catalog, which meanwhile grows by what is written. */
+  checkpointMs: 1_800_000,
+  /** checkpoints kept in a store: the newest, and one to fall back to. */
+  checkpointsKept: 2,
   /** LMDB's address space; not disk. */
   catalogMapBytes: 1_099_511_627_776, // 1024 * 1024 * MiB
 } as const;

@@ -14,6 +14,7 @@ import { Heap, type HeapCounters, isSegmentGone } from './heap/heap.ts';
 import { limits } from './limits.ts';
 import { replay } from './log/recover.ts';
 import { openMessage, type StoredMessage } from './mail/assemble.ts';
+import { type Margins, messageAtHand } from './mail/at-hand.ts';
 import type { Clock } from './sys/clock.ts';
 import type { FileLock } from './sys/file-lock.ts';
 import { noteFailure, removeOld, replaceSuspect } from './upkeep/suspect.ts';
@@ -27,6 +28,7 @@ import { Reserve } from './writer/reserve.ts';
 import { Room, type SpaceLevel } from './writer/room.ts';
 import {
   catalogDirectory,
+  checkFinished,
   heapOptions,
   heapPorts,
   initializeCatalog,
@@ -39,6 +41,7 @@ import {
   sealCatalog,
   takeLock,
 } from './writer/store-directory.ts';
+import type { Turn } from './writer/turn.ts';
 import { Writer } from './writer/writer.ts';
 
 /** What can be read of a store, by its writer or beside it. */
@@ -49,6 +52,11 @@ export interface StoreReading {
   catchUp(): Promise<void>;
   /** The message behind an entry. @throws {StoreError} corrupt */
   open(entry: EntryPlace): Promise<StoredMessage>;
+  /**
+   * The whole message behind an entry, in a buffer of the caller's with the free octets that `room` asks for: when it is small and all
+   * of it is at hand. Otherwise undefined, whatever the reason, which `open` says.
+   */
+  atHand(entry: EntryPlace, room: Margins): Buffer | undefined;
   readonly heap: Heap;
   /** Octets read from the heap so far, among others: metadata reads must not move it. */
   readonly heapCounters: HeapCounters;
@@ -62,6 +70,7 @@ export async function createStore(directory: string, options: StoreOptions = {})
 
 async function makeStore(directory: string, ports: StorePorts, options: StoreOptions): Promise<void> {
   await ports.fs.makeDirectory(directory);
+  await checkFinished(ports.fs, directory);
   const lock = takeLock(ports, directory);
   try {
     const heap = await Heap.create(heapPorts(ports), directory, ports.random(16), heapOptions(options));
@@ -127,9 +136,10 @@ export class Store extends Writer implements StoreReading {
   }
 
   /** Takes the lock, makes the catalog again where its device failed, recovers, and is the writer.
-   *  @throws {StoreError} noStore, locked, newerFormat, corrupt, lostLog, catalogMissing, diskFull, ioError */
+   *  @throws {StoreError} noStore, unfinished, locked, newerFormat, corrupt, lostLog, catalogMissing, diskFull, ioError */
   static async open(directory: string, options: StoreOptions = {}): Promise<Store> {
     const ports = options.ports ?? machinePorts;
+    await checkFinished(ports.fs, directory);
     if (!(await isStore(ports.fs, directory))) throw new StoreError('noStore', `no store in ${directory}`);
     const lock = takeLock(ports, directory);
     let heap: Heap | undefined;
@@ -140,7 +150,7 @@ export class Store extends Writer implements StoreReading {
       await replaceSuspect(directory, options);
       heap = await Heap.openForWriting(heapPorts(ports), directory, heapOptions(options));
       kv = await openCatalog(ports, directory, heap, false);
-      await recover(heap, kv).catch(async (error: unknown) => {
+      await recover(heap, kv, options.despite !== undefined).catch(async (error: unknown) => {
         throw isStoreError(error) ? await noteFailure(error, ports, directory) : error;
       });
       await removeOld(ports, catalogDirectory(directory));
@@ -164,6 +174,10 @@ export class Store extends Writer implements StoreReading {
     return openMessage(this.heap, this.catalog(), entry);
   }
 
+  atHand(entry: EntryPlace, room: Margins): Buffer | undefined {
+    return messageAtHand(this.heap, this.catalog(), entry, room);
+  }
+
   get heapCounters(): HeapCounters {
     return this.heap.counters;
   }
@@ -171,6 +185,11 @@ export class Store extends Writer implements StoreReading {
   /** Resolves when everything asked so far is durable and in the catalog. */
   settle(): Promise<void> {
     return this.#committer.settle();
+  }
+
+  /** Decides in the order of all intents; for upkeep. Readers see what was decided on return. */
+  decide<Answer>(decide: (turn: Turn) => Answer): Promise<Answer> {
+    return this.#committer.submit({ answerAfter: 'catalog', decide });
   }
 
   /** How the disk leaves us now, and what is taken of that reason. */
@@ -250,9 +269,10 @@ export class StoreReader implements StoreReading {
     this.#clock = clock;
   }
 
-  /** @throws {StoreError} noStore, newerFormat, corrupt, catalogMissing, ioError */
+  /** @throws {StoreError} noStore, unfinished, newerFormat, corrupt, catalogMissing, ioError */
   static async open(directory: string, options: StoreOptions = {}): Promise<StoreReader> {
     const ports = options.ports ?? machinePorts;
+    await checkFinished(ports.fs, directory);
     if (!(await isStore(ports.fs, directory))) throw new StoreError('noStore', `no store in ${directory}`);
     const heap = await Heap.openForReading(heapPorts(ports), directory);
     try {
@@ -298,6 +318,11 @@ export class StoreReader implements StoreReading {
     }
   }
 
+  /** From the snapshot that was taken last: what a listed entry names was there then, and its octets never change. */
+  atHand(entry: EntryPlace, room: Margins): Buffer | undefined {
+    return messageAtHand(this.heap, this.#catalog.last(), entry, room);
+  }
+
   get heapCounters(): HeapCounters {
     return this.heap.counters;
   }
@@ -309,10 +334,11 @@ export class StoreReader implements StoreReading {
 }
 
 /** Applies what is durable in the log and not yet in the catalog. */
-async function recover(heap: Heap, kv: Kv): Promise<void> {
+async function recover(heap: Heap, kv: Kv, despiteLoss: boolean): Promise<void> {
   const state = new View(kv).read(stateTable);
   invariant(state !== undefined, 'a catalog has a state row');
   if (state.appliedLsn > heap.durableLsn) {
+    if (despiteLoss) return;
     throw new StoreError(
       'lostLog',
       `the catalog knows the log up to ${state.appliedLsn}, the heap ends at ${heap.durableLsn}: heap octets were lost`,

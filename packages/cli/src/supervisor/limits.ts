@@ -22,6 +22,9 @@ export const limits = {
   /** ms beyond its own deadlines after which a child that should end is killed. */
   killGraceMs: 3_000,
 
+  /** ms between two looks whether a checkpoint is due: each starts a process, and the reasons are counted in hours. */
+  checkpointLookMs: 300_000,
+
   /** connections to the control socket at a time; each lasts for one question. */
   controlConnections: 16,
   /** octets of a question on the control socket: a login or a session's id, and some words. */

@@ -94,10 +94,11 @@ export class Catalog {
     }
   }
 
-  /** The account's mailboxes by name. */
-  *mailboxes(account: AccountId): Generator<NamedMailbox> {
+  /** The account's mailboxes by name; those behind the name `after` when given. */
+  *mailboxes(account: AccountId, after?: string): Generator<NamedMailbox> {
     const prefix = kindU32Key(kind.name, account);
-    for (const [, number] of this.view.range(mailboxNameTable, { from: prefix, to: prefixEnd(prefix) })) {
+    const from = after === undefined ? prefix : Buffer.concat([prefix, Buffer.from(after), Buffer.of(0)]);
+    for (const [, number] of this.view.range(mailboxNameTable, { from, to: prefixEnd(prefix) })) {
       const id = brandNumber<MailboxId>(number);
       const row = this.mailbox(id);
       if (row !== undefined) yield { id, row };
@@ -112,9 +113,11 @@ export class Catalog {
     }
   }
 
-  subscriptions(account: AccountId): string[] {
+  /** The names that the account is subscribed to, in order; the first `most` when given. */
+  subscriptions(account: AccountId, most?: number): string[] {
     const prefix = kindU32Key(kind.subscription, account);
-    const keys = this.view.range(subscriptionTable, { from: prefix, to: prefixEnd(prefix) });
+    const limit = most === undefined ? {} : { limit: most };
+    const keys = this.view.range(subscriptionTable, { from: prefix, to: prefixEnd(prefix), ...limit });
     return [...keys].map(([key]) => key.toString('utf8', 5));
   }
 

@@ -8,6 +8,7 @@
  * before the new generation is current: the mark is there, it is made again. After: the mark is an old generation's, and removed.
  */
 import { errnoOf, StoreError } from '../errors.ts';
+import { replaceFile } from '../sys/files.ts';
 import type { FileSystem } from '../sys/fs.ts';
 
 const currentName = 'CURRENT';
@@ -55,17 +56,7 @@ export function generationPath(directory: string, generation: number): string {
 
 /** Makes a generation current; durable on return. */
 export async function setCurrentGeneration(fs: FileSystem, directory: string, generation: number): Promise<void> {
-  const temporary = `${directory}/${currentName}.new`;
-  await removeIfThere(fs, temporary);
-  const file = await fs.open(temporary, 'create');
-  try {
-    await file.write([Buffer.from(`${generation}\n`)], 0);
-    await file.datasync();
-  } finally {
-    await file.close();
-  }
-  await fs.rename(temporary, `${directory}/${currentName}`);
-  await fs.syncDirectory(directory);
+  await replaceFile(fs, `${directory}/${currentName}`, Buffer.from(`${generation}\n`));
 }
 
 /** Marks a generation as not to be written again; durable on return. */

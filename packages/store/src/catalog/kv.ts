@@ -25,6 +25,7 @@ export const tableNames = [
   'threads',
   'parts',
   'segments',
+  'due',
 ] as const;
 
 export type TableName = (typeof tableNames)[number];
@@ -45,6 +46,17 @@ export interface KvRange {
   readonly limit?: number;
 }
 
+/**
+ * One state of the store, kept over turns of the event loop. The octets of that state cannot be reused until `release`, so
+ * that it is held for as long as its work takes and no longer.
+ */
+export interface KvSnapshot {
+  get(table: TableName, key: Buffer): Buffer | undefined;
+  /** Not to be iterated across an await: ask for the next slice behind the last key instead. */
+  range(table: TableName, range: KvRange): Iterable<readonly [Buffer, Buffer]>;
+  release(): void;
+}
+
 export interface Kv {
   /** The value, as a copy that the caller owns; undefined when absent. */
   get(table: TableName, key: Buffer): Buffer | undefined;
@@ -55,5 +67,7 @@ export interface Kv {
   write(changes: readonly KvChange[]): Promise<void>;
   /** Takes a new snapshot, so that reads see what other processes committed. */
   refresh(): void;
+  /** The newest committed state, kept until it is released. */
+  snapshot(): KvSnapshot;
   close(): Promise<void>;
 }

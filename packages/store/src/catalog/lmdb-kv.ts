@@ -17,6 +17,8 @@
  * - The octets of a change are read by the worker thread: they must stay as they are until the write has settled.
  * - lmdb-js takes a new snapshot by itself at a later turn of the event loop, on a timer: one synchronous slice sees one
  *   snapshot, two slices may see two; and the writer's own commit may be seen shortly before its promise resolves.
+ * - `useReadTransaction` hands the current read transaction out, counted: the timer then leaves it alone and begins another
+ *   one for everybody else, until `done`.
  *
  * `metaSync: false` (MDB_NOMETASYNC) leaves the meta page to the next commit's sync. A crash may then undo the last
  * transaction, never more and never in part: the sync of transaction n makes meta page n−1 durable before meta page n
@@ -25,9 +27,9 @@
  */
 import fs from 'node:fs';
 import { join } from 'node:path';
-import { type Database, open, type RootDatabase } from 'lmdb';
+import { type Database, open, type RootDatabase, type Transaction } from 'lmdb';
 import { errorText, invariant, StoreError, type StoreErrorCode } from '../errors.ts';
-import { type Kv, type KvChange, type KvRange, suspect, type TableName, tableNames } from './kv.ts';
+import { type Kv, type KvChange, type KvRange, type KvSnapshot, suspect, type TableName, tableNames } from './kv.ts';
 
 export interface LmdbKvOptions {
   readonly readOnly: boolean;
@@ -130,7 +132,11 @@ class LmdbKv implements Kv {
     return own;
   }
 
-  *range(table: TableName, range: KvRange): Iterable<readonly [Buffer, Buffer]> {
+  range(table: TableName, range: KvRange): Iterable<readonly [Buffer, Buffer]> {
+    return this.#range(table, range);
+  }
+
+  *#range(table: TableName, range: KvRange, transaction?: Transaction): Iterable<readonly [Buffer, Buffer]> {
     const from = range.from.length === 0 ? lowestKey : range.from;
     const to = range.to;
     if (Buffer.compare(from, to) >= 0) return;
@@ -138,8 +144,26 @@ class LmdbKv implements Kv {
       ? { reverse: true, start: to, exclusiveStart: true, end: from, inclusiveEnd: true }
       : { start: from, end: to };
     const limit = range.limit === undefined ? {} : { limit: range.limit };
+    const state = transaction === undefined ? {} : { transaction };
     // With encoding and keyEncoding `binary`, keys and values are copies already.
-    for (const { key, value } of this.#table(table).getRange({ ...bounds, ...limit })) yield [key, value];
+    for (const { key, value } of this.#table(table).getRange({ ...bounds, ...limit, ...state })) yield [key, value];
+  }
+
+  snapshot(): KvSnapshot {
+    this.refresh();
+    const transaction = this.#root.useReadTransaction();
+    let isHeld = true;
+    return {
+      get: (table, key) => {
+        for (const [, value] of this.#range(table, { from: key, to: behind(key) }, transaction)) return value;
+        return undefined;
+      },
+      range: (table, range) => this.#range(table, range, transaction),
+      release: () => {
+        if (isHeld && !this.#closed) transaction.done();
+        isHeld = false;
+      },
+    };
   }
 
   async write(changes: readonly KvChange[]): Promise<void> {
@@ -184,6 +208,11 @@ class LmdbKv implements Kv {
     if (table === undefined) throw new StoreError('catalogMissing', `the catalog lacks table ${name}`);
     return table;
   }
+}
+
+/** The first key behind this one. */
+function behind(key: Buffer): Buffer {
+  return Buffer.concat([key, lowestKey]);
 }
 
 function closedError(): StoreError {

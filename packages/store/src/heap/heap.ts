@@ -8,7 +8,7 @@
 import { dirname } from 'node:path';
 import { errnoOf, invariant, isStoreError, StoreError } from '../errors.ts';
 import type { FileHandle } from '../sys/fs.ts';
-import { brandNumber, type Lsn } from '../types.ts';
+import { brandNumber, type Location, type Lsn } from '../types.ts';
 import type { BatchBuilder } from './batch.ts';
 import { type Segment, stateOf } from './chain.ts';
 import { asStoreError, closeQuietly, type HeapCounters, SegmentFiles } from './files.ts';
@@ -26,11 +26,13 @@ import type {
   SegmentState,
 } from './location.ts';
 import {
+  type HeapOptions,
   indexBelow,
   lastOf,
   lostOf,
   lostSegments,
   nothingFound,
+  type OpenOptions,
   type OpenReport,
   openToWrite,
   readAgain,
@@ -38,6 +40,7 @@ import {
   recover,
   refuseExisting,
 } from './open.ts';
+import { RecordPeek } from './peek.ts';
 import { decodeStored, readStored, segmentGone } from './reader.ts';
 import { type ScanOptions, scan } from './scanner.ts';
 import { type Appended, type DeviceRecord, SegmentWriter } from './writer.ts';
@@ -46,18 +49,9 @@ export type { BatchBuilder } from './batch.ts';
 export type { HeapCounters } from './files.ts';
 export { commitBytes, heapFormat } from './format.ts';
 export type * from './location.ts';
-export type { OpenReport } from './open.ts';
+export type { HeapOptions, OpenOptions, OpenReport } from './open.ts';
 export { isSegmentGone } from './reader.ts';
 export type { ScanOptions } from './scanner.ts';
-export { SegmentSurvey, type SurveyedSegment } from './survey.ts';
-
-export interface OpenOptions {
-  /** Told of damage in the newest segment, behind which the log is believed all the same. Without it, it is thrown. */
-  readonly onDamage?: OnDamage;
-}
-
-/** `segmentBytes`: octets after which a segment takes no further batch. */
-export type HeapOptions = OpenOptions & { readonly segmentBytes: number };
 
 /** What a heap begins with. */
 interface Beginning {
@@ -72,6 +66,7 @@ export class Heap {
   readonly report: OpenReport;
   readonly #files: SegmentFiles;
   readonly #onDamage: OnDamage | undefined;
+  readonly #peek: RecordPeek;
   #writer: SegmentWriter | undefined;
   /** Believed segments, rising; never empty. */
   #segments: Segment[];
@@ -87,6 +82,7 @@ export class Heap {
   private constructor(files: SegmentFiles, beginning: Beginning, onDamage: OnDamage | undefined) {
     const { report } = beginning;
     this.#files = files;
+    this.#peek = new RecordPeek(files);
     this.#onDamage = onDamage;
     this.#segments = [...beginning.segments];
     const { number, endLsn } = lastOf(this.#segments);
@@ -156,8 +152,8 @@ export class Heap {
         newest,
         file: goesOn ? file : undefined,
         lastBatch: tail.lastCommit?.number ?? newest.lastBatch,
-        lastNumber: chain.lastNumber,
-        attemptedLsn: chain.attemptedLsn,
+        lastNumber: Math.max(chain.lastNumber, options.beyond?.segment ?? 0),
+        attemptedLsn: Math.max(chain.attemptedLsn, options.beyond?.lsn ?? 0),
         listed: () => heap.#stillListed(),
       });
       return heap;
@@ -277,6 +273,11 @@ export class Heap {
     throw segmentGone(lsn, failure);
   }
 
+  /** The records at these places, if all can be had at once (peek.ts); valid until the next call. `read` says why not. */
+  peek(places: readonly Location[]): readonly HeapRecord[] | undefined {
+    return this.#peek.records(places, ({ lsn }) => this.#candidate(lsn));
+  }
+
   /** One past the newest segment's last octet as it is now, durable or not. */
   async writtenLsn(): Promise<Lsn> {
     return brandNumber<Lsn>(this.#newest.baseLsn + (await this.#files.size(this.#newest.number)));
@@ -298,9 +299,10 @@ export class Heap {
     if (this.#writer === undefined) await this.#reload();
   }
 
-  /** What follows bears a higher epoch: acknowledged history may be missing behind it. */
-  raiseEpoch(): Promise<void> {
-    return this.#writing().raiseEpoch();
+  /** What follows bears a higher epoch: acknowledged history may be missing behind it. After a restore, the so-manieth of its
+   *  backup, numbers and LSNs of segments jump too. */
+  raiseEpoch(restores = 0): Promise<void> {
+    return this.#writing().raiseEpoch(restores);
   }
 
   /** A logged-as-garbage segment: no further header lists it. It can be read until `drop`. */

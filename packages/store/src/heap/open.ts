@@ -10,6 +10,16 @@ import { findTail, type Tail } from './tail.ts';
 import { RecordWalk } from './walk.ts';
 import { rewrite } from './writer.ts';
 
+export interface OpenOptions {
+  /** Told of damage in the newest segment, behind which the log is believed all the same. Without it, it is thrown. */
+  readonly onDamage?: OnDamage;
+  /** When writing: no segment's number and no LSN up to these is given again, though nothing on disk shows that they were. */
+  readonly beyond?: { readonly segment: number; readonly lsn: number };
+}
+
+/** `segmentBytes`: octets after which a segment takes no further batch. */
+export type HeapOptions = OpenOptions & { readonly segmentBytes: number };
+
 /** What opening found and did. */
 export interface OpenReport {
   /** Octets of the unproved tail that were written and synced once more. */

@@ -81,12 +81,17 @@ let context: zstd.DCtx | undefined;
 
 /** zstd frames decoded into exactly `decodedBytes` octets; undefined when they are something else. */
 export function unpack(packed: Buffer, decodedBytes: number): Buffer | undefined {
-  context ??= new zstd.DCtx();
   const plain = Buffer.allocUnsafe(decodedBytes);
+  return unpackInto(plain, packed) ? plain : undefined;
+}
+
+/** Fills `plain` with what zstd frames hold; false when that is not exactly as much. */
+export function unpackInto(plain: Buffer, packed: Buffer): boolean {
+  context ??= new zstd.DCtx();
   try {
-    return context.decompress(plain, packed) === decodedBytes ? plain : undefined;
+    return context.decompress(plain, packed) === plain.length;
   } catch {
     // Its crc was good, so it was stored like this; to the reader that is damage all the same.
-    return undefined;
+    return false;
   }
 }

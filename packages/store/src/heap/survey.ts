@@ -2,15 +2,31 @@
  * The segment files of a folder one by one, whatever a newest header says of them: which have a header that checks, whose it is,
  * and which records in them check. For repairs, and for taking records from a copy of a heap. Believes nothing.
  */
+import { crc32 } from 'node:zlib';
 import { DecodeError } from '../codec/bytes.ts';
 import { isStoreError } from '../errors.ts';
 import type { FileSystem } from '../sys/fs.ts';
 import type { Lsn } from '../types.ts';
 import { SegmentFiles } from './files.ts';
-import { decodeSegmentHeader, type FixedHeader, lsnAt, segmentFixedBytes } from './format.ts';
+import {
+  decodeRecordHead,
+  decodeSegmentHeader,
+  type FixedHeader,
+  headBytesAt,
+  lsnAt,
+  type RecordHead,
+  recordHeaderBytes,
+  segmentFixedBytes,
+} from './format.ts';
 import type { ScannedRecord } from './location.ts';
+import { withHeadBit, withHeaderBit, withPayloadBit } from './one-bit.ts';
 import { unpack } from './reader.ts';
 import { RecordWalk } from './walk.ts';
+
+export { segmentName } from './names.ts';
+
+/** Octets of the longest head. */
+const headBytesMax = recordHeaderBytes + 0xffff;
 
 /** A segment's file. */
 export interface SurveyedSegment {
@@ -23,8 +39,8 @@ export interface SurveyedSegment {
 
 export interface SurveyedHeader {
   readonly number: number;
-  readonly format: number;
   readonly storeId: Buffer;
+  readonly format: number;
   readonly salt: number;
   readonly baseLsn: Lsn;
   readonly headerBytes: number;
@@ -88,8 +104,8 @@ export class SegmentSurvey {
         const location = { lsn: lsnAt(header.baseLsn, at), bytes: head.recordBytes };
         yield {
           type,
-          format: header.format,
           codec,
+          format: header.format,
           location,
           fields,
           payload,
@@ -102,16 +118,60 @@ export class SegmentSurvey {
     }
   }
 
+  /** The right octets of a record whose head or payload is one bit off; undefined where nothing is wrong, or more. */
+  async withoutFlip({ number, header, fileBytes }: SurveyedSegment, offset: number): Promise<Buffer | undefined> {
+    if (header === undefined || offset >= fileBytes) return undefined;
+    const lsn = lsnAt(header.baseLsn, offset);
+    const start = await this.octets(number, offset, Math.min(headBytesMax, fileBytes - offset));
+    const stored = start.length < recordHeaderBytes ? undefined : decodeHead(start, lsn, header.salt);
+    const found = stored === undefined ? withHeadBit(start, lsn, header.salt) : { right: start, head: stored };
+    if (found === undefined) return undefined;
+    const { head, right } = found;
+    const headBytes = recordHeaderBytes + head.fieldsBytes;
+    const payload = await this.octets(number, offset + headBytes, head.payloadBytes);
+    if (payload.length < head.payloadBytes) return undefined;
+    // The crc of nothing is the salt; zlib would say 0.
+    const isRight = payload.length === 0 || crc32(payload, header.salt) === head.payloadCrc;
+    const mended = isRight
+      ? payload
+      : stored === undefined
+        ? undefined
+        : withPayloadBit(payload, head.payloadCrc, header.salt);
+    if (mended === undefined || (stored !== undefined && isRight)) return undefined;
+    return Buffer.concat([right.subarray(0, headBytes), mended]);
+  }
+
+  /** The right octets of the fixed part of a header that is one bit off; undefined where that is not all that is wrong. */
+  async headerWithoutFlip({ number }: SurveyedSegment): Promise<Buffer | undefined> {
+    const fixed = await this.octets(number, 0, segmentFixedBytes);
+    const right = withHeaderBit(fixed);
+    if (right === undefined || !right.equals(fixed)) return right;
+    const { headerBytes, listCrc } = decodeSegmentHeader(fixed);
+    const list = await this.octets(number, fixed.length, headerBytes - fixed.length);
+    const rightList = withPayloadBit(list, listCrc, 0);
+    return rightList === undefined ? undefined : Buffer.concat([fixed, rightList]);
+  }
+
   close(): Promise<void> {
     return this.#files.close();
   }
 }
 
+function decodeHead(octets: Buffer, lsn: Lsn, salt: number): RecordHead | undefined {
+  return headBytesAt(octets, 0) > octets.length ? undefined : decodeRecordHead(octets, 0, lsn, salt);
+}
+
+/** True when both files are of one segment: same heap, number, place and salt. */
+export function sameSegment({ header: a }: SurveyedSegment, { header: b }: SurveyedSegment): boolean {
+  if (a === undefined || b === undefined) return false;
+  return a.storeId.equals(b.storeId) && a.number === b.number && a.baseLsn === b.baseLsn && a.salt === b.salt;
+}
+
 function headerIn(octets: Buffer): SurveyedHeader | undefined {
   try {
     const header: FixedHeader = decodeSegmentHeader(octets);
-    const { number, format, storeId, salt, baseLsn, headerBytes } = header;
-    return { number, format, storeId, salt, baseLsn, headerBytes };
+    const { number, storeId, format, salt, baseLsn, headerBytes } = header;
+    return { number, storeId, format, salt, baseLsn, headerBytes };
   } catch (error) {
     if (error instanceof DecodeError || isStoreError(error, 'newerFormat')) return undefined;
     throw error;

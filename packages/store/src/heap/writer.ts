@@ -50,6 +50,10 @@ const failuresMax = 2;
 /** Octets rewritten at once by recovery. */
 const rewriteBytes = 1024 * 1024;
 
+/** Segments, and octets of log, that a store can have made since the backup that it is restored from. */
+const restoreSegments = 2 ** 20;
+const restoreLsns = 2 ** 40;
+
 export interface WriterPorts {
   readonly clock: Clock;
   /** As many unpredictable octets. */
@@ -203,10 +207,12 @@ export class SegmentWriter implements DeviceRecord {
     }
   }
 
-  /** Later segments bear a higher epoch; the next batch begins one. */
-  async raiseEpoch(): Promise<void> {
+  /** Later segments bear a higher epoch, and numbers and LSNs beyond what a lost log can have used; the next batch begins one. */
+  async raiseEpoch(restores: number): Promise<void> {
     await this.close();
     this.#epoch++;
+    this.#lastNumber += restores * restoreSegments;
+    this.#attemptedLsn += restores * restoreLsns;
   }
 
   async close(): Promise<void> {

@@ -1,37 +1,31 @@
 /** What each kind of EVENT does to the catalog. */
 
 import { Catalog } from '../catalog/catalog.ts';
-import { chunkSlots, type Entry } from '../catalog/index-chunk.ts';
-import { keyOctets, kind, kindU32Key, prefixEnd, u32Key } from '../catalog/keys.ts';
-import { octetsCodec } from '../catalog/row-codecs.ts';
-import { type MailboxRow, mailboxIdOf } from '../catalog/rows.ts';
+import { chunkSlots } from '../catalog/index-chunk.ts';
+import { type MailboxRow, retentionEntry } from '../catalog/rows.ts';
 import {
   accountNameTable,
   accountTable,
-  expungedTable,
   indexTable,
-  keywordTable,
   mailboxNameTable,
   mailboxTable,
   metadataTable,
-  nameMemoryTable,
-  retainedTable,
+  ownRetentionTable,
   subscriptionTable,
-  uidlTable,
   uidTable,
 } from '../catalog/schema.ts';
 import { pageUids } from '../catalog/uid-pages.ts';
 import type { View } from '../catalog/write-set.ts';
-import type { UidSet } from '../codec/uid-set.ts';
-import { type AccountId, brandNumber, flag, type MailboxId, type ModSeq } from '../types.ts';
-import { countLive, keywordNumbers, raiseModSeq, takeEntry } from './apply-entry.ts';
+import { brandNumber, flag, type Location, type MailboxId, type ModSeq } from '../types.ts';
+import { keywordNumbers, raiseModSeq } from './apply-entry.ts';
+import { applyRetained, forgetAccountName, forgetMailboxName, noteUnfinished, raiseFloor } from './apply-retained.ts';
 import type { EventBody, EventKind, FlagGroup } from './events.ts';
 import type { EventRecord } from './records.ts';
 import type { References } from './references.ts';
 
 type Body<Kind extends EventKind> = Extract<EventBody, { readonly kind: Kind }>;
 
-export function applyEvent(refs: References, record: EventRecord): void {
+export function applyEvent(refs: References, record: EventRecord, location: Location): void {
   const { view } = refs;
   const { body, sequence, time } = record;
   const modSeq = brandNumber<ModSeq>(sequence);
@@ -41,12 +35,6 @@ export function applyEvent(refs: References, record: EventRecord): void {
       break;
     case 'accountRenamed':
       renameAccount(view, body);
-      break;
-    case 'accountDeleted':
-      deleteAccount(view, body.account, time);
-      break;
-    case 'accountPurged':
-      purgeAccount(view, body.account);
       break;
     case 'quotaSet': {
       const account = view.edit(accountTable, body.account);
@@ -59,12 +47,6 @@ export function applyEvent(refs: References, record: EventRecord): void {
     case 'mailboxesRenamed':
       renameMailboxes(refs, body);
       break;
-    case 'mailboxDeleted':
-      deleteMailbox(refs, body.mailbox, modSeq, time);
-      break;
-    case 'mailboxPurged':
-      purgeMailbox(view, body.mailbox);
-      break;
     case 'roleSet': {
       const mailbox = view.edit(mailboxTable, body.mailbox);
       if (mailbox !== undefined) mailbox.role = body.role;
@@ -75,24 +57,22 @@ export function applyEvent(refs: References, record: EventRecord): void {
       else view.remove(subscriptionTable, body.account, body.name);
       break;
     case 'metadataSet':
-      if (body.value !== undefined) view.put(metadataTable, body.value, body.account, body.mailbox, body.name);
-      else view.remove(metadataTable, body.account, body.mailbox, body.name);
+      setMetadata(view, body);
       break;
     case 'flagsSet':
       setFlags(view, body.mailbox, body.groups, modSeq);
       break;
-    case 'expunged':
-      expunge(refs, body, modSeq, time);
-      break;
-    case 'purged':
-      purge(refs, body.mailbox, body.uids);
-      break;
     case 'historyLost':
-      loseHistory(refs, body.epoch, modSeq);
+      loseHistory(refs, body.epoch, modSeq, lostJumps);
       break;
-    case 'expungeFloor':
-      raiseFloor(view, body.mailbox, body.floor);
+    case 'restored':
+      loseHistory(refs, body.epoch, modSeq, restoreJumps(body.restores));
       break;
+    case 'partsDropped':
+      for (const sha of body.hashes) refs.dropPart(sha, location.lsn);
+      break;
+    default:
+      applyRetained(refs, body, modSeq, time);
   }
 }
 
@@ -123,29 +103,6 @@ function renameAccount(view: View, body: Body<'accountRenamed'>): void {
   view.put(accountNameTable, body.account, body.name);
 }
 
-/** The account leaves sight; its mailboxes were deleted by events of their own before. */
-function deleteAccount(view: View, id: AccountId, time: number): void {
-  const account = view.edit(accountTable, id);
-  if (account === undefined) return;
-  account.deleted = true;
-  account.deletedAt = time;
-  forgetAccountName(view, id, account.name);
-}
-
-function forgetAccountName(view: View, id: AccountId, name: string): void {
-  if (view.read(accountNameTable, name) === id) view.remove(accountNameTable, name);
-}
-
-function purgeAccount(view: View, id: AccountId): void {
-  view.remove(accountTable, id);
-  for (const kindOctet of [kind.subscription, kind.metadata]) {
-    const prefix = kindU32Key(kindOctet, id);
-    view.removeRange('accounts', { from: prefix, to: prefixEnd(prefix) }, octetsCodec);
-  }
-  const memory = kindU32Key(kind.nameMemory, id);
-  view.removeRange('mailboxes', { from: memory, to: prefixEnd(memory) }, octetsCodec);
-}
-
 function createMailbox(refs: References, body: Body<'mailboxCreated'>, modSeq: ModSeq, time: number): void {
   const { view, state } = refs;
   state.mailbox = Math.max(state.mailbox, body.mailbox);
@@ -158,6 +115,7 @@ function createMailbox(refs: References, body: Body<'mailboxCreated'>, modSeq: M
     uidNext: 1,
     highestModSeq: modSeq,
     expungeFloor: 0,
+    modSeqFloor: 0,
     createdAt: time,
     deletedAt: 0,
     role: body.role,
@@ -172,6 +130,7 @@ function createMailbox(refs: References, body: Body<'mailboxCreated'>, modSeq: M
   view.put(mailboxNameTable, body.mailbox, body.account, body.name);
   const account = view.edit(accountTable, body.account);
   if (account !== undefined) account.mailboxes++;
+  noteUnfinished(view, body.account);
 }
 
 function renameMailboxes(refs: References, body: Body<'mailboxesRenamed'>): void {
@@ -190,46 +149,12 @@ function renameMailboxes(refs: References, body: Body<'mailboxesRenamed'>): void
   }
 }
 
-/** The name becomes free; the highest UIDVALIDITY it stood for is remembered. */
-function forgetMailboxName(view: View, id: MailboxId, mailbox: MailboxRow): void {
-  const { account, name, uidValidity } = mailbox;
-  if (view.read(mailboxNameTable, account, name) === id) view.remove(mailboxNameTable, account, name);
-  const remembered = view.read(nameMemoryTable, account, name) ?? 0;
-  view.put(nameMemoryTable, Math.max(remembered, uidValidity), account, name);
-}
-
-/** The mailbox leaves sight whole: its entries stay where they are and count as retained. */
-function deleteMailbox(refs: References, id: MailboxId, modSeq: ModSeq, time: number): void {
-  const { view, state } = refs;
-  const mailbox = view.edit(mailboxTable, id);
-  if (mailbox === undefined || mailbox.deleted) return;
-  mailbox.deleted = true;
-  mailbox.deletedAt = time;
-  raiseModSeq(mailbox, modSeq);
-  forgetMailboxName(view, id, mailbox);
-  state.totals.entries -= mailbox.messages;
-  state.totals.entryBytes -= mailbox.bytes;
-  state.totals.retained += mailbox.messages;
-  state.totals.retainedBytes += mailbox.bytes;
-  const account = view.edit(accountTable, mailbox.account);
-  if (account === undefined) return;
-  account.mailboxes--;
-  account.messages -= mailbox.messages;
-  account.bytes -= mailbox.bytes;
-  account.retainedMessages += mailbox.messages;
-  account.retainedBytes += mailbox.bytes;
-}
-
-/** Forgets an emptied, deleted mailbox. */
-function purgeMailbox(view: View, id: MailboxId): void {
-  const mailbox = view.read(mailboxTable, id);
-  view.remove(mailboxTable, id);
-  view.remove(keywordTable, id);
-  const prefix = u32Key(id);
-  view.removeRange('expunged', { from: prefix, to: prefixEnd(prefix) }, expungedTable.codec);
-  if (mailbox === undefined) return;
-  const metadata = Buffer.concat([kindU32Key(kind.metadata, mailbox.account), u32Key(id)]);
-  view.removeRange('accounts', { from: metadata, to: prefixEnd(metadata) }, octetsCodec);
+function setMetadata(view: View, { account, mailbox, name, value }: Body<'metadataSet'>): void {
+  if (value !== undefined) view.put(metadataTable, value, account, mailbox, name);
+  else view.remove(metadataTable, account, mailbox, name);
+  if (mailbox !== 0 || name !== retentionEntry) return;
+  if (value !== undefined) view.put(ownRetentionTable, 1, account);
+  else view.remove(ownRetentionTable, account);
 }
 
 function setFlags(view: View, id: MailboxId, groups: readonly FlagGroup[], modSeq: ModSeq): void {
@@ -254,96 +179,50 @@ function setFlags(view: View, id: MailboxId, groups: readonly FlagGroup[], modSe
   }
 }
 
-function expunge(refs: References, body: Body<'expunged'>, modSeq: ModSeq, time: number): void {
-  const { view } = refs;
-  const mailbox = view.edit(mailboxTable, body.mailbox);
-  if (mailbox === undefined) return;
-  raiseModSeq(mailbox, modSeq);
-  view.put(expungedTable, body.uids, body.mailbox, modSeq);
-  for (const uid of body.uids) {
-    const entry = takeEntry(view, body.mailbox, uid);
-    if (entry === undefined) continue;
-    countLive(refs, mailbox, entry, -1);
-    if (body.retained) {
-      view.put(retainedTable, { entry, expungedAt: time }, body.mailbox, uid);
-      countRetained(refs, mailbox, entry, 1);
-    } else release(refs, body.mailbox, mailbox, entry);
-  }
+/** How far each counter jumps when history may be missing. */
+interface Jumps {
+  readonly uids: number;
+  readonly messages: number;
+  readonly mailboxes: number;
+  readonly accounts: number;
+  readonly uidValidity: number;
 }
 
-/** The end of retention: of expunged entries, or of entries of a deleted mailbox. */
-function purge(refs: References, id: MailboxId, uids: UidSet): void {
-  const { view, state } = refs;
-  const mailbox = view.edit(mailboxTable, id);
-  if (mailbox === undefined) return;
-  for (const uid of uids) {
-    const retained = view.read(retainedTable, id, uid);
-    if (retained !== undefined) {
-      view.remove(retainedTable, id, uid);
-      countRetained(refs, mailbox, retained.entry, -1);
-      release(refs, id, mailbox, retained.entry);
-      continue;
-    }
-    const entry = mailbox.deleted ? takeEntry(view, id, uid) : undefined;
-    if (entry === undefined) continue;
-    countLive(refs, mailbox, entry, -1);
-    state.totals.retained--;
-    state.totals.retainedBytes -= entry.size;
-    const account = view.edit(accountTable, mailbox.account);
-    if (account !== undefined) {
-      account.retainedMessages--;
-      account.retainedBytes -= entry.size;
-    }
-    release(refs, id, mailbox, entry);
-  }
+/** Beyond what a lost piece of the log can have given. */
+const lostJumps: Jumps = { uids: 2 ** 20, messages: 2 ** 20, mailboxes: 1_024, accounts: 1_024, uidValidity: 0 };
+
+/** Beyond what can have been given since a backup, and after each restore of it before this one. */
+function restoreJumps(restores: number): Jumps {
+  const once = { uids: 2 ** 20, messages: 2 ** 36, mailboxes: 2 ** 20, accounts: 2 ** 16, uidValidity: 2 ** 20 };
+  return {
+    uids: restores * once.uids,
+    messages: restores * once.messages,
+    mailboxes: restores * once.mailboxes,
+    accounts: restores * once.accounts,
+    uidValidity: restores * once.uidValidity,
+  };
 }
 
-function countRetained(refs: References, mailbox: MailboxRow, entry: Entry, sign: 1 | -1): void {
-  mailbox.retainedMessages += sign;
-  mailbox.retainedBytes += sign * entry.size;
-  refs.state.totals.retained += sign;
-  refs.state.totals.retainedBytes += sign * entry.size;
-  const account = refs.view.edit(accountTable, mailbox.account);
-  if (account === undefined) return;
-  account.retainedMessages += sign;
-  account.retainedBytes += sign * entry.size;
-}
-
-function release(refs: References, id: MailboxId, mailbox: MailboxRow, entry: Entry): void {
-  if (entry.uidl !== '') refs.view.remove(uidlTable, id, entry.uidl);
-  refs.releaseEntry(entry, mailbox.account);
-}
-
-/** Expunges up to `floor` are forgotten: a client that knows only older MODSEQs compares everything. */
-function raiseFloor(view: View, id: MailboxId, floor: ModSeq): void {
-  const mailbox = view.edit(mailboxTable, id);
-  if (mailbox === undefined || floor <= mailbox.expungeFloor) return;
-  mailbox.expungeFloor = floor;
-  const first = Buffer.concat([u32Key(id), Buffer.alloc(8)]);
-  const behind = keyOctets(expungedTable.key(mailboxIdOf(id), brandNumber<ModSeq>(floor + 1)));
-  view.removeRange('expunged', { from: first, to: behind }, expungedTable.codec);
-}
-
-/** How far each counter jumps when history may be missing: beyond what a lost log can have given. */
-const lostIds = 2 ** 20;
-const lostAccounts = 1_024;
-const uidEnd = 2 ** 32;
+/** One past the highest number of 32 bits. */
+const u32End = 2 ** 32;
 
 /**
  * UIDs, MODSEQs and ids go on above anything that the missing part can have given, and clients compare everything once: every
- * mailbox's HIGHESTMODSEQ and expunge floor become this event's.
+ * mailbox's HIGHESTMODSEQ, expunge floor and lower bound of MODSEQs become this event's.
  */
-function loseHistory(refs: References, epoch: number, modSeq: ModSeq): void {
+function loseHistory(refs: References, epoch: number, modSeq: ModSeq, jumps: Jumps): void {
   const { view, state } = refs;
   state.epoch = Math.max(state.epoch, epoch);
-  state.message += lostIds;
-  state.thread += lostIds;
-  state.mailbox += lostAccounts;
-  state.account += lostAccounts;
+  state.message += jumps.messages;
+  state.thread += jumps.messages;
+  state.mailbox = Math.min(state.mailbox + jumps.mailboxes, u32End - 1);
+  state.account = Math.min(state.account + jumps.accounts, u32End - 1);
+  state.uidValidity = Math.min(state.uidValidity + jumps.uidValidity, u32End - 1);
   for (const { id } of [...new Catalog(view).allMailboxes()]) {
     const mailbox = view.edit(mailboxTable, id);
     if (mailbox === undefined) continue;
-    mailbox.uidNext = Math.min(mailbox.uidNext + lostIds, uidEnd);
+    mailbox.uidNext = Math.min(mailbox.uidNext + jumps.uids, u32End);
+    mailbox.modSeqFloor = Math.max(mailbox.modSeqFloor, modSeq);
     raiseModSeq(mailbox, modSeq);
     raiseFloor(view, id, modSeq);
   }

@@ -46,7 +46,7 @@ export class Applier {
       case 'event':
         refs.count(location, 'other');
         refs.see(location, record.sequence);
-        applyEvent(refs, record);
+        applyEvent(refs, record, location);
         break;
     }
   }

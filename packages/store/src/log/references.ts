@@ -30,6 +30,8 @@ export class References {
   readonly view: View;
   readonly state: StateRow;
   readonly #segmentOf: SegmentOf;
+  /** Octets that went from live to dead so far, less those that came back. */
+  deadBytes = 0;
 
   constructor(view: View, segmentOf: SegmentOf) {
     this.view = view;
@@ -47,6 +49,7 @@ export class References {
 
   /** Moves a record's octets from live to dead, or back. */
   recount(location: Location, to: 'live' | 'dead'): void {
+    this.deadBytes += to === 'dead' ? location.bytes : -location.bytes;
     const row = this.#segment(location.lsn);
     if (row === undefined) return;
     row[to] += location.bytes;
@@ -85,11 +88,25 @@ export class References {
     this.state.totals.storedBytes += stored(row);
   }
 
+  /** Forgets a part that no message names and that was not written behind `lsn`. */
+  dropPart(sha: Buffer, lsn: number): void {
+    const row = this.view.read(partTable, sha);
+    if (row === undefined || row.refs > 0 || row.pieces.some((piece) => piece.lsn > lsn)) return;
+    this.view.remove(partTable, sha);
+  }
+
   /** A message's content is there; nothing names it yet. */
   addMessage(record: MessageRecord, location: Location): void {
     const { state, view } = this;
     state.message = Math.max(state.message, record.id);
     this.count(location, 'live');
+    const known = view.edit(messageTable, record.id);
+    if (known !== undefined) {
+      // Written again: the newer record is the one to keep.
+      this.recount(known.record, 'dead');
+      known.record = location;
+      return;
+    }
     const parts = manifestParts(record.manifest);
     const namedBytes = record.manifest.reduce((sum, piece) => sum + (piece.kind === 'part' ? piece.bytes : 0), 0);
     const derived = record.derived ?? derive(treeOf(record.manifest, record.literals));

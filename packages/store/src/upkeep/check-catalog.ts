@@ -25,6 +25,7 @@ import type { View } from '../catalog/write-set.ts';
 import type { Heap } from '../heap/heap.ts';
 import { partsOf, threadKeysOf } from '../log/references.ts';
 import { type AccountId, brandNumber, flag, type Lsn, type MailboxId, type MessageId } from '../types.ts';
+import { checkDue } from './check-due.ts';
 import type { Findings } from './findings.ts';
 
 /** What the heap is checked against afterwards. */
@@ -105,6 +106,7 @@ class CatalogCheck {
     this.#threads();
     this.#parts(named);
     for (const [number, row] of this.#catalog.segments()) this.#snapshot.segments.set(number, row);
+    checkDue(this.#view, this.#findings);
     for (const key of totalsKeys) this.#findings.equal('totals', key, this.#state.totals[key], this.#totals[key]);
     return this.#snapshot;
   }
@@ -143,6 +145,7 @@ class CatalogCheck {
     for (const key of ['messages', 'unseen', 'flaggedDeleted', 'bytes', 'retainedMessages', 'retainedBytes'] as const) {
       findings.equal('3', `${name}: ${key}`, row[key], counted[key]);
     }
+    if (row.modSeqFloor > row.highestModSeq) findings.add('3', `${name}: MODSEQs begin above ${row.highestModSeq}`);
     const live = row.deleted ? 0 : 1;
     sums.mailboxes += live;
     sums.messages += live * counted.messages;
@@ -171,7 +174,7 @@ class CatalogCheck {
 
   #addLive(lsn: Lsn, bytes: number): void {
     const segment = this.#heap.segmentOf(lsn);
-    if (segment === undefined) this.#findings.add('6', `no segment holds the record at ${lsn}`, 'danglingReference');
+    if (segment === undefined) this.#findings.add('6', `no segment holds the record at ${lsn}`, 'missingSegment');
     else this.#snapshot.liveBytes.set(segment, (this.#snapshot.liveBytes.get(segment) ?? 0) + bytes);
   }
 
@@ -197,7 +200,7 @@ class CatalogCheck {
 
   #expunged(id: MailboxId, row: MailboxRow, live: ReadonlySet<number>): void {
     const prefix = { from: keyOctets(expungedText(id, 0)), to: prefixEnd(u32Key(id)) };
-    for (const [key, uids] of this.#view.range(expungedTable, prefix)) {
+    for (const [key, { uids }] of this.#view.range(expungedTable, prefix)) {
       const modSeq = readU64(key, 4);
       if (modSeq <= row.expungeFloor) this.#findings.add('8', `mailbox ${id}: expunges of ${modSeq} below the floor`);
       if (modSeq > row.highestModSeq) this.#findings.add('8', `mailbox ${id}: expunges of ${modSeq} above the highest`);

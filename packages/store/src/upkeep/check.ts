@@ -14,7 +14,7 @@ import { openContent, readTrace } from '../mail/assemble.ts';
 import { brandNumber, type Lsn } from '../types.ts';
 import { checkCatalog, type Snapshot } from './check-catalog.ts';
 import { placeOfDamage, stateOfDamage, textOfDamage } from './damage-text.ts';
-import { type Finding, Findings } from './findings.ts';
+import { type Finding, type FindingPlace, Findings } from './findings.ts';
 
 export interface CheckOptions {
   /** False: the catalog alone, no heap octet. Default true. */
@@ -24,7 +24,7 @@ export interface CheckOptions {
   readonly passedOver?: PassedOver;
 }
 
-export type PassedOver = (damage: Damage) => boolean;
+export type PassedOver = (place: Pick<FindingPlace, 'segment' | 'offset' | 'bytes'>) => boolean;
 
 export interface CheckReport {
   readonly accounts: number;
@@ -155,7 +155,9 @@ async function checkSegments(
   notes: string[],
   passedOver: PassedOver,
 ): Promise<void> {
+  const damaged = new Set<number>();
   const onDamage = (damage: Damage): void => {
+    damaged.add(damage.segment);
     if (passedOver(damage)) notes.push(`${textOfDamage(damage)}; a repair passed over it`);
     else findings.add('heap', textOfDamage(damage), stateOfDamage(damage), placeOfDamage(damage));
   };
@@ -173,6 +175,8 @@ async function checkSegments(
     findings.add('heap', errorText(error), 'corruptLog');
   }
   for (const [number, sums] of logged) {
+    // What cannot be read cannot be counted.
+    if (damaged.has(number)) continue;
     const row = snapshot.segments.get(number);
     const live = snapshot.liveBytes.get(number) ?? 0;
     findings.equal('14', `segment ${number}: live octets`, row?.live ?? 0, live);

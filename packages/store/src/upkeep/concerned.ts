@@ -130,7 +130,7 @@ class Lookup {
         let lacks = false;
         for (const sha of partsOf(row)) {
           found.push(...(this.#parts.get(sha.toString('hex')) ?? []));
-          lacks ||= catalog.part(sha) === undefined;
+          lacks ||= (catalog.part(sha)?.pieces.length ?? 0) === 0;
         }
         if (found.length > 0 || lacks) this.#messages.set(id, distinct(found));
         if (++count === rowsPerLook) break;

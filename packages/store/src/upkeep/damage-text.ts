@@ -9,7 +9,7 @@ const states: Readonly<Record<DamageKind, FindingState>> = {
   recordHead: 'corruptLog',
   payload: 'badChecksum',
   batch: 'corruptLog',
-  lostEnd: 'corruptLog',
+  lostEnd: 'lostTail',
 };
 
 const typeNames: ReadonlyMap<number, string> = new Map(

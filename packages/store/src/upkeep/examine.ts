@@ -5,11 +5,14 @@
 import { Catalog } from '../catalog/catalog.ts';
 import type { Kv } from '../catalog/kv.ts';
 import { View } from '../catalog/write-set.ts';
-import { errorText, isStoreError, StoreError } from '../errors.ts';
-import { type Damage, Heap, SegmentSurvey } from '../heap/heap.ts';
+import { errorText, invariant, isStoreError, StoreError } from '../errors.ts';
+import { type Damage, Heap } from '../heap/heap.ts';
+import { SegmentSurvey, type SurveyedSegment } from '../heap/survey.ts';
 import type { FileSystem } from '../sys/fs.ts';
+import { brandNumber, type Lsn } from '../types.ts';
 import { heapPorts, isStore, machinePorts, openCatalog, type StoreOptions } from '../writer/store-directory.ts';
 import { type CheckOptions, type CheckReport, check, tailNotes } from './check.ts';
+import { concernedBy, needing } from './concerned.ts';
 import type { Finding } from './findings.ts';
 import { readPassedOver } from './passed-over.ts';
 
@@ -67,18 +70,26 @@ export async function openExamined(
 /** Checks a store that may not be one that can be opened. @throws {StoreError} noStore, newerFormat, ioError */
 export async function examine(directory: string, options: StoreOptions & CheckOptions = {}): Promise<CheckReport> {
   const { fs } = options.ports ?? machinePorts;
-  const misnamed = await misnamedSegments(fs, directory);
-  const opened = await openExamined(directory, options).catch((error: unknown) => {
+  const { misnamed, headless } = await segmentFiles(fs, directory);
+  const opened = await openExamined(directory, options).catch(async (error: unknown) => {
+    // Files are there, and no header of them checks.
+    if (isStoreError(error, 'noStore') && (await isStore(fs, directory))) return error;
     if (!isStoreError(error, 'corrupt')) throw error;
     return error;
   });
   if (opened instanceof StoreError) {
-    return onlyFindings([...misnamed, { area: 'open', state: 'corruptLog', text: opened.message }]);
+    const text =
+      opened.code === 'noStore' ? `no segment in ${directory}/heap has a header that checks` : opened.message;
+    return onlyFindings([...misnamed, { area: 'open', state: 'corruptLog', text }]);
   }
   try {
     const passedOver = await readPassedOver(fs, directory);
-    const report = await checkExamined(opened, { ...options, passedOver });
-    return { ...report, findings: [...misnamed, ...unlistedSegments(opened.heap), ...report.findings] };
+    const report = await withConcerned(opened, await checkExamined(opened, { ...options, passedOver }), options);
+    const { unlisted } = opened.heap.report;
+    const findings = [...misnamed, ...unlisted.filter((number) => !headless.has(number)).map(unlistedFinding)];
+    const unborn = unlisted.filter((number) => headless.has(number));
+    const notes = unborn.map((number) => `segment ${number} has a file without a header, and is listed nowhere`);
+    return { ...report, findings: [...findings, ...report.findings], notes: [...report.notes, ...notes] };
   } finally {
     await opened.close();
   }
@@ -97,6 +108,30 @@ async function checkExamined(opened: Examined, options: CheckOptions): Promise<C
   return onlyFindings([noCatalog(opened.catalogProblem ?? 'it is empty')], tailNotes(opened.heap));
 }
 
+/** Says of bad places whose mail needs them. */
+async function withConcerned(opened: Examined, report: CheckReport, { ports }: StoreOptions): Promise<CheckReport> {
+  const places = report.findings.flatMap(({ place }) => (place === undefined || place.bytes === 0 ? [] : [place]));
+  const catalog = (): Catalog => {
+    const now = opened.catalog();
+    invariant(now !== undefined, 'a catalog that was checked is there');
+    return now;
+  };
+  if (places.length === 0 || opened.catalog() === undefined) return report;
+  const ranges = places.map(({ lsn, bytes }) => ({ from: lsn, to: brandNumber<Lsn>(lsn + bytes) }));
+  try {
+    const found = await needing(catalog, ranges, (ports ?? machinePorts).clock);
+    const concerned = concernedBy(catalog(), found, places.length);
+    const findings = report.findings.map((finding) => {
+      const index = finding.place === undefined ? -1 : places.indexOf(finding.place);
+      return index < 0 ? finding : { ...finding, concerned: concerned[index] ?? [] };
+    });
+    return { ...report, findings };
+  } catch (error) {
+    if (isUnreadable(error)) return report;
+    throw error;
+  }
+}
+
 /** Rows that are not what was written, which the codecs and LMDB tell in their own words. */
 export function isUnreadable(error: unknown): boolean {
   return error instanceof RangeError || (error instanceof Error && error.name === 'DecodeError');
@@ -110,23 +145,25 @@ function onlyFindings(findings: readonly Finding[], notes: readonly string[] = [
   return { accounts: 0, mailboxes: 0, entries: 0, messages: 0, parts: 0, findings, notes };
 }
 
-/** Files that hold a segment of another number: they were swapped or renamed. */
-async function misnamedSegments(fs: FileSystem, directory: string): Promise<Finding[]> {
+/** Files that hold a segment of another number, since they were swapped or renamed; and those without a header that checks. */
+async function segmentFiles(
+  fs: FileSystem,
+  directory: string,
+): Promise<{ readonly misnamed: readonly Finding[]; readonly headless: ReadonlySet<number> }> {
   const survey = await SegmentSurvey.open(fs, directory);
   await survey.close();
+  const headless = survey.segments.filter(({ header }) => header === undefined).map(({ number }) => number);
   const misnamed = survey.segments.filter(({ number, header }) => header !== undefined && header.number !== number);
-  return misnamed.map(({ number, header }) => ({
-    area: 'heap',
-    state: 'missingSegment',
-    text: `the file of segment ${number} holds segment ${header?.number}`,
-  }));
+  return { misnamed: misnamed.map(misnamedFinding), headless: new Set(headless) };
 }
 
-/** Files that the newest header does not list. */
-function unlistedSegments(heap: Heap): Finding[] {
-  return heap.report.unlisted.map((number) => ({
-    area: 'heap',
-    state: 'unlistedSegment',
-    text: `segment ${number} has a file and is listed nowhere: an old one that came back, or one that was to be removed`,
-  }));
+function misnamedFinding({ number, header }: SurveyedSegment): Finding {
+  const text = `the file of segment ${number} holds segment ${header?.number}`;
+  return { area: 'heap', state: 'missingSegment', text };
+}
+
+/** A file that the newest header does not list. */
+function unlistedFinding(number: number): Finding {
+  const text = `segment ${number} has a file and is listed nowhere: an old one that came back, or one that was to be removed`;
+  return { area: 'heap', state: 'unlistedSegment', text };
 }

@@ -4,9 +4,9 @@
  * JSON file; without it they are findings again, and another repair finds nothing to do for them.
  */
 import { z } from 'zod';
-import type { Damage } from '../heap/heap.ts';
 import type { FileSystem } from '../sys/fs.ts';
 import type { PassedOver } from './check.ts';
+import type { FindingPlace } from './findings.ts';
 import { readKept, writeKept } from './kept-file.ts';
 
 const shape = z.object({
@@ -30,8 +30,8 @@ export async function readPassedOver(fs: FileSystem, directory: string): Promise
 }
 
 /** Adds places; durable on return. */
-export async function passOver(fs: FileSystem, directory: string, damage: readonly Damage[]): Promise<void> {
-  if (damage.length === 0) return;
-  const added = damage.map(({ segment, offset, bytes }) => ({ segment, offset, bytes }));
+export async function passOver(fs: FileSystem, directory: string, bad: readonly FindingPlace[]): Promise<void> {
+  if (bad.length === 0) return;
+  const added = bad.map(({ segment, offset, bytes }) => ({ segment, offset, bytes }));
   await writeKept(fs, path(directory), { version: 1, places: [...(await places(fs, directory)), ...added] });
 }

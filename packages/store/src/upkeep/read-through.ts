@@ -134,9 +134,7 @@ class Through {
         size += payload.length;
       } catch (error) {
         if (!isStoreError(error, 'corrupt')) throw error;
-        // A bad chunk is named where it lies, unless its segment is gone.
-        if (isCurrent())
-          this.#bad(scanned, 'badChecksum', `closes a part whose chunk cannot be read: ${error.message}`);
+        // A bad chunk is named where it lies.
         return;
       }
       const waiting = this.#pace.spend(chunk.bytes);

@@ -1,5 +1,6 @@
 /**
- * Rebuild: a new catalog generation from the heap alone. Content first (PART, MESSAGE), then everything else in the order of
+ * Rebuild: a new catalog generation from the newest good checkpoint and the log behind it, or from the heap alone. From a
+ * checkpoint, batches are applied in their order, as recovery does. From the start, content first (PART, MESSAGE), then everything else in the order of
  * the log, by the same `apply` that wrote the lost one; messages that nothing names in the end are dropped. The generation
  * becomes current when it is whole; a crash before leaves the old one, or none, as it was.
  */
@@ -8,14 +9,16 @@ import { generationPath, nextGeneration, setCurrentGeneration } from '../catalog
 import type { Kv } from '../catalog/kv.ts';
 import type { StateRow } from '../catalog/rows.ts';
 import { View, WriteSet } from '../catalog/write-set.ts';
-import { invariant, StoreError } from '../errors.ts';
+import { errorText, invariant, StoreError } from '../errors.ts';
 import { commitBytes, type Damage, Heap, type ScannedRecord } from '../heap/heap.ts';
 import { Applier } from '../log/apply.ts';
+import type { EventBody } from '../log/events.ts';
 import { decodeRecord, encodeEvent, recordType } from '../log/records.ts';
 import type { SegmentOf } from '../log/references.ts';
 import { brandNumber, type Lsn } from '../types.ts';
 import {
   catalogDirectory,
+  checkFinished,
   heapOptions,
   heapPorts,
   initializeCatalog,
@@ -27,6 +30,7 @@ import {
   sealCatalog,
   takeLock,
 } from '../writer/store-directory.ts';
+import { checkpointDirectory, isUnusable, isWholeFrom, listCheckpoints, loadCheckpoint } from './checkpoint/read.ts';
 
 export interface RebuildReport {
   readonly generation: number;
@@ -35,11 +39,31 @@ export interface RebuildReport {
   readonly entries: number;
   /** Bad places that were passed over. */
   readonly damage: readonly Damage[];
+  /** The LSN of the checkpoint that it began from; undefined when it read the log from its start. */
+  readonly checkpoint: number | undefined;
+  /** Checkpoints that could not be used, and why. */
+  readonly passedOver: readonly string[];
 }
 
 export interface RebuildOptions extends StoreOptions {
+  /** Segments that are listed and cannot be read are listed no more. */
+  readonly retireLost?: boolean;
+  /** Acknowledged history may be missing, whether damage is met or not. */
+  readonly historyLost?: boolean;
   /** Told of octets of log read so far, of so many. */
   readonly onProgress?: (done: number, total: number) => void;
+  /** Makes nothing of a log with damage. */
+  readonly onlyWhole?: boolean;
+  /** Reads the log from its start even where a checkpoint is there. */
+  readonly full?: boolean;
+}
+
+/** A restore, as the log will know it. */
+export interface Restoring {
+  /** Which restore of its backup this is, from 1. */
+  readonly restores: number;
+  /** Seconds since 1970, above those of any restore before. */
+  readonly seconds: number;
 }
 
 const start = brandNumber<Lsn>(0);
@@ -47,32 +71,31 @@ const rowsPerWrite = 20_000;
 /** A lost log cannot have given more sequences than this in a second. */
 const sequencesPerSecond = 2 ** 20;
 
-/** @throws {StoreError} locked, noStore, olderFormat, newerFormat, ioError, diskFull */
+/** @throws {StoreError} locked, noStore, unfinished, olderFormat, newerFormat, ioError, diskFull */
 export function rebuild(directory: string, options: RebuildOptions = {}): Promise<RebuildReport> {
-  return making(directory, () => rebuildCatalog(directory, options));
+  return making(directory, async () => {
+    const ports = options.ports ?? machinePorts;
+    await checkFinished(ports.fs, directory);
+    const lock = takeLock(ports, directory);
+    try {
+      return await rebuildLocked(directory, options);
+    } finally {
+      lock.release();
+    }
+  });
 }
 
-async function rebuildCatalog(directory: string, options: RebuildOptions): Promise<RebuildReport> {
-  const lock = takeLock(options.ports ?? machinePorts, directory);
-  try {
-    return await rebuildLocked(directory, options);
-  } finally {
-    lock.release();
-  }
-}
-
-export interface MakeOptions {
+/** How a catalog is made: what of it is asked of `makeCatalog`. */
+export interface MakeOptions
+  extends Pick<RebuildOptions, 'onProgress' | 'retireLost' | 'historyLost' | 'full' | 'onlyWhole'> {
   /** Damage met so far, to which what is met here is added. */
   readonly damage: Damage[];
-  /** Whether a log with damage, which then tells of a lost history, will do. */
-  readonly mayLose: boolean;
-  readonly onProgress: RebuildOptions['onProgress'] | undefined;
+  /** The heap came out of a backup. */
+  readonly restoring?: Restoring | undefined;
 }
 
 /** A new generation of the catalog, and what it says of itself. */
-export interface MadeCatalog {
-  readonly generation: number;
-  readonly records: number;
+export interface MadeCatalog extends Pick<RebuildReport, 'generation' | 'records' | 'checkpoint' | 'passedOver'> {
   readonly state: StateRow;
 }
 
@@ -84,37 +107,43 @@ export async function makeCatalog(
   ports: StorePorts,
   directory: string,
   heap: Heap,
-  { damage, mayLose, onProgress }: MakeOptions,
+  options: MakeOptions,
 ): Promise<MadeCatalog | undefined> {
-  const catalogs = catalogDirectory(directory);
-  const generation = await nextGeneration(ports.fs, catalogs);
-  const path = generationPath(catalogs, generation);
-  const kv = ports.openKv(path, false);
+  const { damage, restoring } = options;
+  const { kv, generation, checkpoint, passedOver } = await beginCatalog(ports, directory, heap, options.full === true);
   let made: MadeCatalog | undefined;
   try {
-    await initializeCatalog(kv, heap);
-    const replayer = new Rebuilder(heap, kv, onProgress);
-    const records = await replayer.run((found) => damage.push(found));
-    if (damage.length > 0 && !mayLose) return undefined;
-    if (damage.length > 0) await replayer.loseHistory(ports.clock.now());
+    const replayer = new Rebuilder(heap, kv, options.onProgress);
+    const onDamage = (found: Damage): number => damage.push(found);
+    const records = await (checkpoint === undefined ? replayer.run(onDamage) : replayer.follow(checkpoint, onDamage));
+    if (damage.length > 0 && options.onlyWhole === true) return undefined;
+    if (options.retireLost === true) for (const lost of heap.lostSegments()) heap.retire(lost.damage.segment);
+    if (restoring !== undefined) await replayer.restore(restoring);
+    else if (damage.length > 0 || options.historyLost === true) await replayer.loseHistory(ports.clock.now());
     await sealCatalog(kv);
     const state = new Catalog(new View(kv)).state();
     invariant(state !== undefined, 'a catalog has a state row');
-    made = { generation, records, state };
+    made = { generation, records, state, checkpoint, passedOver };
     return made;
   } finally {
     await kv.close();
-    if (made === undefined) await ports.removeKv?.(path).catch(() => undefined);
+    if (made === undefined) await removeGeneration(ports, directory, generation);
   }
 }
 
+/** One that was begun in vain; what is left of it is in nobody's way. */
+async function removeGeneration(ports: StorePorts, directory: string, generation: number): Promise<void> {
+  await ports.removeKv?.(generationPath(catalogDirectory(directory), generation)).catch(() => undefined);
+}
+
 /**
- * `rebuild`, for who holds the lock.
+ * `rebuild`, for who holds the lock; `restoring` when the heap came out of a backup.
  * @throws {StoreError} newerFormat, olderFormat, ioError, diskFull; corrupt where it is to pass over no damage
  */
 export async function rebuildLocked(
   directory: string,
-  options: RebuildOptions & { readonly onlyWhole?: boolean },
+  options: RebuildOptions,
+  restoring?: Restoring,
 ): Promise<RebuildReport> {
   const ports = options.ports ?? machinePorts;
   const damage: Damage[] = [];
@@ -124,12 +153,12 @@ export async function rebuildLocked(
   const heap = await Heap.openForWriting(heapPorts(ports), directory, { ...heapOptions(options), onDamage });
   try {
     await refuseOlder(ports, directory, heap);
-    const making = { damage, mayLose: options.onlyWhole !== true, onProgress: options.onProgress };
-    const made = await makeCatalog(ports, directory, heap, making);
+    const made = await makeCatalog(ports, directory, heap, { ...options, damage, restoring });
     if (made === undefined) throw damaged(damage.length);
     await setCurrentGeneration(ports.fs, catalogDirectory(directory), made.generation);
-    const { generation, records, state } = made;
-    return { generation, records, messages: state.totals.messages, entries: state.totals.entries, damage };
+    addLost(heap, damage);
+    const { state, ...report } = made;
+    return { ...report, messages: state.totals.messages, entries: state.totals.entries, damage };
   } finally {
     await heap.close();
   }
@@ -138,6 +167,50 @@ export async function rebuildLocked(
 function damaged(places: number): StoreError {
   const text = `${places} bad places in the heap: the catalog is not made again without them by itself`;
   return new StoreError('corrupt', `${text}; \`mstore fsck\` names them, \`mstore rebuild\` passes them over`);
+}
+
+/** Segments that are lost and lie below the checkpoint: no history is missing, but mail is. */
+function addLost(heap: Heap, damage: Damage[]): void {
+  for (const { damage: lost } of heap.lostSegments()) {
+    if (!damage.some(({ kind, segment }) => kind === lost.kind && segment === lost.segment)) damage.push(lost);
+  }
+}
+
+interface Begun {
+  readonly kv: Kv;
+  readonly generation: number;
+  readonly checkpoint: Lsn | undefined;
+  readonly passedOver: readonly string[];
+}
+
+/** A new generation, filled from the newest checkpoint that is good, or with nothing applied. */
+async function beginCatalog(ports: StorePorts, directory: string, heap: Heap, full: boolean): Promise<Begun> {
+  const catalogs = catalogDirectory(directory);
+  const passedOver: string[] = [];
+  const open = async (): Promise<Pick<Begun, 'kv' | 'generation'>> => {
+    const generation = await nextGeneration(ports.fs, catalogs);
+    return { kv: ports.openKv(generationPath(catalogs, generation), false), generation };
+  };
+  const found = full ? [] : await listCheckpoints(ports.fs, checkpointDirectory(directory));
+  for (const { path, lsn } of found) {
+    if (!isWholeFrom(heap.segments(), lsn)) {
+      passedOver.push(`checkpoint ${path}: the log does not go on from it without a gap`);
+      continue;
+    }
+    const { kv, generation } = await open();
+    try {
+      await loadCheckpoint(ports.fs, path, heap.storeId, kv);
+      return { kv, generation, checkpoint: lsn, passedOver };
+    } catch (error) {
+      await kv.close();
+      await removeGeneration(ports, directory, generation);
+      if (!isUnusable(error)) throw error;
+      passedOver.push(errorText(error));
+    }
+  }
+  const begun = await open();
+  await initializeCatalog(begun.kv, heap);
+  return { ...begun, checkpoint: undefined, passedOver };
 }
 
 class Rebuilder {
@@ -188,19 +261,44 @@ class Rebuilder {
     return this.#records;
   }
 
-  /**
-   * Acknowledged history may be missing: the log says so in a new segment of a higher epoch, which is the newest from then on,
-   * so that a damaged one is not looked at when the store is opened.
-   */
+  /** Applies what the log holds from `checkpoint` on to the catalog that came out of it. */
+  async follow(checkpoint: Lsn, onDamage: (damage: Damage) => void): Promise<number> {
+    const wantPayload = (type: number): boolean => type !== recordType.part;
+    for await (const scanned of this.#heap.scan({ from: checkpoint, wantPayload, onDamage })) {
+      await this.#seen(scanned);
+      if (scanned.commit !== undefined) {
+        this.#applier.close(scanned.location, scanned.commit.number, scanned.commit.epoch);
+      } else this.#apply(scanned, onDamage);
+    }
+    await this.#dropUnnamed();
+    this.#raiseCounters(0);
+    await this.#settle();
+    return this.#records;
+  }
+
+  /** Acknowledged history may be missing. */
   async loseHistory(now: number): Promise<void> {
     await this.#heap.raiseEpoch();
+    await this.#logLoss(Math.floor(now / 1000), (epoch) => ({ kind: 'historyLost', epoch }));
+  }
+
+  /** What came after the backup is missing, and what came after each restore of it before. */
+  async restore({ restores, seconds }: Restoring): Promise<void> {
+    await this.#heap.raiseEpoch(restores);
+    await this.#logLoss(seconds, (epoch) => ({ kind: 'restored', epoch, restores }));
+  }
+
+  /**
+   * The log says so in a new segment of a higher epoch, which is the newest from then on, so that a damaged one is not looked at
+   * when the store is opened.
+   */
+  async #logLoss(time: number, bodyFor: (epoch: number) => EventBody): Promise<void> {
     const { refs } = this.#applier;
     const batch = this.#heap.begin(refs.state);
     this.#segmentOf = (lsn) => (lsn >= batch.firstLsn ? batch.segment : this.#heap.segmentOf(lsn));
     this.#applier = this.#begin();
-    const time = Math.floor(now / 1000);
     const sequence = Math.max(refs.state.sequence + 1, time * sequencesPerSecond);
-    const body = { kind: 'historyLost', epoch: batch.epoch } as const;
+    const body = bodyFor(batch.epoch);
     this.#applier.apply({ type: 'event', sequence, time, body }, batch.add(encodeEvent(sequence, time, body)));
     this.#applier.close({ lsn: batch.nextLsn(), bytes: commitBytes }, batch.number, batch.epoch);
     await this.#heap.commit(batch, { cleanStop: true });

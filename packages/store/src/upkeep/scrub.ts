@@ -19,7 +19,7 @@ import { machinePorts, type StoreOptions } from '../writer/store-directory.ts';
 import { concernedBy, needing } from './concerned.ts';
 import { type Examined, openExamined } from './examine.ts';
 import type { Finding } from './findings.ts';
-import { readKept, writeKept } from './kept-file.ts';
+import { readKept, removeKept, writeKept } from './kept-file.ts';
 import { readPassedOver } from './passed-over.ts';
 import { type BadPlace, readThrough } from './read-through.ts';
 
@@ -98,6 +98,11 @@ export interface ScrubOptions extends StoreOptions {
 }
 
 const statePath = (directory: string): string => `${directory}/lost+found/scrub.json`;
+
+/** Forgets what passes found: it was repaired, and the next pass begins anew. */
+export function forgetScrub(fs: FileSystem, directory: string): Promise<void> {
+  return removeKept(fs, statePath(directory));
+}
 
 /** What passes found so far. */
 export async function scrubState(fs: FileSystem, directory: string): Promise<ScrubState> {
@@ -193,7 +198,7 @@ class Scrub {
       rateBytes,
       ...(signal !== undefined && { signal }),
       onBad: (bad) => {
-        if (bad.damage === undefined || !passedOver(bad.damage)) this.#bad.push(bad);
+        if (!passedOver(bad.place)) this.#bad.push(bad);
       },
       onAdvance: (position, readBytes) => {
         this.#position = position;

@@ -165,8 +165,12 @@ class Upgrade {
     }
     this.#damage.push(...lostEnd(heap, before?.appliedLsn));
     if (this.#damage.length > 0 && !mayLose) return report;
-    const making = { damage: this.#damage, mayLose, onProgress };
-    const made = await makeCatalog(this.#ports, this.#directory, heap, making);
+    const made = await makeCatalog(this.#ports, this.#directory, heap, {
+      damage: this.#damage,
+      onlyWhole: !mayLose,
+      full: true,
+      ...(onProgress !== undefined && { onProgress }),
+    });
     if (made === undefined) return report;
     const { generation, state } = made;
     if (!mayLose && before !== undefined) refuseDifferent(before, state);

@@ -47,6 +47,11 @@ export class CatalogReader {
     return new Catalog(new View(kv));
   }
 
+  /** The snapshot that was taken last, or a newer one. */
+  last(): Catalog {
+    return new Catalog(new View(this.#open.kv));
+  }
+
   /** Goes over to the generation in use; true when that is another one. Undefined, and at once, when it surely is not. */
   follow(): Promise<boolean> | undefined {
     const stamp = this.#ports.stamp?.(currentPath(catalogDirectory(this.#directory)));

@@ -13,11 +13,14 @@ import type { ExpungeAnswer } from './intents/expunge.ts';
 import type { FlagsAnswer, FlagsRequest } from './intents/flags.ts';
 import type { CreatedMailbox } from './intents/mailbox.ts';
 import type { DeliveryResult, DeliveryTarget, Placed } from './intents/place.ts';
+import type { Purged } from './intents/purge.ts';
+import type { RestoredMailbox } from './intents/undelete.ts';
 import type {
   AppendMessage,
   CopiedMessages,
   DeliverOptions,
   MailWriter,
+  RestoredAccount,
   TakenMessage,
   TakeOptions,
 } from './mail-writer.ts';
@@ -173,6 +176,26 @@ export class WriterClient implements MailWriter {
 
   purge(mailbox: MailboxId, uids: UidSet): Promise<number> {
     return this.#request('purge', mailbox, uids);
+  }
+
+  purgeRetained(mailbox: MailboxId): Promise<Purged> {
+    return this.#request('purgeRetained', mailbox);
+  }
+
+  purgeAccount(account: AccountId): Promise<void> {
+    return this.#request('purgeAccount', account);
+  }
+
+  undelete(source: MailboxId, uids: UidSet, target: MailboxId): Promise<CopiedMessages> {
+    return this.#request('undelete', source, uids, target);
+  }
+
+  restoreMailbox(mailbox: MailboxId): Promise<RestoredMailbox> {
+    return this.#request('restoreMailbox', mailbox);
+  }
+
+  restoreAccount(account: AccountId): Promise<RestoredAccount> {
+    return this.#request('restoreAccount', account);
   }
 
   createMailbox(account: AccountId, name: string, role: MailboxRole = ''): Promise<CreatedMailbox> {

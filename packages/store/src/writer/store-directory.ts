@@ -13,10 +13,11 @@ import { catalogFormat, stateTable } from '../catalog/schema.ts';
 import { View, WriteSet } from '../catalog/write-set.ts';
 import { DecodeError } from '../codec/bytes.ts';
 import { errnoOf, errorText, invariant, isStoreError, StoreError } from '../errors.ts';
-import { type Heap, type HeapPorts, heapFormat } from '../heap/heap.ts';
+import { type Heap, type HeapOptions, type HeapPorts, heapFormat, type OpenOptions } from '../heap/heap.ts';
 import { limits } from '../limits.ts';
 import { type Clock, systemClock } from '../sys/clock.ts';
 import { type FileLock, lockFile, lockHolder } from '../sys/file-lock.ts';
+import { isFileThere } from '../sys/files.ts';
 import type { FileSystem } from '../sys/fs.ts';
 import { diskSpace, fileStamp, nodeFs, removeDirectory } from '../sys/node-fs.ts';
 import { brandNumber, type Lsn } from '../types.ts';
@@ -56,6 +57,8 @@ export interface StoreOptions {
   readonly segmentBytes?: number;
   /** Octets of the largest message taken. */
   readonly messageBytes?: number;
+  /** For repairs: opens in spite of damage, which is told, and of a catalog that knows more of the log than there is. */
+  readonly despite?: OpenOptions;
   /** ms without work after which an empty COMMIT proves the log; 0 for never, and nothing else happens by itself then. */
   readonly idleCommitMs?: number;
   /** Free octets that the store keeps to. */
@@ -114,8 +117,8 @@ export function heapPorts(ports: StorePorts): HeapPorts {
   return { fs: ports.fs, clock: ports.clock, random: ports.random };
 }
 
-export function heapOptions(options: StoreOptions): { segmentBytes: number } {
-  return { segmentBytes: options.segmentBytes ?? limits.segmentBytes };
+export function heapOptions(options: StoreOptions): HeapOptions {
+  return { ...options.despite, segmentBytes: options.segmentBytes ?? limits.segmentBytes };
 }
 
 /** The writer's lock. @throws {StoreError} locked, with the holder's pid where it is known */
@@ -135,6 +138,20 @@ export async function isStore(fs: FileSystem, directory: string): Promise<boolea
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return false;
     throw new StoreError('ioError', `cannot read ${heapDirectory(directory)}`, {}, error);
   }
+}
+
+/** A file that stands in a store's directory as long as a restore into it is not finished. */
+export const unfinishedName = 'restore.unfinished';
+
+/** Refuses a directory that a restore began to fill. @throws {StoreError} unfinished */
+export async function checkFinished(fs: FileSystem, directory: string): Promise<void> {
+  let isThere: boolean;
+  try {
+    isThere = await isFileThere(fs, `${directory}/${unfinishedName}`);
+  } catch (error) {
+    throw new StoreError('ioError', `cannot read ${directory}`, {}, error);
+  }
+  if (isThere) throw new StoreError('unfinished', `${directory} is a restore that was not finished`);
 }
 
 /** Runs what makes files in `directory`; a failed system call becomes a StoreError. @throws {StoreError} ioError, diskFull */

@@ -17,11 +17,14 @@ import type { ExpungeAnswer } from './intents/expunge.ts';
 import type { FlagsAnswer, FlagsRequest } from './intents/flags.ts';
 import type { CreatedMailbox } from './intents/mailbox.ts';
 import type { DeliveryResult, DeliveryTarget, Placed } from './intents/place.ts';
+import type { Purged } from './intents/purge.ts';
+import type { RestoredMailbox } from './intents/undelete.ts';
 import type {
   AppendMessage,
   CopiedMessages,
   DeliverOptions,
   MailWriter,
+  RestoredAccount,
   TakenMessage,
   TakeOptions,
 } from './mail-writer.ts';
@@ -96,6 +99,26 @@ export class WriterLink implements MailWriter {
 
   async purge(mailbox: MailboxId, uids: UidSet): Promise<number> {
     return (await this.#connected()).purge(mailbox, uids);
+  }
+
+  async purgeRetained(mailbox: MailboxId): Promise<Purged> {
+    return (await this.#connected()).purgeRetained(mailbox);
+  }
+
+  async purgeAccount(account: AccountId): Promise<void> {
+    return (await this.#connected()).purgeAccount(account);
+  }
+
+  async undelete(source: MailboxId, uids: UidSet, target: MailboxId): Promise<CopiedMessages> {
+    return (await this.#connected()).undelete(source, uids, target);
+  }
+
+  async restoreMailbox(mailbox: MailboxId): Promise<RestoredMailbox> {
+    return (await this.#connected()).restoreMailbox(mailbox);
+  }
+
+  async restoreAccount(account: AccountId): Promise<RestoredAccount> {
+    return (await this.#connected()).restoreAccount(account);
   }
 
   async createMailbox(account: AccountId, name: string, role?: MailboxRole): Promise<CreatedMailbox> {
