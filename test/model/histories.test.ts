@@ -44,6 +44,9 @@ function withoutStop(dump: readonly string[]): string[] {
   return dump.map((line) => line.replace(/ appliedLsn=\d+ batch=\d+| other=\d+/g, ''));
 }
 
+/** Steps between two comparisons with the model; one of five looks at content too. */
+const compareEvery = counts(10, 50);
+
 async function history(random: Random, temp: TempStore, steps: number): Promise<number> {
   const model = new StoreModel();
   const source = new MessageSource(random.fork());
@@ -52,13 +55,13 @@ async function history(random: Random, temp: TempStore, steps: number): Promise<
   for (let n = 0; n < steps; n++) {
     if (random.chance(0.2)) await run.burst(2 + random.int(12));
     else await run.step();
-    if (n % 10 === 0) await compareAll(temp.store, model, n % 50 === 0);
+    if (n % compareEvery === 0) await compareAll(temp.store, model, n % (5 * compareEvery) === 0);
     if (temp.machine !== undefined && random.chance(0.01)) await passRetention(run, temp.machine);
     if (random.chance(0.01)) {
       await temp.reopen();
       run = run.goOnWith(temp.store);
     }
-    if (random.chance(0.01)) {
+    if (random.chance(counts(0.01, 0.002))) {
       await rebuildsAlike(temp);
       run = run.goOnWith(temp.store);
     }
@@ -70,16 +73,16 @@ async function history(random: Random, temp: TempStore, steps: number): Promise<
 }
 
 test('any history of requests leaves what the model says', (t) =>
-  histories(t, counts(25, 80), async (random) => {
+  histories(t, counts(25, 10), async (random) => {
     const options: StoreOptions = { segmentBytes: random.pick([16_384, 65_536, 134_217_728]) };
     await using temp = await simStore(options, { seed: random.int(2 ** 31) });
-    return await history(random, temp, counts(150, 300));
+    return await history(random, temp, counts(150, 10_000));
   }));
 
 test('any history of requests leaves what the model says, on a real disk', (t) =>
-  histories(t, counts(2, 20), async (random) => {
+  histories(t, counts(2, 2), async (random) => {
     await using temp = await tempStore({ segmentBytes: 65_536, idleCommitMs: 5 });
-    return await history(random, temp, counts(100, 300));
+    return await history(random, temp, counts(100, 10_000));
   }));
 
 test('callers that go on side by side leave a clean store whose catalog can be made again', (t) =>

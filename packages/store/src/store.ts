@@ -24,7 +24,8 @@ import { Feed } from './writer/feed.ts';
 import { HeadState } from './writer/head-state.ts';
 import { Health } from './writer/health.ts';
 import type { StoreHealth } from './writer/notices.ts';
-import { Reserve } from './writer/reserve.ts';
+import { type LogKeeper, type PinnedLog, Pins } from './writer/pins.ts';
+import { giveReserve, Reserve } from './writer/reserve.ts';
 import { Room, type SpaceLevel } from './writer/room.ts';
 import {
   catalogDirectory,
@@ -93,8 +94,10 @@ async function makeStore(directory: string, ports: StorePorts, options: StoreOpt
 }
 
 /** A store opened by its one writer. */
-export class Store extends Writer implements StoreReading {
+export class Store extends Writer implements StoreReading, LogKeeper {
   readonly heap: Heap;
+  /** Segments whose files somebody needs: to be asked before one is unlinked. */
+  readonly pins: Pins = new Pins();
   readonly directory: string;
   readonly #ports: StorePorts;
   readonly #kv: Kv;
@@ -133,11 +136,23 @@ export class Store extends Writer implements StoreReading {
     if (idleMs === 0) return;
     this.#watchIdle(idleMs);
     this.#health.start(limits.lookMs);
+    // What may be asked in the first second shall know, too.
+    void room?.refresh();
   }
 
   /** Takes the lock, makes the catalog again where its device failed, recovers, and is the writer.
    *  @throws {StoreError} noStore, unfinished, locked, newerFormat, corrupt, lostLog, catalogMissing, diskFull, ioError */
   static async open(directory: string, options: StoreOptions = {}): Promise<Store> {
+    try {
+      return await Store.#openNow(directory, options);
+    } catch (error) {
+      // A store that cannot recover cannot make space either.
+      if (!isStoreError(error, 'diskFull') || !(await giveReserve(directory, options))) throw error;
+      return Store.#openNow(directory, options);
+    }
+  }
+
+  static async #openNow(directory: string, options: StoreOptions): Promise<Store> {
     const ports = options.ports ?? machinePorts;
     await checkFinished(ports.fs, directory);
     if (!(await isStore(ports.fs, directory))) throw new StoreError('noStore', `no store in ${directory}`);
@@ -200,6 +215,11 @@ export class Store extends Writer implements StoreReading {
   /** Looks at disk, device and catalog now, as the writer does about once a second. */
   look(): Promise<void> {
     return this.#health.look();
+  }
+
+  async pinLog(): Promise<PinnedLog> {
+    const release = this.pins.pin(this.heap.segments().map(({ number }) => number));
+    return { durableLsn: this.heap.durableLsn, release: async () => release() };
   }
 
   /** Somebody is about to deliver: the next batch may wait for them, one flush time at most. */
