@@ -27,7 +27,7 @@ import { HeadState } from './writer/head-state.ts';
 import { Health } from './writer/health.ts';
 import type { StoreHealth } from './writer/notices.ts';
 import { type LogKeeper, type PinnedLog, Pins } from './writer/pins.ts';
-import { Reserve } from './writer/reserve.ts';
+import { giveReserve, Reserve } from './writer/reserve.ts';
 import { Room, type SpaceLevel } from './writer/room.ts';
 import { SegmentUse } from './writer/segment-use.ts';
 import {
@@ -151,11 +151,23 @@ export class Store extends Writer implements StoreReading, LogKeeper {
     if (idleMs === 0) return;
     this.#watchIdle(idleMs);
     this.#health.start(limits.lookMs);
+    // What may be asked in the first second shall know, too.
+    void room?.refresh();
   }
 
   /** Takes the lock, makes the catalog again where its device failed, recovers, and is the writer.
    *  @throws {StoreError} noStore, unfinished, locked, newerFormat, corrupt, lostLog, catalogMissing, diskFull, ioError */
   static async open(directory: string, options: StoreOptions = {}): Promise<Store> {
+    try {
+      return await Store.#openNow(directory, options);
+    } catch (error) {
+      // A store that cannot recover cannot make space either.
+      if (!isStoreError(error, 'diskFull') || !(await giveReserve(directory, options))) throw error;
+      return Store.#openNow(directory, options);
+    }
+  }
+
+  static async #openNow(directory: string, options: StoreOptions): Promise<Store> {
     const ports = options.ports ?? machinePorts;
     await checkFinished(ports.fs, directory);
     if (!(await isStore(ports.fs, directory))) throw new StoreError('noStore', `no store in ${directory}`);
