@@ -37,7 +37,7 @@ function content(store: Pick<Store, 'catalog'>): string[] {
   const raised =
     / (?:appliedLsn|batch|other|sequence|epoch|mailbox|message|thread|account|uidValidity|lastSequence)=\d+/g;
   return dumpStore(store)
-    .filter((line) => !line.startsWith('segment ') && !/ expunged at /.test(line))
+    .filter((line) => !/^segment |^due | expunged \d+ at /.test(line))
     .map((line) => (line.startsWith('state ') ? line.replace(raised, '') : line))
     .map((line) => line.replace(/ (?:uidNext|highestModSeq|expungeFloor|modSeqFloor)=\d+/g, ''));
 }
