@@ -59,6 +59,7 @@ const ofStore: Readonly<Record<StoreErrorCode, Refusal>> = {
   newerFormat: tryLater,
   olderFormat: tryLater,
   unfinished: tryLater,
+  noBackup: tryLater,
   locked: tryLater,
   noWriter: no('UNAVAILABLE', 'the mail store did not answer; it may have been done or not'),
   closed: tryLater,
