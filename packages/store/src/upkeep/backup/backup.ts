@@ -231,6 +231,10 @@ class Backup {
     try {
       const known = new Map(this.#before?.segments.map((segment) => [segment.number, segment]));
       const wanted = heap.segments().filter(({ baseLsn }) => baseLsn < durableLsn);
+      const end = wanted.at(-1)?.endLsn ?? 0;
+      if (end < durableLsn) {
+        throw new StoreError('corrupt', `the log can be read up to ${end}; its writer has it up to ${durableLsn}`);
+      }
       const total = wanted.reduce((sum, segment) => sum + wantedBytes(segment, durableLsn), 0);
       let done = 0;
       const segments: BackupSegment[] = [];
