@@ -1,9 +1,13 @@
 /** Backups: taken while mail comes in, incremental, verified, restored; and no number is given twice after a restore. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { backup, isStoreError, restoreStore, Store, UidSet, verifyBackup } from '@mstore/store';
+import { crc32 } from 'node:zlib';
+import { backup, isStoreError, machinePorts, rebuild, restoreStore, Store, UidSet, verifyBackup } from '@mstore/store';
+import { writeManifest } from '@mstore/store/internal/upkeep/backup/manifest';
+import { bringGolden } from '../format/golden.ts';
 import { toldNumbers } from '../support/backups.ts';
 import { difference, dumpStore } from '../support/dump-store.ts';
 import { counts } from '../support/long.ts';
@@ -69,7 +73,46 @@ test('a backup beside the writer holds what was there, and a restore of it is th
   await some(trafficOn(store, random), 20);
   await store.settle();
   await assertClean(store);
+  const live = dumpStore(store);
   await store.close();
+  // The event that began it anew is applied alike from the checkpoint that came along, and from the start of the log.
+  for (const full of [false, true]) {
+    const report = await rebuild(`${folder.path}/new`, { ...small, full });
+    assert.equal(report.checkpoint === undefined, full);
+    const again = await Store.open(`${folder.path}/new`, small);
+    const without = (lines: readonly string[]): string[] =>
+      lines.map((line) => line.replace(/ (?:appliedLsn|batch|other)=\d+/g, ''));
+    assert.deepEqual(difference(without(dumpStore(again)), without(live)), []);
+    await again.close();
+  }
+});
+
+test('a backup of an earlier format becomes a store of the one of today', async () => {
+  await using folder = await tempDirectory();
+  const source = `${folder.path}/v1`;
+  await bringGolden(1, source);
+  const names = (await readdir(`${source}/heap`)).sort();
+  const segments = await Promise.all(
+    names.map(async (name) => {
+      const octets = await readFile(`${source}/heap/${name}`);
+      const sha256 = createHash('sha256').update(octets).digest('hex');
+      const headerCrc = crc32(octets.subarray(0, 152));
+      return { number: Number(name.slice(0, 16)), headerCrc, pieces: [{ bytes: octets.length, sha256 }] };
+    }),
+  );
+  const last = await readFile(`${source}/heap/${names.at(-1)}`);
+  const epoch = last.readUInt32LE(40);
+  const store = last.toString('hex', 16, 32);
+  const rest = { checkpoint: null, files: [], time: 1, number: 1, durableLsn: 0 };
+  await writeManifest(machinePorts.fs, source, { store, epoch, segments, ...rest });
+  assert.deepEqual(await verified(source, folder.path), []);
+  const restored = await restoreStore(source, `${folder.path}/new`, small);
+  assert.deepEqual([restored.findings, restored.rebuilt.damage], [[], []]);
+  const opened = await Store.open(`${folder.path}/new`, small);
+  assert.equal(opened.heap.epoch, epoch + 1);
+  assert.ok((opened.catalog().state()?.totals.entries ?? 0) > 0);
+  await assertClean(opened);
+  await opened.close();
 });
 
 test('a second backup copies what is new, and leaves what there was of use until it is whole', async () => {

@@ -37,6 +37,7 @@ import {
   type StoreOptions,
   type StorePorts,
 } from '../../writer/store-directory.ts';
+import { refuseSuspect } from '../checkpoint/make.ts';
 import { type MadeCheckpoint, writeCheckpoint } from '../checkpoint/write.ts';
 import { Pace } from '../pace.ts';
 import { copyRange, hashRange, readFully } from './copy.ts';
@@ -187,6 +188,7 @@ class Backup {
       if (this.#before !== undefined && this.#before.store !== storeId) {
         throw new StoreError('storeExists', `${target} is the backup of another store`);
       }
+      await refuseSuspect(ports, directory);
       const kv = await openCatalog(ports, directory, heap, true);
       try {
         const known = this.#before?.checkpoint ?? undefined;
