@@ -36,6 +36,11 @@ export interface NamedMailbox {
   readonly row: MailboxRow;
 }
 
+/** An entry's MODSEQ as clients see it: never below its mailbox's bound, since history before may be missing. */
+export function modSeqOf(mailbox: Pick<MailboxRow, 'modSeqFloor'>, entry: Pick<Entry, 'modSeq'>): number {
+  return Math.max(entry.modSeq, mailbox.modSeqFloor);
+}
+
 const maxUid = 0xffff_ffff;
 
 /** Chunks that are looked up one by one rather than by walking the table. */
