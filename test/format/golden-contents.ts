@@ -80,7 +80,7 @@ async function mailboxLines(reading: StoreReading, { id, row }: NamedMailbox): P
     lines.push(`mailbox ${id} expunged at ${expungedAt}, kept: ${await text(entry)}`);
   }
   const prefix = u32Key(id);
-  for (const [key, uids] of reading.catalog().view.range(expungedTable, { from: prefix, to: prefixEnd(prefix) })) {
+  for (const [key, { uids }] of reading.catalog().view.range(expungedTable, { from: prefix, to: prefixEnd(prefix) })) {
     lines.push(`mailbox ${id} expunged modseq=${readU64(key, 4)} uids=${uids.toString()}`);
   }
   return lines;

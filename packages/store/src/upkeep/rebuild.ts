@@ -1,21 +1,25 @@
 /**
- * Rebuild: a new catalog generation from the newest good checkpoint and the log behind it, or from the heap alone. From a
- * checkpoint, batches are applied in their order, as recovery does. From the start, content first (PART, MESSAGE), then everything else in the order of
- * the log, by the same `apply` that wrote the lost one; messages that nothing names in the end are dropped. The generation
- * becomes current when it is whole; a crash before leaves the old one, or none, as it was.
+ * Rebuild: a new catalog generation from the newest good checkpoint and the log behind it, or from the heap alone, by the same
+ * `apply` that wrote the lost one. From a checkpoint, and from the start of a log of which no segment is gone, records are applied
+ * in their order, as recovery does. Else what a record names may stand behind it: content comes first (PART, MESSAGE), then
+ * everything else in the order of the log. Messages that nothing names in the end are dropped. The generation becomes current
+ * when it is whole; a crash before leaves the old one, or none, as it was.
  */
 import { Catalog } from '../catalog/catalog.ts';
 import { generationPath, nextGeneration, setCurrentGeneration } from '../catalog/generations.ts';
+import { messageOfKey } from '../catalog/keys.ts';
 import type { Kv } from '../catalog/kv.ts';
+import { isUnreferenced } from '../catalog/row-codecs.ts';
 import type { StateRow } from '../catalog/rows.ts';
+import { messageTable } from '../catalog/schema.ts';
 import { View, WriteSet } from '../catalog/write-set.ts';
 import { errorText, invariant, StoreError } from '../errors.ts';
-import { commitBytes, type Damage, Heap, type ScannedRecord } from '../heap/heap.ts';
+import { commitBytes, type Damage, Heap, type ScannedRecord, type SegmentState } from '../heap/heap.ts';
 import { Applier } from '../log/apply.ts';
 import type { EventBody } from '../log/events.ts';
 import { decodeRecord, encodeEvent, recordType } from '../log/records.ts';
 import type { SegmentOf } from '../log/references.ts';
-import { brandNumber, type Lsn } from '../types.ts';
+import { brandNumber, type Lsn, type MessageId } from '../types.ts';
 import {
   catalogDirectory,
   checkFinished,
@@ -56,6 +60,8 @@ export interface RebuildOptions extends StoreOptions {
   readonly onlyWhole?: boolean;
   /** Reads the log from its start even where a checkpoint is there. */
   readonly full?: boolean;
+  /** Reads content first even where no segment is gone; for comparisons. */
+  readonly contentFirst?: boolean;
 }
 
 /** A restore, as the log will know it. */
@@ -68,6 +74,8 @@ export interface Restoring {
 
 const start = brandNumber<Lsn>(0);
 const rowsPerWrite = 20_000;
+/** Keys of eight octets, none of them as high as the end. */
+const everyMessage = { from: Buffer.alloc(0), to: Buffer.alloc(9, 0xff) };
 /** A lost log cannot have given more sequences than this in a second. */
 const sequencesPerSecond = 2 ** 20;
 
@@ -87,7 +95,7 @@ export function rebuild(directory: string, options: RebuildOptions = {}): Promis
 
 /** How a catalog is made: what of it is asked of `makeCatalog`. */
 export interface MakeOptions
-  extends Pick<RebuildOptions, 'onProgress' | 'retireLost' | 'historyLost' | 'full' | 'onlyWhole'> {
+  extends Pick<RebuildOptions, 'onProgress' | 'retireLost' | 'historyLost' | 'full' | 'contentFirst' | 'onlyWhole'> {
   /** Damage met so far, to which what is met here is added. */
   readonly damage: Damage[];
   /** The heap came out of a backup. */
@@ -115,7 +123,9 @@ export async function makeCatalog(
   try {
     const replayer = new Rebuilder(heap, kv, options.onProgress);
     const onDamage = (found: Damage): number => damage.push(found);
-    const records = await (checkpoint === undefined ? replayer.run(onDamage) : replayer.follow(checkpoint, onDamage));
+    const inOrder = options.contentFirst !== true && isWholeLog(heap.segments());
+    const from = checkpoint ?? (inOrder ? start : undefined);
+    const records = await (from === undefined ? replayer.run(onDamage) : replayer.follow(from, onDamage));
     if (damage.length > 0 && options.onlyWhole === true) return undefined;
     if (options.retireLost === true) for (const lost of heap.lostSegments()) heap.retire(lost.damage.segment);
     if (restoring !== undefined) await replayer.restore(restoring);
@@ -218,7 +228,7 @@ class Rebuilder {
   readonly #kv: Kv;
   #segmentOf: SegmentOf;
   readonly #onProgress: RebuildOptions['onProgress'];
-  readonly #total: number;
+  #total: number;
   #set = new WriteSet();
   #below: readonly WriteSet[] = [];
   #writing: Promise<void> = Promise.resolve();
@@ -231,11 +241,13 @@ class Rebuilder {
     this.#kv = kv;
     this.#segmentOf = (lsn) => heap.segmentOf(lsn);
     this.#onProgress = onProgress;
-    this.#total = 2 * heap.segments().reduce((sum, segment) => sum + (segment.endLsn - segment.baseLsn), 0);
+    this.#total = heap.segments().reduce((sum, segment) => sum + (segment.endLsn - segment.baseLsn), 0);
     this.#applier = this.#begin();
   }
 
+  /** Applies a log from which segments are gone: what a record names may stand behind it, so content comes first. */
   async run(onDamage: (damage: Damage) => void): Promise<number> {
+    this.#total *= 2;
     const wantContent = (type: number): boolean => type === recordType.message;
     for await (const scanned of this.#heap.scan({ from: start, wantPayload: wantContent, onDamage })) {
       await this.#seen(scanned);
@@ -261,10 +273,10 @@ class Rebuilder {
     return this.#records;
   }
 
-  /** Applies what the log holds from `checkpoint` on to the catalog that came out of it. */
-  async follow(checkpoint: Lsn, onDamage: (damage: Damage) => void): Promise<number> {
+  /** Applies a log without gaps from `from` on, in the order in which it was written, to the catalog as it was there. */
+  async follow(from: Lsn, onDamage: (damage: Damage) => void): Promise<number> {
     const wantPayload = (type: number): boolean => type !== recordType.part;
-    for await (const scanned of this.#heap.scan({ from: checkpoint, wantPayload, onDamage })) {
+    for await (const scanned of this.#heap.scan({ from, wantPayload, onDamage })) {
       await this.#seen(scanned);
       if (scanned.commit !== undefined) {
         this.#applier.close(scanned.location, scanned.commit.number, scanned.commit.epoch);
@@ -349,11 +361,12 @@ class Rebuilder {
   /** Messages that were stored, and whose entries are all gone, or were never logged. */
   async #dropUnnamed(): Promise<void> {
     await this.#settle();
-    const unnamed: number[] = [];
-    for (const [id, row] of new Catalog(new View(this.#kv)).messages()) if (row.refs === 0) unnamed.push(id);
-    for (const number of unnamed) {
+    const unnamed: MessageId[] = [];
+    for (const [key, row] of this.#kv.range(messageTable.name, everyMessage)) {
+      if (isUnreferenced(row)) unnamed.push(messageOfKey(key));
+    }
+    for (const id of unnamed) {
       const { refs } = this.#applier;
-      const id = brandNumber<Parameters<typeof refs.dropMessage>[0]>(number);
       const row = new Catalog(refs.view).message(id);
       if (row !== undefined) refs.dropMessage(id, row);
       if (this.#set.size >= rowsPerWrite) await this.#write();
@@ -372,6 +385,11 @@ class Rebuilder {
       throw new StoreError('corrupt', 'the log ends before a batch that it holds');
     }
   }
+}
+
+/** True when no segment was ever retired and none is lost: then what a record names stands before it. */
+function isWholeLog(segments: readonly SegmentState[]): boolean {
+  return segments.every(({ predecessor }, at) => predecessor === (segments[at - 1]?.number ?? 0));
 }
 
 function isContent(type: number): boolean {
