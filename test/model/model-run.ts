@@ -18,18 +18,8 @@ import { code, delivered, type Memory, newMemory, outcome, placed } from './answ
 import { retainedStep } from './retained-run.ts';
 
 const words: readonly [string, ...string[]] = ['$Forwarded', '$Junk', 'red', 'Red', 'todo'];
-const names: readonly [string, ...string[]] = [
-  'a',
-  'a/b',
-  'a/b/c',
-  'd',
-  'd/a',
-  'Ünïcode',
-  'inbox/sub',
-  'INBOX',
-  'x//y',
-  'a/',
-];
+// biome-ignore format: a list
+const names: readonly [string, ...string[]] = ['a', 'a/b', 'a/b/c', 'd', 'd/a', 'Ünïcode', 'inbox/sub', 'INBOX', 'x//y', 'a/'];
 
 const accountId = (id: number): AccountId => brandNumber<AccountId>(id);
 const mailboxId = (id: number): MailboxId => brandNumber<MailboxId>(id);

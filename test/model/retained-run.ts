@@ -8,19 +8,32 @@ import {
   type MailWriter,
   type RestoredMailbox,
   RetentionRunner,
+  type Store,
   UidSet,
 } from '@mstore/store';
 import type { Random } from '../support/random.ts';
 import { purgeAccount, purgeAll, restoreAccount, restoreMailbox, undelete } from '../support/retained-model.ts';
 import type { SimMachine } from '../support/sim-machine.ts';
-import type { ModelMailbox } from '../support/store-model.ts';
-import type { ModelRun } from './model-run.ts';
+import type { ModelMailbox, StoreModel } from '../support/store-model.ts';
+
+/** What of a run these requests need. */
+interface RetainedRun {
+  readonly store: Store;
+  readonly model: StoreModel;
+  ask<Actual, Wanted>(
+    what: string,
+    actual: () => Promise<Actual>,
+    wanted: () => Wanted,
+    compare?: (actual: Actual, wanted: Wanted) => void,
+  ): Promise<void>;
+  checkRenamed(mailbox: ModelMailbox): void;
+}
 
 const mailboxId = (id: number): MailboxId => brandNumber<MailboxId>(id);
 const accountId = (id: number): AccountId => brandNumber<AccountId>(id);
 
 /** One request about what left sight. */
-export async function retainedStep(run: ModelRun, writer: MailWriter, random: Random): Promise<void> {
+export async function retainedStep(run: RetainedRun, writer: MailWriter, random: Random): Promise<void> {
   const luck = random.int(10);
   if (luck < 5) await undeleteSome(run, writer, random);
   else if (luck < 7) await restoreOne(run, writer, random);
@@ -29,13 +42,13 @@ export async function retainedStep(run: ModelRun, writer: MailWriter, random: Ra
   else await purgeOwner(run, writer, random);
 }
 
-function anyMailbox(run: ModelRun, random: Random, wanted: (mailbox: ModelMailbox) => boolean): ModelMailbox {
+function anyMailbox(run: RetainedRun, random: Random, wanted: (mailbox: ModelMailbox) => boolean): ModelMailbox {
   const all = [...run.model.mailboxes.values()];
   const fit = all.filter(wanted);
   return random.pick(fit.length > 0 && random.chance(0.9) ? fit : all);
 }
 
-async function undeleteSome(run: ModelRun, writer: MailWriter, random: Random): Promise<void> {
+async function undeleteSome(run: RetainedRun, writer: MailWriter, random: Random): Promise<void> {
   const source = anyMailbox(run, random, (mailbox) => mailbox.retained.size > 0);
   const target = random.chance(0.7)
     ? source
@@ -51,7 +64,7 @@ async function undeleteSome(run: ModelRun, writer: MailWriter, random: Random): 
   );
 }
 
-async function restoreOne(run: ModelRun, writer: MailWriter, random: Random): Promise<void> {
+async function restoreOne(run: RetainedRun, writer: MailWriter, random: Random): Promise<void> {
   const { id } = anyMailbox(run, random, (mailbox) => mailbox.deleted);
   await run.ask(
     `restoreMailbox ${id}`,
@@ -67,7 +80,7 @@ async function restoreOne(run: ModelRun, writer: MailWriter, random: Random): Pr
   );
 }
 
-async function restoreOwner(run: ModelRun, writer: MailWriter, random: Random): Promise<void> {
+async function restoreOwner(run: RetainedRun, writer: MailWriter, random: Random): Promise<void> {
   const id = anyAccount(run, random);
   const catalog = run.store.catalog();
   const deletedAt = catalog.account(accountId(id))?.deletedAt ?? 0;
@@ -88,12 +101,12 @@ async function restoreOwner(run: ModelRun, writer: MailWriter, random: Random): 
   );
 }
 
-function anyAccount(run: ModelRun, random: Random): number {
+function anyAccount(run: RetainedRun, random: Random): number {
   const deleted = [...run.model.accounts.values()].filter((account) => account.deleted).map(({ id }) => id);
   return deleted.length > 0 && random.chance(0.9) ? random.pick(deleted) : 1 + random.int(9);
 }
 
-async function purgeOne(run: ModelRun, writer: MailWriter, random: Random): Promise<void> {
+async function purgeOne(run: RetainedRun, writer: MailWriter, random: Random): Promise<void> {
   const mailbox = anyMailbox(run, random, ({ retained }) => retained.size > 0);
   const bytes = [...mailbox.retained.values(), ...(mailbox.deleted ? mailbox.entries.values() : [])].reduce(
     (sum, { octets }) => sum + octets.length,
@@ -107,7 +120,7 @@ async function purgeOne(run: ModelRun, writer: MailWriter, random: Random): Prom
   );
 }
 
-async function purgeOwner(run: ModelRun, writer: MailWriter, random: Random): Promise<void> {
+async function purgeOwner(run: RetainedRun, writer: MailWriter, random: Random): Promise<void> {
   const id = anyAccount(run, random);
   for (const one of deletedMailboxes(run.store.catalog(), accountId(id))) {
     if (random.chance(0.1)) break;
@@ -122,7 +135,7 @@ async function purgeOwner(run: ModelRun, writer: MailWriter, random: Random): Pr
 }
 
 /** Time passes, and retention is run: all that left sight before goes. */
-export async function passRetention(run: ModelRun, machine: SimMachine): Promise<void> {
+export async function passRetention(run: RetainedRun, machine: SimMachine): Promise<void> {
   machine.passMs(8 * 86_400_000);
   const runner = new RetentionRunner(run.store, {
     settings: { expunged: 7, trash: 0, junk: 0, pop3: 0 },

@@ -2,19 +2,12 @@
  * What a store should be, as plain Maps: each request changes the model at once and says what the store must answer. It knows
  * nothing of logs, batches or tables. Sequences are exact: one per event and per entry.
  */
-import {
-  flag,
-  inbox,
-  isStoreError,
-  limits,
-  mailboxName,
-  StoreError,
-  type StoreErrorCode,
-  type UidSet,
-} from '@mstore/store';
+import { flag, inbox, isStoreError, mailboxName, StoreError, type StoreErrorCode, type UidSet } from '@mstore/store';
 
 /** Entries that the writer copies or moves in one turn, each with an event of its own for the source. */
 const copySlice = 100;
+/** The same of what it purges. */
+const purgeSlice = 250;
 
 export interface ModelEntry {
   readonly uid: number;
@@ -294,7 +287,7 @@ export class StoreModel {
     const places = mailbox.deleted ? [mailbox.retained, mailbox.entries] : [mailbox.retained];
     let found = 0;
     for (const place of places) for (const uid of [...place.keys()]) if (uids.has(uid) && place.delete(uid)) found++;
-    this.sequence += Math.ceil(found / limits.purgeEntries);
+    this.sequence += Math.ceil(found / purgeSlice);
     if (mailbox.deleted && mailbox.entries.size + mailbox.retained.size === 0) {
       this.sequence++;
       this.mailboxes.delete(id);

@@ -44,6 +44,7 @@ export const meanings: Readonly<Record<StoreErrorCode, Meaning>> = {
   noStore: { exit: exit.noInput, text: 'name another with --data, or make one with `mstore init`' },
   storeExists: { exit: exit.cannotCreate, text: 'nothing was changed' },
   unfinished: { exit: exit.noInput, text: 'run the same `mstore restore` again' },
+  noBackup: { exit: exit.noInput, text: '`mstore backup` makes one' },
   newerFormat: { exit: exit.configuration, text: 'nothing was changed' },
   olderFormat: { exit: exit.configuration, text: 'nothing was changed; `mstore upgrade --help` says more' },
   locked: { exit: exit.tryAgain, text: 'try again when it has ended' },

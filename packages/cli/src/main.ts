@@ -2,6 +2,7 @@
 /** `mstore`: reads the command line, runs one command, and turns what it threw into one line and an exit code. */
 import { type Command, CommanderError } from 'commander';
 import { addAlias } from './alias.ts';
+import { addBackup } from './backup.ts';
 import { addCheckpoint } from './checkpoint.ts';
 import { newProgram } from './command.ts';
 import { addConfig } from './config.ts';
@@ -21,6 +22,7 @@ import { OutputClosed } from './output.ts';
 import { addPurge } from './purge.ts';
 import { addQuota } from './quota.ts';
 import { addRebuild } from './rebuild.ts';
+import { addRestore } from './restore.ts';
 import { addScrub } from './scrub.ts';
 import { addServe } from './serve.ts';
 import { addStats } from './stats.ts';
@@ -50,6 +52,8 @@ const commands: readonly ((program: Command) => void)[] = [
   addFsck,
   addRebuild,
   addCheckpoint,
+  addBackup,
+  addRestore,
   addScrub,
   addUpgrade,
   addDoctor,

@@ -14,4 +14,37 @@ export const limits = {
   sectionLevels: 100,
   /** octets of a command's tag: the longest answer line repeats it. */
   tagBytes: 255,
+  /** octets of a refused literal that are read and dropped, so that the session goes on; beyond, it ends. Twice the largest message. */
+  skippedBytes: 134_217_728, // 128 * MiB
+  /** octets of a refused literal that are dropped for somebody who is not logged in. */
+  anonymousSkippedBytes: 65_536, // 64 * KiB
+
+  /** commands in a row that were none, came at the wrong time or carried a wrong password, after which a session ends. */
+  badCommandsMax: 10,
+  /** connections at a time: each costs some 20 KiB and a descriptor. */
+  connections: 10_000,
+  /** ms that a session which is logged in may be idle: RFC 9051 §5.4 asks for half an hour or more. */
+  idleTimeoutMs: 1_860_000,
+  /** commands answered in one turn of the event loop: some 2 ms. */
+  turnCommands: 200,
+  /** octets of answers that are gathered before they are sent, and the event loop gets a turn: some 2 ms of lines. */
+  answerBytes: 65_536, // 64 * KiB
+
+  /** pairs of what a client says about itself; RFC 2971 §3.3. */
+  idPairs: 30,
+  /** octets of what is kept of it for the log. */
+  idLogBytes: 200,
+  /** patterns of one LIST. */
+  listPatterns: 100,
+  /** wildcards of one pattern: each is a state to be carried along every name. */
+  patternWildcards: 50,
+  /** mailboxes looked up in one turn of the event loop: some 3 ms. */
+  sliceMailboxes: 500,
+
+  /** mailboxes whose view is kept for the next session. */
+  keptViews: 10_000,
+  /** pages in all kept views; each takes 1 KiB. */
+  keptPages: 20_000,
+  /** mailboxes of which it is known up to where messages were told as recent. */
+  recentMailboxes: 100_000,
 } as const;

@@ -11,6 +11,7 @@ const storeRefusals: Readonly<Record<StoreErrorCode, RefusalKind>> = {
   noStore: 'storage',
   storeExists: 'storage',
   unfinished: 'storage',
+  noBackup: 'storage',
   newerFormat: 'storage',
   olderFormat: 'storage',
   locked: 'storage',

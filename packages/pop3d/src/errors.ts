@@ -35,6 +35,7 @@ const ofStore: Readonly<Record<StoreErrorCode, Refusal>> = {
   noStore: tryLater,
   storeExists: ourMistake,
   unfinished: tryLater,
+  noBackup: ourMistake,
   newerFormat: tryLater,
   olderFormat: tryLater,
   locked: tryLater,

@@ -36,7 +36,7 @@ export function quickReply({ services, maildrop }: Session, number: number): Buf
 }
 
 function needsDots(message: Buffer): boolean {
-  return message[0] === dot || message.includes(lineDot);
+  return message[0] === dot || (message.includes(dot) && message.includes(lineDot));
 }
 
 /** What follows the message; one whose last line does not end gets that. */

@@ -10,6 +10,7 @@ export type StoreErrorCode =
   | 'noStore' // the directory holds no store
   | 'storeExists' // init on a store
   | 'unfinished' // a restore into this directory was not finished
+  | 'noBackup' // the directory holds no complete backup
   | 'newerFormat' // written by a later release
   | 'olderFormat' // written by an earlier release: upgrade
   | 'locked' // another writer holds the lock

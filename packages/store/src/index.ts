@@ -2,6 +2,7 @@
 export { Catalog, type NamedAccount, type NamedMailbox } from './catalog/catalog.ts';
 export type { Entry, EntryPlace } from './catalog/index-chunk.ts';
 export { type AccountRow, type MailboxRow, retentionEntry, type Totals } from './catalog/rows.ts';
+export { pageUids } from './catalog/uid-pages.ts';
 export { UidSet } from './codec/uid-set.ts';
 export {
   type Config,
@@ -51,6 +52,19 @@ export {
   type UidValidity,
 } from './types.ts';
 export { BackgroundScrub, type ScrubObserver } from './upkeep/background-scrub.ts';
+export { type BackupOptions, type BackupReport, backup, type FileToBackUp } from './upkeep/backup/backup.ts';
+export type { BackupManifest } from './upkeep/backup/manifest.ts';
+export { type BackupReading, type OpenBackupOptions, openBackup } from './upkeep/backup/reading.ts';
+export { type RestoreOptions, type RestoreReport, restoreStore } from './upkeep/backup/restore.ts';
+export {
+  entrySlices,
+  Holdings,
+  isSameStore,
+  type MailRestored,
+  type MailWanted,
+  restoreMail,
+} from './upkeep/backup/restore-mail.ts';
+export { type VerifyOptions, type VerifyReport, verifyBackup } from './upkeep/backup/verify.ts';
 export { type CheckOptions, type CheckReport, check } from './upkeep/check.ts';
 export { type CheckpointOptions, checkpoint, isCheckpointDue } from './upkeep/checkpoint/make.ts';
 export { type DiskState, diskState } from './upkeep/disk-state.ts';

@@ -24,6 +24,7 @@ import { Feed } from './writer/feed.ts';
 import { HeadState } from './writer/head-state.ts';
 import { Health } from './writer/health.ts';
 import type { StoreHealth } from './writer/notices.ts';
+import { type LogKeeper, type PinnedLog, Pins } from './writer/pins.ts';
 import { Reserve } from './writer/reserve.ts';
 import { Room, type SpaceLevel } from './writer/room.ts';
 import {
@@ -93,8 +94,10 @@ async function makeStore(directory: string, ports: StorePorts, options: StoreOpt
 }
 
 /** A store opened by its one writer. */
-export class Store extends Writer implements StoreReading {
+export class Store extends Writer implements StoreReading, LogKeeper {
   readonly heap: Heap;
+  /** Segments whose files somebody needs: to be asked before one is unlinked. */
+  readonly pins: Pins = new Pins();
   readonly directory: string;
   readonly #ports: StorePorts;
   readonly #kv: Kv;
@@ -200,6 +203,11 @@ export class Store extends Writer implements StoreReading {
   /** Looks at disk, device and catalog now, as the writer does about once a second. */
   look(): Promise<void> {
     return this.#health.look();
+  }
+
+  async pinLog(): Promise<PinnedLog> {
+    const release = this.pins.pin(this.heap.segments().map(({ number }) => number));
+    return { durableLsn: this.heap.durableLsn, release: async () => release() };
   }
 
   /** Somebody is about to deliver: the next batch may wait for them, one flush time at most. */

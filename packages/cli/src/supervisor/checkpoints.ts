@@ -20,17 +20,32 @@ export class Checkpoints {
   readonly #options: CheckpointsOptions;
   readonly #timer: NodeJS.Timeout;
   #child: ChildProcess | undefined;
+  #waiting: (() => void)[] = [];
+  #isStopped = false;
 
   constructor(options: CheckpointsOptions) {
     this.#options = options;
     this.#timer = setInterval(() => this.#look(), options.lookMs ?? limits.checkpointLookMs);
-    this.#timer.unref();
   }
 
   /** Ends a process that is at work: the file it was writing has no name yet. */
   stop(): void {
+    this.#isStopped = true;
     clearInterval(this.#timer);
     this.#child?.kill();
+  }
+
+  /** Resolves after the next look, or at once when there will be none. @internal */
+  looked(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#isStopped && this.#child === undefined) resolve();
+      else this.#waiting.push(resolve);
+    });
+  }
+
+  #end(): void {
+    this.#child = undefined;
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
   #look(): void {
@@ -49,13 +64,13 @@ export class Checkpoints {
       problem += octets.toString();
     });
     child.on('error', (error) => {
-      this.#child = undefined;
       log.warn('no checkpoint', {}, error);
+      this.#end();
     });
     child.on('close', (code) => {
-      this.#child = undefined;
       if (code === 0 && said.includes('"made":true')) log.info('checkpoint made', { checkpoint: said.trim() });
       else if (code !== 0 && code !== null) log.warn('no checkpoint', { why: problem.trim() });
+      this.#end();
     });
   }
 }

@@ -300,7 +300,7 @@ export class Heap {
   }
 
   /** What follows bears a higher epoch: acknowledged history may be missing behind it. After a restore, the so-manieth of its
-   *  backup, numbers and LSNs of segments jump too. */
+   *  backup, the epoch rises by as many, and numbers and LSNs of segments jump too. */
   raiseEpoch(restores = 0): Promise<void> {
     return this.#writing().raiseEpoch(restores);
   }

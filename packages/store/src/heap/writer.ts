@@ -210,7 +210,7 @@ export class SegmentWriter implements DeviceRecord {
   /** Later segments bear a higher epoch, and numbers and LSNs beyond what a lost log can have used; the next batch begins one. */
   async raiseEpoch(restores: number): Promise<void> {
     await this.close();
-    this.#epoch++;
+    this.#epoch += Math.max(1, restores);
     this.#lastNumber += restores * restoreSegments;
     this.#attemptedLsn += restores * restoreLsns;
   }

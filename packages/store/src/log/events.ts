@@ -76,6 +76,8 @@ export type EventBody =
 
 export type EventKind = EventBody['kind'];
 
+type LaterBody = Extract<EventBody, { kind: 'partsDropped' | 'restored' | 'mailboxRestored' | 'namesForgotten' }>;
+
 export function writeWords(w: Writer, words: readonly string[]): void {
   w.varint(words.length);
   for (const word of words) w.text(word);
@@ -173,6 +175,14 @@ export function writeEventBody(w: Writer, body: EventBody): void {
     case 'historyLost':
       w.varint(body.epoch);
       break;
+    default:
+      writeLaterBody(w, body);
+  }
+}
+
+/** Bodies of the kinds that came with format 2. */
+function writeLaterBody(w: Writer, body: LaterBody): void {
+  switch (body.kind) {
     case 'partsDropped':
       w.varint(body.hashes.length);
       for (const sha of body.hashes) w.bytes(sha);

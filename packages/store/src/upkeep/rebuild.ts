@@ -1,25 +1,16 @@
 /**
- * Rebuild: a new catalog generation from the newest good checkpoint and the log behind it, or from the heap alone, by the same
- * `apply` that wrote the lost one. From a checkpoint, and from the start of a log of which no segment is gone, records are applied
- * in their order, as recovery does. Else what a record names may stand behind it: content comes first (PART, MESSAGE), then
- * everything else in the order of the log. Messages that nothing names in the end are dropped. The generation becomes current
- * when it is whole; a crash before leaves the old one, or none, as it was.
+ * Rebuild: a new catalog generation from the newest good checkpoint and the log behind it, or from the heap alone
+ * (`rebuilder.ts`). The generation becomes current when it is whole; a crash before leaves the old one, or none, as it was.
  */
 import { Catalog } from '../catalog/catalog.ts';
 import { generationPath, nextGeneration, setCurrentGeneration } from '../catalog/generations.ts';
-import { messageOfKey } from '../catalog/keys.ts';
 import type { Kv } from '../catalog/kv.ts';
-import { isUnreferenced } from '../catalog/row-codecs.ts';
 import type { StateRow } from '../catalog/rows.ts';
-import { messageTable } from '../catalog/schema.ts';
-import { View, WriteSet } from '../catalog/write-set.ts';
+import { View } from '../catalog/write-set.ts';
 import { errorText, invariant, StoreError } from '../errors.ts';
-import { commitBytes, type Damage, Heap, type ScannedRecord, type SegmentState } from '../heap/heap.ts';
-import { Applier } from '../log/apply.ts';
-import type { EventBody } from '../log/events.ts';
-import { decodeRecord, encodeEvent, recordType } from '../log/records.ts';
-import type { SegmentOf } from '../log/references.ts';
-import { brandNumber, type Lsn, type MessageId } from '../types.ts';
+import { type Damage, Heap } from '../heap/heap.ts';
+import type { FileSystem } from '../sys/fs.ts';
+import type { Lsn } from '../types.ts';
 import {
   catalogDirectory,
   checkFinished,
@@ -34,7 +25,15 @@ import {
   sealCatalog,
   takeLock,
 } from '../writer/store-directory.ts';
-import { checkpointDirectory, isUnusable, isWholeFrom, listCheckpoints, loadCheckpoint } from './checkpoint/read.ts';
+import {
+  checkpointDirectory,
+  type FoundCheckpoint,
+  isUnusable,
+  isWholeFrom,
+  listCheckpoints,
+  loadCheckpoint,
+} from './checkpoint/read.ts';
+import { isWholeLog, logStart, Rebuilder, type Restoring } from './rebuilder.ts';
 
 export interface RebuildReport {
   readonly generation: number;
@@ -63,21 +62,6 @@ export interface RebuildOptions extends StoreOptions {
   /** Reads content first even where no segment is gone; for comparisons. */
   readonly contentFirst?: boolean;
 }
-
-/** A restore, as the log will know it. */
-export interface Restoring {
-  /** Which restore of its backup this is, from 1. */
-  readonly restores: number;
-  /** Seconds since 1970, above those of any restore before. */
-  readonly seconds: number;
-}
-
-const start = brandNumber<Lsn>(0);
-const rowsPerWrite = 20_000;
-/** Keys of eight octets, none of them as high as the end. */
-const everyMessage = { from: Buffer.alloc(0), to: Buffer.alloc(9, 0xff) };
-/** A lost log cannot have given more sequences than this in a second. */
-const sequencesPerSecond = 2 ** 20;
 
 /** @throws {StoreError} locked, noStore, unfinished, olderFormat, newerFormat, ioError, diskFull */
 export function rebuild(directory: string, options: RebuildOptions = {}): Promise<RebuildReport> {
@@ -117,19 +101,25 @@ export async function makeCatalog(
   heap: Heap,
   options: MakeOptions,
 ): Promise<MadeCatalog | undefined> {
-  const { damage, restoring } = options;
-  const { kv, generation, checkpoint, passedOver } = await beginCatalog(ports, directory, heap, options.full === true);
+  const { damage, restoring, onProgress, contentFirst } = options;
+  const { fs } = ports;
+  const catalogs = catalogDirectory(directory);
+  const checkpoints = options.full === true ? [] : await listCheckpoints(fs, checkpointDirectory(directory));
+  let generation = 0;
+  const open = async (): Promise<Kv> => {
+    generation = await nextGeneration(fs, catalogs);
+    return ports.openKv(generationPath(catalogs, generation), false);
+  };
+  const discard = (): Promise<void> => removeGeneration(ports, directory, generation);
+  const onDamage = (found: Damage): void => void damage.push(found);
+  const filled = await fillCatalog(heap, { fs, checkpoints, open, discard, onDamage, onProgress, contentFirst });
+  const { kv, rebuilder, records, checkpoint, passedOver } = filled;
   let made: MadeCatalog | undefined;
   try {
-    const replayer = new Rebuilder(heap, kv, options.onProgress);
-    const onDamage = (found: Damage): number => damage.push(found);
-    const inOrder = options.contentFirst !== true && isWholeLog(heap.segments());
-    const from = checkpoint ?? (inOrder ? start : undefined);
-    const records = await (from === undefined ? replayer.run(onDamage) : replayer.follow(from, onDamage));
     if (damage.length > 0 && options.onlyWhole === true) return undefined;
     if (options.retireLost === true) for (const lost of heap.lostSegments()) heap.retire(lost.damage.segment);
-    if (restoring !== undefined) await replayer.restore(restoring);
-    else if (damage.length > 0 || options.historyLost === true) await replayer.loseHistory(ports.clock.now());
+    if (restoring !== undefined) await rebuilder.restore(restoring);
+    else if (damage.length > 0 || options.historyLost === true) await rebuilder.loseHistory(ports.clock.now());
     await sealCatalog(kv);
     const state = new Catalog(new View(kv)).state();
     invariant(state !== undefined, 'a catalog has a state row');
@@ -137,7 +127,7 @@ export async function makeCatalog(
     return made;
   } finally {
     await kv.close();
-    if (made === undefined) await removeGeneration(ports, directory, generation);
+    if (made === undefined) await discard();
   }
 }
 
@@ -162,7 +152,8 @@ export async function rebuildLocked(
   };
   const heap = await Heap.openForWriting(heapPorts(ports), directory, { ...heapOptions(options), onDamage });
   try {
-    await refuseOlder(ports, directory, heap);
+    // What is restored from a backup of an earlier format is one of today's: its catalog is new, and so is its next segment.
+    if (restoring === undefined) await refuseOlder(ports, directory, heap);
     const made = await makeCatalog(ports, directory, heap, { ...options, damage, restoring });
     if (made === undefined) throw damaged(damage.length);
     await setCurrentGeneration(ports.fs, catalogDirectory(directory), made.generation);
@@ -186,212 +177,68 @@ function addLost(heap: Heap, damage: Damage[]): void {
   }
 }
 
-interface Begun {
+/** What a catalog is filled from, and where it lies. */
+export interface Filling {
+  readonly fs: FileSystem;
+  /** Newest first. */
+  readonly checkpoints: readonly FoundCheckpoint[];
+  /** Makes an empty catalog; another one each time. */
+  readonly open: () => Promise<Kv>;
+  /** Removes the one that was opened last and is closed: it was begun in vain. */
+  readonly discard: () => Promise<void>;
+  readonly onDamage: (damage: Damage) => void;
+  readonly onProgress: RebuildOptions['onProgress'];
+  readonly contentFirst?: boolean | undefined;
+}
+
+export interface Filled {
   readonly kv: Kv;
-  readonly generation: number;
+  readonly rebuilder: Rebuilder;
+  readonly records: number;
   readonly checkpoint: Lsn | undefined;
   readonly passedOver: readonly string[];
 }
 
-/** A new generation, filled from the newest checkpoint that is good, or with nothing applied. */
-async function beginCatalog(ports: StorePorts, directory: string, heap: Heap, full: boolean): Promise<Begun> {
-  const catalogs = catalogDirectory(directory);
+/** Fills a catalog from the newest checkpoint that is good and the log behind it, or from the log alone. */
+export async function fillCatalog(heap: Heap, filling: Filling): Promise<Filled> {
+  const { kv, checkpoint, passedOver } = await beginCatalog(heap, filling);
+  try {
+    const rebuilder = new Rebuilder(heap, kv, filling.onProgress);
+    const { onDamage } = filling;
+    const inOrder = filling.contentFirst !== true && isWholeLog(heap.segments());
+    const from = checkpoint ?? (inOrder ? logStart : undefined);
+    const records = await (from === undefined ? rebuilder.run(onDamage) : rebuilder.follow(from, onDamage));
+    return { kv, rebuilder, records, checkpoint, passedOver };
+  } catch (error) {
+    await kv.close();
+    await filling.discard();
+    throw error;
+  }
+}
+
+/** A catalog that holds the newest checkpoint that is good, or nothing. */
+async function beginCatalog(
+  heap: Heap,
+  { fs, checkpoints, open, discard }: Filling,
+): Promise<Pick<Filled, 'kv' | 'checkpoint' | 'passedOver'>> {
   const passedOver: string[] = [];
-  const open = async (): Promise<Pick<Begun, 'kv' | 'generation'>> => {
-    const generation = await nextGeneration(ports.fs, catalogs);
-    return { kv: ports.openKv(generationPath(catalogs, generation), false), generation };
-  };
-  const found = full ? [] : await listCheckpoints(ports.fs, checkpointDirectory(directory));
-  for (const { path, lsn } of found) {
+  for (const { path, lsn } of checkpoints) {
     if (!isWholeFrom(heap.segments(), lsn)) {
       passedOver.push(`checkpoint ${path}: the log does not go on from it without a gap`);
       continue;
     }
-    const { kv, generation } = await open();
+    const kv = await open();
     try {
-      await loadCheckpoint(ports.fs, path, heap.storeId, kv);
-      return { kv, generation, checkpoint: lsn, passedOver };
+      await loadCheckpoint(fs, path, heap.storeId, kv);
+      return { kv, checkpoint: lsn, passedOver };
     } catch (error) {
       await kv.close();
-      await removeGeneration(ports, directory, generation);
+      await discard();
       if (!isUnusable(error)) throw error;
       passedOver.push(errorText(error));
     }
   }
-  const begun = await open();
-  await initializeCatalog(begun.kv, heap);
-  return { ...begun, checkpoint: undefined, passedOver };
-}
-
-class Rebuilder {
-  readonly #heap: Heap;
-  readonly #kv: Kv;
-  #segmentOf: SegmentOf;
-  readonly #onProgress: RebuildOptions['onProgress'];
-  #total: number;
-  #set = new WriteSet();
-  #below: readonly WriteSet[] = [];
-  #writing: Promise<void> = Promise.resolve();
-  #applier: Applier;
-  #records = 0;
-  #read = 0;
-
-  constructor(heap: Heap, kv: Kv, onProgress: RebuildOptions['onProgress']) {
-    this.#heap = heap;
-    this.#kv = kv;
-    this.#segmentOf = (lsn) => heap.segmentOf(lsn);
-    this.#onProgress = onProgress;
-    this.#total = heap.segments().reduce((sum, segment) => sum + (segment.endLsn - segment.baseLsn), 0);
-    this.#applier = this.#begin();
-  }
-
-  /** Applies a log from which segments are gone: what a record names may stand behind it, so content comes first. */
-  async run(onDamage: (damage: Damage) => void): Promise<number> {
-    this.#total *= 2;
-    const wantContent = (type: number): boolean => type === recordType.message;
-    for await (const scanned of this.#heap.scan({ from: start, wantPayload: wantContent, onDamage })) {
-      await this.#seen(scanned);
-      if (isContent(scanned.type)) this.#apply(scanned, onDamage);
-    }
-    // The second pass counts message ids anew, as the live path did: an event that makes the counter jump adds to what was then.
-    const highestMessage = this.#applier.refs.state.message;
-    this.#applier.refs.state.message = 0;
-    const wantRest = (type: number): boolean => !isContent(type);
-    // The first pass named all damage but that of payloads it did not want.
-    const onPayload = (found: Damage): void => {
-      if (found.kind === 'payload') onDamage(found);
-    };
-    for await (const scanned of this.#heap.scan({ from: start, wantPayload: wantRest, onDamage: onPayload })) {
-      await this.#seen(scanned);
-      if (scanned.commit !== undefined) {
-        this.#applier.close(scanned.location, scanned.commit.number, scanned.commit.epoch);
-      } else if (!isContent(scanned.type)) this.#apply(scanned, onDamage);
-    }
-    await this.#dropUnnamed();
-    this.#raiseCounters(highestMessage);
-    await this.#settle();
-    return this.#records;
-  }
-
-  /** Applies a log without gaps from `from` on, in the order in which it was written, to the catalog as it was there. */
-  async follow(from: Lsn, onDamage: (damage: Damage) => void): Promise<number> {
-    const wantPayload = (type: number): boolean => type !== recordType.part;
-    for await (const scanned of this.#heap.scan({ from, wantPayload, onDamage })) {
-      await this.#seen(scanned);
-      if (scanned.commit !== undefined) {
-        this.#applier.close(scanned.location, scanned.commit.number, scanned.commit.epoch);
-      } else this.#apply(scanned, onDamage);
-    }
-    await this.#dropUnnamed();
-    this.#raiseCounters(0);
-    await this.#settle();
-    return this.#records;
-  }
-
-  /** Acknowledged history may be missing. */
-  async loseHistory(now: number): Promise<void> {
-    await this.#heap.raiseEpoch();
-    await this.#logLoss(Math.floor(now / 1000), (epoch) => ({ kind: 'historyLost', epoch }));
-  }
-
-  /** What came after the backup is missing, and what came after each restore of it before. */
-  async restore({ restores, seconds }: Restoring): Promise<void> {
-    await this.#heap.raiseEpoch(restores);
-    await this.#logLoss(seconds, (epoch) => ({ kind: 'restored', epoch, restores }));
-  }
-
-  /**
-   * The log says so in a new segment of a higher epoch, which is the newest from then on, so that a damaged one is not looked at
-   * when the store is opened.
-   */
-  async #logLoss(time: number, bodyFor: (epoch: number) => EventBody): Promise<void> {
-    const { refs } = this.#applier;
-    const batch = this.#heap.begin(refs.state);
-    this.#segmentOf = (lsn) => (lsn >= batch.firstLsn ? batch.segment : this.#heap.segmentOf(lsn));
-    this.#applier = this.#begin();
-    const sequence = Math.max(refs.state.sequence + 1, time * sequencesPerSecond);
-    const body = bodyFor(batch.epoch);
-    this.#applier.apply({ type: 'event', sequence, time, body }, batch.add(encodeEvent(sequence, time, body)));
-    this.#applier.close({ lsn: batch.nextLsn(), bytes: commitBytes }, batch.number, batch.epoch);
-    await this.#heap.commit(batch, { cleanStop: true });
-    await this.#settle();
-  }
-
-  #apply(scanned: ScannedRecord, onDamage: (damage: Damage) => void): void {
-    this.#records++;
-    try {
-      this.#applier.apply(decodeRecord(scanned), scanned.location);
-    } catch (error) {
-      if (!(error instanceof RangeError) && !(error instanceof Error && error.name === 'DecodeError')) throw error;
-      const { lsn, bytes } = scanned.location;
-      onDamage({ kind: 'payload', segment: scanned.segment, offset: 0, lsn, bytes });
-    }
-  }
-
-  async #seen(scanned: ScannedRecord): Promise<void> {
-    this.#read += scanned.location.bytes;
-    if (this.#set.size < rowsPerWrite) return;
-    this.#onProgress?.(this.#read, this.#total);
-    await this.#write();
-  }
-
-  /** Begins to write what was applied, and goes on above it: one write set is on its way while the next one fills. */
-  async #write(): Promise<void> {
-    await this.#writing;
-    this.#below = [this.#set];
-    this.#set = new WriteSet();
-    this.#applier = this.#begin();
-    this.#writing = this.#kv.write(WriteSet.encode(this.#below));
-    // Whoever awaits it hears of an error.
-    this.#writing.catch(() => undefined);
-  }
-
-  /** Everything applied is in the catalog. */
-  async #settle(): Promise<void> {
-    await this.#write();
-    await this.#writing;
-    this.#below = [];
-    this.#applier = this.#begin();
-  }
-
-  #begin(): Applier {
-    return new Applier(new View(this.#kv, this.#below, this.#set), this.#segmentOf);
-  }
-
-  /** Messages that were stored, and whose entries are all gone, or were never logged. */
-  async #dropUnnamed(): Promise<void> {
-    await this.#settle();
-    const unnamed: MessageId[] = [];
-    for (const [key, row] of this.#kv.range(messageTable.name, everyMessage)) {
-      if (isUnreferenced(row)) unnamed.push(messageOfKey(key));
-    }
-    for (const id of unnamed) {
-      const { refs } = this.#applier;
-      const row = new Catalog(refs.view).message(id);
-      if (row !== undefined) refs.dropMessage(id, row);
-      if (this.#set.size >= rowsPerWrite) await this.#write();
-    }
-  }
-
-  /** No id that a header says was given is given again. */
-  #raiseCounters(highestMessage: number): void {
-    const { state } = this.#applier.refs;
-    state.message = Math.max(state.message, highestMessage);
-    const high = this.#heap.newestHighWater;
-    for (const key of ['sequence', 'account', 'mailbox', 'message', 'thread', 'uidValidity'] as const) {
-      state[key] = Math.max(state[key], high[key]);
-    }
-    if (state.appliedLsn > this.#heap.durableLsn) {
-      throw new StoreError('corrupt', 'the log ends before a batch that it holds');
-    }
-  }
-}
-
-/** True when no segment was ever retired and none is lost: then what a record names stands before it. */
-function isWholeLog(segments: readonly SegmentState[]): boolean {
-  return segments.every(({ predecessor }, at) => predecessor === (segments[at - 1]?.number ?? 0));
-}
-
-function isContent(type: number): boolean {
-  return type === recordType.part || type === recordType.message;
+  const kv = await open();
+  await initializeCatalog(kv, heap);
+  return { kv, checkpoint: undefined, passedOver };
 }

@@ -6,7 +6,7 @@ import { connect, type Socket } from 'node:net';
 import type { UidSet } from '../codec/uid-set.ts';
 import { errnoOf, StoreError } from '../errors.ts';
 import { limits } from '../limits.ts';
-import type { AccountId, MailboxId, MailboxRole } from '../types.ts';
+import type { AccountId, Lsn, MailboxId, MailboxRole } from '../types.ts';
 import type { Change, Listener } from './feed.ts';
 import type { CreatedAccount, WantedAccount } from './intents/account.ts';
 import type { ExpungeAnswer } from './intents/expunge.ts';
@@ -24,6 +24,7 @@ import type {
   TakenMessage,
   TakeOptions,
 } from './mail-writer.ts';
+import type { LogKeeper, PinnedLog } from './pins.ts';
 import type { Refusal } from './server.ts';
 import {
   bodyBytes,
@@ -66,7 +67,7 @@ function idOf(message: TakenMessage): number {
   return message.id;
 }
 
-export class WriterClient implements MailWriter {
+export class WriterClient implements MailWriter, LogKeeper {
   readonly #socket: Socket;
   readonly #frames = new FrameReader(limits.answerBytes);
   readonly #waiting = new Map<number, Waiting>();
@@ -240,6 +241,17 @@ export class WriterClient implements MailWriter {
 
   setQuota(account: AccountId, bytes: number, messages: number): Promise<void> {
     return this.#request('setQuota', account, bytes, messages);
+  }
+
+  async pinLog(): Promise<PinnedLog> {
+    const { pin, durableLsn } = await this.#request<{ readonly pin: number; readonly durableLsn: Lsn }>('pin');
+    let isHeld = true;
+    const release = async (): Promise<void> => {
+      if (!isHeld) return;
+      isHeld = false;
+      await this.#request('unpin', pin);
+    };
+    return { durableLsn, release };
   }
 
   subscribeFeed(listener: Listener): () => void {

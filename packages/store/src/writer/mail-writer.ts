@@ -3,7 +3,7 @@
  * others. Answers come when they are durable; what is not a delivery, when readers can see it too.
  */
 import type { UidSet } from '../codec/uid-set.ts';
-import type { AccountId, MailboxId, MailboxRole } from '../types.ts';
+import type { AccountId, EmailId, MailboxId, MailboxRole } from '../types.ts';
 import type { Listener } from './feed.ts';
 import type { CreatedAccount, WantedAccount } from './intents/account.ts';
 import type { CopyAnswer } from './intents/copy.ts';
@@ -40,6 +40,10 @@ export interface AppendMessage {
   /** Seconds since 1970; default now. */
   readonly internalDate?: number;
   readonly uidl?: string;
+  /** Header lines to stand on top, as a delivery puts them; for a message that comes back from a backup. */
+  readonly trace?: Buffer;
+  /** The email id that the message had in this account of this store; a new one when absent. */
+  readonly email?: EmailId;
 }
 
 /** What came back with an account. */

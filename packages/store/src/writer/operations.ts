@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { UidSet } from '../codec/uid-set.ts';
 import { StoreError } from '../errors.ts';
-import { type AccountId, brandNumber, type MailboxId, type MailboxRole } from '../types.ts';
+import { type AccountId, brandNumber, type EmailId, type MailboxId, type MailboxRole } from '../types.ts';
 import type { MailWriter, TakenMessage } from './mail-writer.ts';
 
 /** Gives the message that was sent ahead under an id, once. @throws {StoreError} badIntent */
@@ -64,6 +64,11 @@ const item = z.object({
   keywords: words,
   internalDate: seconds.optional(),
   uidl: z.string().optional(),
+  trace: octets.optional(),
+  email: whole
+    .min(1)
+    .transform((n) => brandNumber<EmailId>(n))
+    .optional(),
 });
 const flagsRequest = z.object({
   mailbox: mailboxId,

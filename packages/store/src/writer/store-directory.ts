@@ -143,15 +143,24 @@ export async function isStore(fs: FileSystem, directory: string): Promise<boolea
 /** A file that stands in a store's directory as long as a restore into it is not finished. */
 export const unfinishedName = 'restore.unfinished';
 
-/** Refuses a directory that a restore began to fill. @throws {StoreError} unfinished */
+/** A file that stands in every folder that holds a backup, complete or not; held by who makes one. */
+export const backupLockName = 'backup.lock';
+
+/** Refuses a directory that a restore began to fill, or that is a backup. @throws {StoreError} unfinished, noStore */
 export async function checkFinished(fs: FileSystem, directory: string): Promise<void> {
-  let isThere: boolean;
-  try {
-    isThere = await isFileThere(fs, `${directory}/${unfinishedName}`);
-  } catch (error) {
-    throw new StoreError('ioError', `cannot read ${directory}`, {}, error);
+  const isThere = async (name: string): Promise<boolean> => {
+    try {
+      return await isFileThere(fs, `${directory}/${name}`);
+    } catch (error) {
+      throw new StoreError('ioError', `cannot read ${directory}`, {}, error);
+    }
+  };
+  if (await isThere(unfinishedName)) {
+    throw new StoreError('unfinished', `${directory} is a restore that was not finished`);
   }
-  if (isThere) throw new StoreError('unfinished', `${directory} is a restore that was not finished`);
+  if (await isThere(backupLockName)) {
+    throw new StoreError('noStore', `${directory} is a backup and no store: restore it into a folder of its own`);
+  }
 }
 
 /** Runs what makes files in `directory`; a failed system call becomes a StoreError. @throws {StoreError} ioError, diskFull */

@@ -12,6 +12,7 @@ import {
   type AccountId,
   allFlags,
   brandNumber,
+  type EmailId,
   type MailboxId,
   type MessageId,
   type ThreadId,
@@ -152,17 +153,24 @@ export interface AppendItem {
   readonly internalDate?: number;
   /** UIDL to keep from another server (RFC 1939 §7). */
   readonly uidl?: string;
+  /** Header lines that once stood on top. */
+  readonly trace?: Buffer;
+  /** Kept: the email id that this content had in this account. */
+  readonly email?: EmailId;
 }
+
+const noTrace = Buffer.alloc(0);
 
 /** Appends all messages or none. */
 export function decideAppend(turn: Turn, id: MailboxId, items: readonly AppendItem[]): Placed[] {
   const mailbox = liveMailbox(turn, id);
   checkUids(mailbox, items.length);
-  for (const { internalDate, flags } of items) {
+  for (const { internalDate, flags, trace } of items) {
     checkDate(internalDate ?? turn.time);
+    checkTrace(trace ?? noTrace);
     if ((flags & allFlags) !== flags) throw new StoreError('badIntent', 'flags that no system flag has');
   }
-  const bytes = items.reduce((sum, item) => sum + item.prepared.size, 0);
+  const bytes = items.reduce((sum, item) => sum + item.prepared.size + (item.trace?.length ?? 0), 0);
   checkRecords(turn, items);
   checkQuota(turn, mailbox.row.account, bytes, items.length);
   checkKeywords(
@@ -176,7 +184,8 @@ export function decideAppend(turn: Turn, id: MailboxId, items: readonly AppendIt
       keywords: item.keywords,
       internalDate: item.internalDate ?? turn.time,
       uidl: importedUidl(turn.view, id, item.uidl ?? ''),
-      trace: Buffer.alloc(0),
+      trace: item.trace ?? noTrace,
+      ...(item.email !== undefined && { email: item.email }),
     }),
   );
 }
@@ -192,6 +201,7 @@ interface PlaceOptions {
   readonly internalDate: number;
   readonly uidl: string;
   readonly trace: Buffer;
+  readonly email?: EmailId;
 }
 
 function place(turn: Turn, mailbox: NamedMailbox, prepared: PreparedMessage, options: PlaceOptions): Placed {
@@ -201,7 +211,8 @@ function place(turn: Turn, mailbox: NamedMailbox, prepared: PreparedMessage, opt
   const uid = brandNumber<Uid>(Math.max(uidNext, current.uidNext));
   const size = prepared.size + options.trace.length;
   const thread = threadOf(turn, account, message);
-  const sequence = turn.entry({ ...options, account, mailbox: mailbox.id, uid, thread, email: 0, size, message });
+  const placed = { email: 0, ...options, account, mailbox: mailbox.id, uid, thread, size, message } as const;
+  const sequence = turn.entry(placed);
   turn.changes.push({ kind: 'appended', sequence, account, mailbox: mailbox.id, uids: UidSet.range(uid, uid) });
   return { account, mailbox: mailbox.id, mailboxName: name, uidValidity, uid, size, sequence };
 }
