@@ -4,6 +4,7 @@ import {
   type AccountId,
   type AppendMessage,
   brandNumber,
+  limits,
   type MailboxId,
   type MailWriter,
   retentionEntry,
@@ -214,7 +215,10 @@ export class ModelRun {
 
   #purge(): () => Promise<void> {
     const id = this.#random.pick([...this.model.mailboxes.keys()]);
-    const some = this.#random.chance(0.5) ? UidSet.range(1, 1_000) : UidSet.of([1, 3, 4, 7]);
+    // What one turn does: between two, other requests of a burst come.
+    const { retained, entries } = this.model.mailboxes.get(id) ?? { retained: new Map(), entries: new Map() };
+    const first = [...retained.keys(), ...entries.keys()].slice(0, limits.purgeEntries);
+    const some = this.#random.chance(0.5) ? UidSet.of(first) : UidSet.of([1, 3, 4, 7]);
     return () =>
       this.ask(
         `purge ${id}`,
