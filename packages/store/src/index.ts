@@ -1,7 +1,7 @@
 /** The store's face for daemons and commands. */
 export { Catalog, type NamedAccount, type NamedMailbox } from './catalog/catalog.ts';
 export type { Entry, EntryPlace } from './catalog/index-chunk.ts';
-export type { AccountRow, MailboxRow, Totals } from './catalog/rows.ts';
+export type { AccountRow, MailboxRow, MessageRow, Totals } from './catalog/rows.ts';
 export { pageUids } from './catalog/uid-pages.ts';
 export { UidSet } from './codec/uid-set.ts';
 export {
@@ -17,9 +17,13 @@ export {
 export { errnoOf, errorText, isStoreError, StoreError, type StoreErrorCode } from './errors.ts';
 export type { HeapRecord, SegmentState } from './heap/location.ts';
 export { limits } from './limits.ts';
+export { type Derived, derive, treeOf } from './log/derive.ts';
 export { decodeRecord, type LogRecord, recordType } from './log/records.ts';
 export type { StoredMessage } from './mail/assemble.ts';
 export { inbox, mailboxName } from './mail/mailbox-name.ts';
+export type { Entity, Span } from './mime/entity.ts';
+export { headerFields, listedFieldNames } from './mime/header.ts';
+export { section } from './mime/structure.ts';
 export { createStore, Store, StoreReader, type StoreReading } from './store.ts';
 export { type FileLock, lockFile, lockHolder } from './sys/file-lock.ts';
 export {
