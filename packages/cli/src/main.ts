@@ -3,6 +3,7 @@
 import { type Command, CommanderError } from 'commander';
 import { addAlias } from './alias.ts';
 import { newProgram } from './command.ts';
+import { addCompact } from './compact.ts';
 import { addConfig } from './config.ts';
 import { addDeliver } from './deliver.ts';
 import { addDemo } from './demo.ts';
@@ -41,6 +42,7 @@ const commands: readonly ((program: Command) => void)[] = [
   addDf,
   addFsck,
   addRebuild,
+  addCompact,
   addDump,
   addDemo,
 ];

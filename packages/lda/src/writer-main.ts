@@ -56,6 +56,7 @@ async function start(data: string, sockets: readonly InheritedSocket[], config: 
     await Promise.all([lmtpd.drain(deadlineMs), ldaServer.drain(deadlineMs)]);
   };
   endWithStore(own, log, drain);
+  keepCompact(own, log, config);
   return {
     ready: { lmtp, lda },
     drain: async (deadlineMs) => {
@@ -74,6 +75,22 @@ async function start(data: string, sockets: readonly InheritedSocket[], config: 
       return answerAbout({ sessions, metrics }, about, args);
     },
   };
+}
+
+/** Garbage in the heap goes back to the disk. */
+function keepCompact({ store }: OwnStore, log: Log, { compaction, heap }: Config): void {
+  const { automatic, garbage, rate, idle } = compaction;
+  if (!automatic) return;
+  const rules = { minGarbage: garbage, maxRate: rate, idleMs: idle * 1_000, segmentBytes: heap.segmentBytes };
+  store.compactAlone(rules, {
+    compacted: ({ segments, retiredBytes, writtenBytes, kept }) => {
+      log.info('compacted', { segments: segments.length, retiredBytes, writtenBytes });
+      for (const { segment, reason, damaged } of kept) {
+        if (damaged) log.error('a damaged segment is not compacted: run mstore fsck', { segment, reason });
+      }
+    },
+    failed: (error) => log.error('compaction ended', {}, error),
+  });
 }
 
 /** When the store can take nothing any more, sessions get their last replies, and the process ends. */

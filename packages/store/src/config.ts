@@ -40,6 +40,11 @@ function whole(min: number, max: number, unit: string, fallback: number): z.ZodD
   return z.int({ error }).min(min, { error }).max(max, { error }).default(fallback);
 }
 
+function share(fallback: number): z.ZodDefault<z.ZodType<number>> {
+  const error = 'must be a share from 0 to 1';
+  return z.number({ error }).min(0, { error }).max(1, { error }).default(fallback);
+}
+
 function oneOf<const Choice extends string>(
   choices: readonly Choice[],
   fallback: NoInfer<Choice>,
@@ -97,6 +102,16 @@ export interface Config {
   };
   readonly limits: { readonly messageBytes: number };
   readonly heap: { readonly segmentBytes: number };
+  readonly compaction: {
+    /** Whether a service compacts by itself. */
+    readonly automatic: boolean;
+    /** The least share of garbage of a segment that is worth it. */
+    readonly garbage: number;
+    /** Octets of segments gone through per second at most. */
+    readonly rate: number;
+    /** Seconds without deliveries and other changes after which the store is quiet. */
+    readonly idle: number;
+  };
   /** Days. */
   readonly retention: { readonly expunged: number };
   readonly delivery: {
@@ -109,6 +124,14 @@ export interface Config {
 const schema: z.ZodType<Config> = z.strictObject({
   limits: z.strictObject({ messageBytes: octets(1_024, 2 ** 30, limits.messageBytes) }).prefault({}),
   heap: z.strictObject({ segmentBytes: octets(2 ** 20, 2 ** 36, limits.segmentBytes) }).prefault({}),
+  compaction: z
+    .strictObject({
+      automatic: yes(true),
+      garbage: share(0.3),
+      rate: octets(65_536, 2 ** 40, 33_554_432),
+      idle: whole(1, 86_400, 'seconds', 60),
+    })
+    .prefault({}),
   retention: z
     .strictObject({ expunged: z.int({ error: days }).min(0, { error: days }).max(daysMax, { error: days }).default(7) })
     .prefault({}),
@@ -162,6 +185,12 @@ export const configTemplate = `# mstore's configuration. Keys that are not set h
 
 [heap]
 # segmentBytes = "128M"     # octets after which a segment of the heap takes no further batch
+
+[compaction]
+# automatic = true          # a running service gives garbage back to the disk by itself
+# garbage = 0.3             # the least share of garbage of a segment that is worth it, 0 to 1
+# rate = "32M"              # octets of segments gone through per second at most
+# idle = 60                 # seconds without changes after which the store is quiet
 
 [retention]
 # expunged = 7              # days that an expunged message can be brought back; not used yet: nothing is purged

@@ -14,6 +14,7 @@ export {
   type Setting,
 } from './config.ts';
 export { errnoOf, errorText, isStoreError, StoreError, type StoreErrorCode } from './errors.ts';
+export { isSegmentGone } from './heap/heap.ts';
 export type { HeapRecord, SegmentState } from './heap/location.ts';
 export { limits } from './limits.ts';
 export { decodeRecord, type LogRecord, recordType } from './log/records.ts';
@@ -34,6 +35,7 @@ export {
   type Uid,
   type UidValidity,
 } from './types.ts';
+export type { AutoCompactionRules, CompactionObserver } from './upkeep/auto-compaction.ts';
 export { type CheckOptions, type CheckReport, check } from './upkeep/check.ts';
 export type { Finding } from './upkeep/findings.ts';
 export { type RebuildOptions, type RebuildReport, rebuild } from './upkeep/rebuild.ts';
@@ -53,4 +55,5 @@ export type { WantedAccount } from './writer/intents/account.ts';
 export type { DeliveryResult, DeliveryTarget, Placed } from './writer/intents/place.ts';
 export type { AppendMessage, DeliverOptions, MailWriter, TakenMessage, TakeOptions } from './writer/mail-writer.ts';
 export { isStore, machinePorts, type StoreOptions, type StorePorts } from './writer/store-directory.ts';
+export type { CompactProgress, CompactReport, CompactRequest, StoreWriter } from './writer/store-writer.ts';
 export { WriterLink } from './writer/writer-link.ts';

@@ -16,7 +16,8 @@ import { replay } from './log/recover.ts';
 import { openMessage, type StoredMessage } from './mail/assemble.ts';
 import type { Clock } from './sys/clock.ts';
 import type { FileLock } from './sys/file-lock.ts';
-import { Compactor, type CompactProgress, type CompactReport, type CompactRequest } from './upkeep/compact.ts';
+import { AutoCompaction, type AutoCompactionRules, type CompactionObserver } from './upkeep/auto-compaction.ts';
+import { Compactor } from './upkeep/compact.ts';
 import { RetiredFiles } from './upkeep/retired-files.ts';
 import { Committer } from './writer/batch.ts';
 import { Feed } from './writer/feed.ts';
@@ -37,6 +38,7 @@ import {
   sealCatalog,
   takeLock,
 } from './writer/store-directory.ts';
+import type { CompactProgress, CompactReport, CompactRequest, StoreWriter } from './writer/store-writer.ts';
 import { Writer } from './writer/writer.ts';
 
 /** What can be read of a store, by its writer or beside it. */
@@ -82,7 +84,7 @@ async function makeStore(directory: string, ports: StorePorts, options: StoreOpt
 }
 
 /** A store opened by its one writer. */
-export class Store extends Writer implements StoreReading {
+export class Store extends Writer implements StoreReading, StoreWriter {
   readonly heap: Heap;
   readonly directory: string;
   readonly #ports: StorePorts;
@@ -96,6 +98,7 @@ export class Store extends Writer implements StoreReading {
   readonly #stopCompaction = new AbortController();
   #idleTimer: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
+  #auto: AutoCompaction | undefined;
 
   private constructor(directory: string, parts: OpenParts, options: StoreOptions) {
     const { heap, kv, lock, ports } = parts;
@@ -188,6 +191,18 @@ export class Store extends Writer implements StoreReading {
     return this.#compactor.progress;
   }
 
+  /** From now on compacts by itself, until it is closed. */
+  compactAlone(rules: AutoCompactionRules, observer: CompactionObserver): void {
+    this.#auto ??= new AutoCompaction({
+      compactor: this.#compactor,
+      heap: this.heap,
+      quietMs: () => this.#committer.quietMs,
+      compact: (request) => this.compact(request),
+      rules,
+      observer,
+    });
+  }
+
   /** Unlinks files of retired segments whose time has come; of all of them when `now`. @throws {StoreError} ioError */
   dropRetired(now = false): Promise<void> {
     return this.#retired.look(now);
@@ -213,6 +228,7 @@ export class Store extends Writer implements StoreReading {
   async #close(): Promise<void> {
     clearTimeout(this.#idleTimer);
     try {
+      this.#auto?.stop();
       this.#stopCompaction.abort();
       await this.#compactor.idle();
       await this.#retired.close();
@@ -258,6 +274,7 @@ export class StoreReader implements StoreReading {
   readonly heap: Heap;
   readonly #kv: Kv;
   readonly #clock: Clock;
+  readonly #forgetTimer: NodeJS.Timeout;
   /** Where octets of the log end that nobody will apply. */
   #voidLsn: number | undefined;
 
@@ -265,6 +282,9 @@ export class StoreReader implements StoreReading {
     this.heap = heap;
     this.#kv = kv;
     this.#clock = clock;
+    this.#forgetTimer = setInterval(() => {
+      heap.forgetUnlinked().catch(() => undefined);
+    }, limits.compactLookMs).unref();
   }
 
   /** @throws {StoreError} noStore, newerFormat, corrupt, catalogMissing, ioError */
@@ -318,6 +338,7 @@ export class StoreReader implements StoreReading {
   }
 
   async close(): Promise<void> {
+    clearInterval(this.#forgetTimer);
     await this.#kv.close();
     await this.heap.close();
   }

@@ -213,7 +213,10 @@ export class VictimReader {
     const hashes = [...this.#unnamed.values()];
     for (let at = 0; at < hashes.length; at += dropsPerIntent) {
       const some = hashes.slice(at, at + dropsPerIntent);
-      await this.#submit((turn) => decideDrop(turn, some, this.#inVictim));
+      await this.#submit((turn) => {
+        // What went ahead of a message on its way in is named by nothing else.
+        if (!this.#parts.use.isAwaited(this.#segment)) decideDrop(turn, some, this.#inVictim);
+      });
     }
   }
 }

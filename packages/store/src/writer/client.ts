@@ -13,15 +13,9 @@ import type { ExpungeAnswer } from './intents/expunge.ts';
 import type { FlagsAnswer, FlagsRequest } from './intents/flags.ts';
 import type { CreatedMailbox } from './intents/mailbox.ts';
 import type { DeliveryResult, DeliveryTarget, Placed } from './intents/place.ts';
-import type {
-  AppendMessage,
-  CopiedMessages,
-  DeliverOptions,
-  MailWriter,
-  TakenMessage,
-  TakeOptions,
-} from './mail-writer.ts';
+import type { AppendMessage, CopiedMessages, DeliverOptions, TakenMessage, TakeOptions } from './mail-writer.ts';
 import type { Refusal } from './server.ts';
+import type { CompactProgress, CompactReport, CompactRequest, StoreWriter } from './store-writer.ts';
 import {
   bodyBytes,
   decodeValue,
@@ -63,7 +57,7 @@ function idOf(message: TakenMessage): number {
   return message.id;
 }
 
-export class WriterClient implements MailWriter {
+export class WriterClient implements StoreWriter {
   readonly #socket: Socket;
   readonly #frames = new FrameReader(limits.answerBytes);
   readonly #waiting = new Map<number, Waiting>();
@@ -223,6 +217,19 @@ export class WriterClient implements MailWriter {
     if (this.#listeners.size === 0) this.#request('feed').catch(() => undefined);
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  compact(request: CompactRequest): Promise<CompactReport> {
+    return this.#request('compact', request);
+  }
+
+  async compactProgress(): Promise<CompactProgress | undefined> {
+    return (await this.#request<CompactProgress | null>('compactProgress')) ?? undefined;
+  }
+
+  async pinSegments(): Promise<() => Promise<void>> {
+    await this.#request('pinSegments');
+    return () => this.#request('unpinSegments');
   }
 
   #request<Answer>(name: string, ...args: readonly unknown[]): Promise<Answer> {

@@ -9,7 +9,7 @@ import type { Lsn } from '../types.ts';
 import type { Places } from './turn.ts';
 
 interface Ahead {
-  /** The prepared chunk or part: nobody holds it any more when its message was placed, or given up. */
+  /** The prepared chunk or part: of a message that was given up without a word, nobody holds it any more. */
   readonly owner: WeakRef<object>;
   readonly lsns: readonly Lsn[];
 }
@@ -17,6 +17,7 @@ interface Ahead {
 export class SegmentUse implements Places {
   readonly #heap: Heap;
   readonly #ahead = new Set<Ahead>();
+  readonly #byOwner = new WeakMap<object, Ahead>();
   readonly #pins = new Set<number>();
   #lastPin = 0;
   /** The segment that compaction works on. */
@@ -37,7 +38,17 @@ export class SegmentUse implements Places {
 
   /** What lies at these places is for a message on its way in; its segments are no victims as long as `owner` is held. */
   goesAhead(owner: object, lsns: readonly Lsn[]): void {
-    this.#ahead.add({ owner: new WeakRef(owner), lsns });
+    const ahead = { owner: new WeakRef(owner), lsns };
+    this.#ahead.add(ahead);
+    this.#byOwner.set(owner, ahead);
+  }
+
+  /** The message that these went ahead of was placed, or given up. */
+  arrived(owners: readonly object[]): void {
+    for (const owner of owners) {
+      const ahead = this.#byOwner.get(owner);
+      if (ahead !== undefined) this.#ahead.delete(ahead);
+    }
   }
 
   /** Whether something in the segment waits for its message. */

@@ -9,6 +9,7 @@ import { limits } from '../limits.ts';
 import type { Change } from './feed.ts';
 import type { MailWriter, TakenMessage } from './mail-writer.ts';
 import { operations } from './operations.ts';
+import type { StoreWriter } from './store-writer.ts';
 import { decodeValue, encodeFrame, encodeValue, type Frame, FrameReader, frameType, windowBytes } from './wire.ts';
 
 /** Messages sent ahead and not yet used, of one connection. */
@@ -19,11 +20,11 @@ const lingerMs = 1_000;
 
 export class WriterServer {
   readonly #server: Server;
-  readonly #writer: MailWriter;
+  readonly #writer: StoreWriter;
   readonly #connections = new Set<WriterConnection>();
   readonly #unsubscribe: () => void;
 
-  private constructor(server: Server, writer: MailWriter) {
+  private constructor(server: Server, writer: StoreWriter) {
     this.#server = server;
     this.#writer = writer;
     server.on('connection', (socket) => this.#accept(socket));
@@ -33,7 +34,7 @@ export class WriterServer {
   }
 
   /** Opens the socket, replacing one that a dead writer left: the lock proves that it is dead. */
-  static async listen(writer: MailWriter, path: string): Promise<WriterServer> {
+  static async listen(writer: StoreWriter, path: string): Promise<WriterServer> {
     await unlink(path).catch((error: unknown) => {
       if (errnoOf(error) !== 'ENOENT') throw error;
     });
@@ -120,14 +121,15 @@ function listenHidden(server: Server, path: string, listens: () => void): void {
 
 class WriterConnection {
   readonly #socket: Socket;
-  readonly #writer: MailWriter;
+  readonly #writer: StoreWriter;
   readonly #frames = new FrameReader(limits.frameBytes);
   readonly #uploads = new Map<number, Upload>();
+  readonly #pins: (() => Promise<void>)[] = [];
   #running = 0;
   #finished: (() => void) | undefined;
   #feed = false;
 
-  constructor(socket: Socket, writer: MailWriter) {
+  constructor(socket: Socket, writer: StoreWriter) {
     this.#socket = socket;
     this.#writer = writer;
     socket.on('data', (octets) => this.#receive(octets));
@@ -135,6 +137,7 @@ class WriterConnection {
     socket.on('close', () => {
       for (const upload of this.#uploads.values()) upload.end('broken');
       this.#uploads.clear();
+      this.#unpin();
     });
   }
 
@@ -233,9 +236,23 @@ class WriterConnection {
       return null;
     }
     if (name === 'take') return this.#take(args);
+    if (name === 'pinSegments') return this.#pin();
+    if (name === 'unpinSegments') return this.#unpin();
     const operation = typeof name === 'string' && Object.hasOwn(operations, name) ? operations[name] : undefined;
     if (operation === undefined) throw new StoreError('badIntent', `no request of the name ${String(name)}`);
     return operation.run(this.#writer, args, (id) => this.#use(id));
+  }
+
+  /** Holds all segments' files until the peer lets go, or its connection ends. */
+  async #pin(): Promise<void> {
+    const unpin = await this.#writer.pinSegments();
+    this.#pins.push(unpin);
+    // It ended while the pin was taken.
+    if (this.#socket.destroyed) this.#unpin();
+  }
+
+  #unpin(): void {
+    for (const unpin of this.#pins.splice(0)) void unpin();
   }
 
   readonly #taken = new Map<number, TakenMessage>();

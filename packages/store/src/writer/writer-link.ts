@@ -17,16 +17,10 @@ import type { ExpungeAnswer } from './intents/expunge.ts';
 import type { FlagsAnswer, FlagsRequest } from './intents/flags.ts';
 import type { CreatedMailbox } from './intents/mailbox.ts';
 import type { DeliveryResult, DeliveryTarget, Placed } from './intents/place.ts';
-import type {
-  AppendMessage,
-  CopiedMessages,
-  DeliverOptions,
-  MailWriter,
-  TakenMessage,
-  TakeOptions,
-} from './mail-writer.ts';
+import type { AppendMessage, CopiedMessages, DeliverOptions, TakenMessage, TakeOptions } from './mail-writer.ts';
+import type { CompactProgress, CompactReport, CompactRequest, StoreWriter } from './store-writer.ts';
 
-export class WriterLink implements MailWriter {
+export class WriterLink implements StoreWriter {
   readonly #path: string;
   /** The connection that is there or being made; undefined when none is. */
   #client: Promise<WriterClient> | undefined;
@@ -145,6 +139,18 @@ export class WriterLink implements MailWriter {
 
   async setQuota(account: AccountId, bytes: number, messages: number): Promise<void> {
     return (await this.#connected()).setQuota(account, bytes, messages);
+  }
+
+  async compact(request: CompactRequest): Promise<CompactReport> {
+    return (await this.#connected()).compact(request);
+  }
+
+  async compactProgress(): Promise<CompactProgress | undefined> {
+    return (await this.#connected()).compactProgress();
+  }
+
+  async pinSegments(): Promise<() => Promise<void>> {
+    return (await this.#connected()).pinSegments();
   }
 
   /** As everywhere; and an empty list means that changes may have been missed. */
