@@ -215,3 +215,30 @@ test('a damaged segment stays, is named, and is left alone from then on', async 
     await Promise.resolve(temp[Symbol.asyncDispose]()).catch(() => undefined);
   }
 });
+
+test('a store that is told to compacts by itself once there is enough to win, and then no more', async () => {
+  await using temp = await tempStore({ segmentBytes });
+  const reports: number[] = [];
+  temp.store.compactAlone(
+    { minGarbage: 0.3, maxRate: 0, idleMs: 0, segmentBytes, lookMs: 5 },
+    {
+      compacted: ({ segments }) => void reports.push(segments.length),
+      failed: (error) => assert.fail(String(error)),
+    },
+  );
+  await furnish(temp.store);
+  const deadline = performance.now() + 20_000;
+  const garbage = (): number => {
+    let octets = 0;
+    for (const [number, { live, dead, retiredAt }] of temp.store.catalog().segments()) {
+      const isOld = number !== temp.store.heap.segments().at(-1)?.number;
+      if (retiredAt === 0 && isOld && dead > 0.3 * (live + dead)) octets += dead;
+    }
+    return octets;
+  };
+  while (reports.length === 0 || garbage() > segmentBytes) {
+    assert.ok(performance.now() < deadline, `${reports.length} runs, ${garbage()} octets left`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  assert.ok(reports.some((segments) => segments > 0));
+});

@@ -15,6 +15,8 @@ export interface AutoCompactionRules {
   /** ms without other work after which the store is quiet. */
   readonly idleMs: number;
   readonly segmentBytes: number;
+  /** ms between two looks; `limits.compactLookMs` unless given. */
+  readonly lookMs?: number;
 }
 
 /** Told how each run ended. */
@@ -47,17 +49,17 @@ export class AutoCompaction {
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    this.#timer = setInterval(() => void this.look(), limits.compactLookMs).unref();
+    this.#timer = setInterval(() => void this.#look(), parts.rules.lookMs ?? limits.compactLookMs).unref();
   }
 
   stop(): void {
     clearInterval(this.#timer);
   }
 
-  /** Compacts, if it is time; resolves with whether. Failures go to the observer. */
-  async look(): Promise<boolean> {
+  /** Compacts, if it is time. Failures go to the observer. */
+  async #look(): Promise<void> {
     const { compact, rules, observer } = this.#parts;
-    if (this.#isRunning || !this.isDue) return false;
+    if (this.#isRunning || !this.#isDue) return;
     this.#isRunning = true;
     try {
       const { minGarbage, maxRate } = rules;
@@ -67,11 +69,10 @@ export class AutoCompaction {
     } finally {
       this.#isRunning = false;
     }
-    return true;
   }
 
   /** Whether there is enough to win now. */
-  get isDue(): boolean {
+  get #isDue(): boolean {
     const { compactor, heap, quietMs, rules } = this.#parts;
     const victims = compactor.victims(rules.minGarbage);
     const win = victims.reduce((sum, { garbageBytes }) => sum + garbageBytes, 0);
