@@ -15,6 +15,7 @@ export {
   type Setting,
 } from './config.ts';
 export { errnoOf, errorText, isStoreError, StoreError, type StoreErrorCode } from './errors.ts';
+export { isSegmentGone } from './heap/heap.ts';
 export type { HeapRecord, SegmentState } from './heap/location.ts';
 export { limits } from './limits.ts';
 export { type Derived, derive, treeOf } from './log/derive.ts';
@@ -55,6 +56,7 @@ export {
   type Uid,
   type UidValidity,
 } from './types.ts';
+export type { AutoCompactionRules, CompactionObserver } from './upkeep/auto-compaction.ts';
 export { BackgroundScrub, type ScrubObserver } from './upkeep/background-scrub.ts';
 export { type BackupOptions, type BackupReport, backup, type FileToBackUp } from './upkeep/backup/backup.ts';
 export type { BackupManifest } from './upkeep/backup/manifest.ts';
@@ -109,4 +111,5 @@ export type { RestoredMailbox } from './writer/intents/undelete.ts';
 export type { AppendMessage, DeliverOptions, MailWriter, TakenMessage, TakeOptions } from './writer/mail-writer.ts';
 export type { StoreHealth, StoreNotice } from './writer/notices.ts';
 export { isStore, machinePorts, type StoreOptions, type StorePorts } from './writer/store-directory.ts';
+export type { CompactProgress, CompactReport, CompactRequest, StoreWriter } from './writer/store-writer.ts';
 export { WriterLink } from './writer/writer-link.ts';

@@ -132,7 +132,7 @@ export const limits = {
   segments: 1_000_000,
 
   /** records of one compaction decision: about 4 ms. */
-  compactRecords: 128,
+  compactRecords: 64,
   /** octets of one compaction decision: what a delivery behind it waits for. */
   compactBytes: 1_048_576, // 1 * MiB
   /** seconds for which a segment's expunges are remembered one by one when it is compacted; an IMAP client that was away for

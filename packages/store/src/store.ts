@@ -17,7 +17,8 @@ import { openMessage, type StoredMessage } from './mail/assemble.ts';
 import { type Margins, messageAtHand } from './mail/at-hand.ts';
 import type { Clock } from './sys/clock.ts';
 import type { FileLock } from './sys/file-lock.ts';
-import { Compactor, type CompactProgress, type CompactReport, type CompactRequest } from './upkeep/compact.ts';
+import { AutoCompaction, type AutoCompactionRules, type CompactionObserver } from './upkeep/auto-compaction.ts';
+import { Compactor } from './upkeep/compact.ts';
 import { RetiredFiles } from './upkeep/retired-files.ts';
 import { noteFailure, removeOld, replaceSuspect } from './upkeep/suspect.ts';
 import { Committer } from './writer/batch.ts';
@@ -26,7 +27,7 @@ import { Feed } from './writer/feed.ts';
 import { HeadState } from './writer/head-state.ts';
 import { Health } from './writer/health.ts';
 import type { StoreHealth } from './writer/notices.ts';
-import { type LogKeeper, type PinnedLog, Pins } from './writer/pins.ts';
+import type { PinnedLog, Pins } from './writer/pins.ts';
 import { giveReserve, Reserve } from './writer/reserve.ts';
 import { Room, type SpaceLevel } from './writer/room.ts';
 import { SegmentUse } from './writer/segment-use.ts';
@@ -45,6 +46,7 @@ import {
   sealCatalog,
   takeLock,
 } from './writer/store-directory.ts';
+import type { CompactProgress, CompactReport, CompactRequest, StoreWriter } from './writer/store-writer.ts';
 import type { Turn } from './writer/turn.ts';
 import { Writer } from './writer/writer.ts';
 
@@ -97,10 +99,9 @@ async function makeStore(directory: string, ports: StorePorts, options: StoreOpt
 }
 
 /** A store opened by its one writer. */
-export class Store extends Writer implements StoreReading, LogKeeper {
+export class Store extends Writer implements StoreReading, StoreWriter {
   readonly heap: Heap;
   /** Segments whose files somebody needs: to be asked before one is unlinked. */
-  readonly pins: Pins = new Pins();
   readonly directory: string;
   readonly #ports: StorePorts;
   readonly #kv: Kv;
@@ -116,6 +117,7 @@ export class Store extends Writer implements StoreReading, LogKeeper {
   #closing: Promise<void> | undefined;
   /** Resolves when the store can take nothing any more, with the reason: it is to be opened again, which recovers. */
   readonly failed: Promise<StoreError>;
+  #auto: AutoCompaction | undefined;
 
   private constructor(directory: string, parts: OpenParts, options: StoreOptions) {
     const { heap, kv, lock, ports, reserve } = parts;
@@ -234,8 +236,13 @@ export class Store extends Writer implements StoreReading, LogKeeper {
     return this.#health.look();
   }
 
+  /** Whose files are not to be unlinked now. */
+  get pins(): Pins {
+    return this.#use.pins;
+  }
+
   async pinLog(): Promise<PinnedLog> {
-    const release = this.pins.pin(this.heap.segments().map(({ number }) => number));
+    const release = this.#use.pins.pin(this.heap.segments().map(({ number }) => number));
     return { durableLsn: this.heap.durableLsn, release: async () => release() };
   }
 
@@ -249,15 +256,21 @@ export class Store extends Writer implements StoreReading, LogKeeper {
     return this.#compactor.progress;
   }
 
+  /** From now on compacts by itself, until it is closed. */
+  compactAlone(rules: AutoCompactionRules, observer: CompactionObserver): void {
+    this.#auto ??= new AutoCompaction({
+      compactor: this.#compactor,
+      heap: this.heap,
+      quietMs: () => this.#committer.quietMs,
+      compact: (request) => this.compact(request),
+      rules,
+      observer,
+    });
+  }
+
   /** Unlinks files of retired segments whose time has come; of all of them when `now`. @throws {StoreError} ioError */
   dropRetired(now = false): Promise<void> {
     return this.#retired.look(now);
-  }
-
-  /** No segment's file is unlinked until what this returns is called. */
-  async pinSegments(): Promise<() => Promise<void>> {
-    const pin = this.#use.pin();
-    return async () => this.#use.unpin(pin);
   }
 
   /** Somebody is about to deliver: the next batch may wait for them, one flush time at most. */
@@ -275,6 +288,7 @@ export class Store extends Writer implements StoreReading, LogKeeper {
     clearTimeout(this.#idleTimer);
     await this.#health.stop();
     try {
+      this.#auto?.stop();
       this.#stopCompaction.abort();
       await this.#compactor.idle();
       await this.#retired.close();
@@ -321,6 +335,7 @@ export class StoreReader implements StoreReading {
   readonly heap: Heap;
   readonly #catalog: CatalogReader;
   readonly #clock: Clock;
+  readonly #forgetTimer: NodeJS.Timeout;
   /** Where octets of the log end that nobody will apply. */
   #voidLsn: number | undefined;
 
@@ -328,6 +343,9 @@ export class StoreReader implements StoreReading {
     this.heap = heap;
     this.#catalog = catalog;
     this.#clock = clock;
+    this.#forgetTimer = setInterval(() => {
+      heap.forgetUnlinked().catch(() => undefined);
+    }, limits.compactLookMs).unref();
   }
 
   /** @throws {StoreError} noStore, unfinished, newerFormat, corrupt, catalogMissing, ioError */
@@ -389,6 +407,7 @@ export class StoreReader implements StoreReading {
   }
 
   async close(): Promise<void> {
+    clearInterval(this.#forgetTimer);
     await this.#catalog.close();
     await this.heap.close();
   }

@@ -9,37 +9,14 @@
  */
 import { errorText, isStoreError } from '../errors.ts';
 import { decideRetire } from '../writer/intents/restate.ts';
+import type { CompactProgress, CompactReport, CompactRequest } from '../writer/store-writer.ts';
 import { Throttle } from './throttle.ts';
 import { type CompactorParts, Kept, VictimReader } from './victim-reader.ts';
 import { type Victim, victimsOf } from './victims.ts';
 
-export interface CompactRequest {
-  /** Segments with at least this share of garbage, 0 to 1. */
-  readonly minGarbage: number;
-  /** Octets of segments gone through per second at most; 0: no bound. */
-  readonly maxRate: number;
-}
-
 export interface CompactOptions extends CompactRequest {
   /** Ends the run between two decisions. */
   readonly signal?: AbortSignal;
-}
-
-/** Octets of victims gone through, of so many, and segments retired. */
-export interface CompactProgress {
-  readonly doneBytes: number;
-  readonly totalBytes: number;
-  readonly segments: number;
-}
-
-export interface CompactReport {
-  /** Segments retired. */
-  readonly segments: readonly number[];
-  /** Octets of their files, and octets written again of them. */
-  readonly retiredBytes: number;
-  readonly writtenBytes: number;
-  /** Segments that stay, and why. */
-  readonly kept: readonly { readonly segment: number; readonly reason: string }[];
 }
 
 /** Times that a victim is gone through, when something still points into it. */
@@ -92,7 +69,7 @@ export class Compactor {
     );
     const totalBytes = victims.reduce((sum, { bytes }) => sum + bytes, 0);
     const retired: number[] = [];
-    const kept: { segment: number; reason: string }[] = [];
+    const kept: { segment: number; reason: string; damaged: boolean }[] = [];
     let doneBytes = 0;
     let retiredBytes = 0;
     let writtenBytes = 0;
@@ -108,16 +85,14 @@ export class Compactor {
         retiredBytes += bytes;
       } catch (error) {
         if (!(error instanceof Kept) && !isStoreError(error, 'corrupt')) throw error;
-        if (!(error instanceof Kept)) this.#damaged.set(segment, errorText(error));
-        kept.push({ segment, reason: errorText(error) });
+        if (error instanceof Kept) kept.push({ segment, reason: error.message, damaged: false });
+        else this.#damaged.set(segment, errorText(error));
       } finally {
         this.#parts.use.victim = undefined;
       }
       doneBytes += bytes;
     }
-    for (const [segment, reason] of this.#damaged) {
-      if (!kept.some((one) => one.segment === segment)) kept.push({ segment, reason });
-    }
+    for (const [segment, reason] of this.#damaged) kept.push({ segment, reason, damaged: true });
     return { segments: retired, retiredBytes, writtenBytes, kept };
   }
 
@@ -130,8 +105,10 @@ export class Compactor {
       minGarbage,
       segmentBytes,
     });
-    if (asOlder.some(({ segment, isSmall }) => segment === newest.number && !isSmall)) {
+    const least = newestShare * segmentBytes;
+    if (asOlder.some(({ isSmall, garbageBytes }) => !isSmall && garbageBytes >= least)) {
       await committer.beginSegment();
+      await committer.commitEmpty('idle');
     }
   }
 
@@ -162,5 +139,7 @@ export class Compactor {
   }
 }
 
+/** Share of a segment that must be garbage in the newest one before another is begun for that. */
+const newestShare = 1 / 16;
 /** ms without other work after which compaction need not hold back. */
 const busyMs = 100;

@@ -2,7 +2,7 @@
  * The end of retired segments: their files are unlinked a while after nothing points into them, so that who holds a place in one is
  * done with it by then; and the log is told, so that the catalog forgets them.
  *
- * Invariant: a file is unlinked only when no header on disk lists it and nobody pins segments. What a header lists is there, so a
+ * Invariant: a file is unlinked only when no header on disk lists it and nobody pins it. What a header lists is there, so a
  * rebuild never misses a file that was taken away on purpose. Where no segment began since the retirement, one is begun.
  *
  * A crash before the unlink leaves the file, which the next open takes away (its row says retired, no header lists it). A crash
@@ -76,8 +76,9 @@ export class RetiredFiles {
   async #look(all: boolean): Promise<void> {
     const { heap, clock, use, committer } = this.#parts;
     const now = clock.monotonic();
-    const due = [...this.#waiting].filter(([, at]) => all || at <= now).map(([segment]) => segment);
-    if (due.length > 0 && !use.isPinned) {
+    const past = [...this.#waiting].filter(([, at]) => all || at <= now).map(([segment]) => segment);
+    const due = past.filter((segment) => !use.pins.has(segment));
+    if (due.length > 0) {
       if (due.some((segment) => heap.isListed(segment))) {
         await committer.beginSegment();
         await committer.commitEmpty('idle');

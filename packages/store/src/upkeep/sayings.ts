@@ -31,8 +31,10 @@ export interface SayingsPorts {
   /** Base LSN of the oldest segment that stays. */
   oldestOther(): number;
   submit(decide: (turn: Turn) => void): Promise<void>;
-  /** Lets others have a turn. */
+  /** Lets others have a turn, when it is their time. */
   breathe(): Promise<void>;
+  /** Runs a piece of work, whose time counts. */
+  work<T>(piece: () => T): T;
 }
 
 /** Something to be said again, if it still stands. */
@@ -266,7 +268,7 @@ export class Sayings {
         const next = pending.shift();
         if (next === undefined) break;
         rows += next.rows;
-        if (next.stands(this.#ports.catalog())) lot.push(next);
+        if (this.#ports.work(() => next.stands(this.#ports.catalog()))) lot.push(next);
       }
       if (lot.length > 0) {
         await this.#ports.submit((turn) => {

@@ -67,6 +67,7 @@ export class VictimReader {
       oldestOther: () => this.#oldestOther(),
       submit: (decide) => this.#submit(decide),
       breathe: () => this.#breathe(),
+      work: (piece) => this.#run.throttle.work(piece),
     });
   }
 
@@ -84,7 +85,7 @@ export class VictimReader {
   /** Returns octets written again. @throws {StoreError} corrupt; Kept when told to end */
   async read(): Promise<number> {
     for await (const record of this.#parts.heap.scanSegment(this.#segment)) {
-      this.#look(record);
+      this.#run.throttle.work(() => this.#look(record));
       if (this.#moves.length >= limits.compactRecords || this.#moveBytes >= limits.compactBytes) await this.#flush();
       if (this.#sayings.isDue) await this.#sayings.flush();
       this.#read += record.location.bytes;
@@ -164,10 +165,13 @@ export class VictimReader {
     if (moves.length > 0) this.#written += await this.#submit((turn) => decideMoves(turn, moves));
   }
 
-  async #submit<Answer>(decide: (turn: Turn) => Answer): Promise<Answer> {
-    const answer = await this.#parts.committer.submit({ answerAfter: 'heap', background: true, decide });
-    this.#run.throttle.waited();
-    return answer;
+  #submit<Answer>(decide: (turn: Turn) => Answer): Promise<Answer> {
+    const { throttle } = this.#run;
+    return this.#parts.committer.submit({
+      answerAfter: 'heap',
+      background: true,
+      decide: (turn) => throttle.work(() => decide(turn)),
+    });
   }
 
   /** Chunks that lie in the victim are written again, then a closing PART names them and the others. */
@@ -201,9 +205,12 @@ export class VictimReader {
     if ((row?.live ?? 0) + (row?.idle ?? 0) === 0) return;
     for (let after: Buffer | undefined = Buffer.alloc(0); after !== undefined; ) {
       const found: Sha256[] = [];
-      after = this.#parts.catalog().partsAfter(after, rowsPerLook, (sha, { pieces }) => {
-        if (pieces.length > 1 && pieces.some(({ lsn }) => this.#inVictim(lsn))) found.push(sha);
-      });
+      const from: Buffer = after;
+      after = this.#run.throttle.work(() =>
+        this.#parts.catalog().partsAfter(from, rowsPerLook, (sha, { pieces }) => {
+          if (pieces.length > 1 && pieces.some(({ lsn }) => this.#inVictim(lsn))) found.push(sha);
+        }),
+      );
       for (const sha of found) await this.#copyLarge(sha);
       await this.#breathe();
     }
@@ -213,7 +220,10 @@ export class VictimReader {
     const hashes = [...this.#unnamed.values()];
     for (let at = 0; at < hashes.length; at += dropsPerIntent) {
       const some = hashes.slice(at, at + dropsPerIntent);
-      await this.#submit((turn) => decideDrop(turn, some, this.#inVictim));
+      await this.#submit((turn) => {
+        // What went ahead of a message on its way in is named by nothing else.
+        if (!this.#parts.use.isAwaited(this.#segment)) decideDrop(turn, some, this.#inVictim);
+      });
     }
   }
 }

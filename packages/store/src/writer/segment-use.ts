@@ -1,15 +1,16 @@
 /**
  * Which segments are in use beyond what the catalog says: the one that compaction works on, those that hold what went ahead of a
- * message still on its way in, and all of them while somebody copies files.
+ * message still on its way in, and those whose files somebody copies.
  *
  * Nothing here is durable: a writer that starts again has no victim, no message on its way, and no pin.
  */
 import type { Heap } from '../heap/heap.ts';
 import type { Lsn } from '../types.ts';
+import { Pins } from './pins.ts';
 import type { Places } from './turn.ts';
 
 interface Ahead {
-  /** The prepared chunk or part: nobody holds it any more when its message was placed, or given up. */
+  /** The prepared chunk or part: of a message that was given up without a word, nobody holds it any more. */
   readonly owner: WeakRef<object>;
   readonly lsns: readonly Lsn[];
 }
@@ -17,8 +18,9 @@ interface Ahead {
 export class SegmentUse implements Places {
   readonly #heap: Heap;
   readonly #ahead = new Set<Ahead>();
-  readonly #pins = new Set<number>();
-  #lastPin = 0;
+  readonly #byOwner = new WeakMap<object, Ahead>();
+  /** Files that are not to be unlinked now. */
+  readonly pins: Pins = new Pins();
   /** The segment that compaction works on. */
   victim: number | undefined;
 
@@ -37,7 +39,17 @@ export class SegmentUse implements Places {
 
   /** What lies at these places is for a message on its way in; its segments are no victims as long as `owner` is held. */
   goesAhead(owner: object, lsns: readonly Lsn[]): void {
-    this.#ahead.add({ owner: new WeakRef(owner), lsns });
+    const ahead = { owner: new WeakRef(owner), lsns };
+    this.#ahead.add(ahead);
+    this.#byOwner.set(owner, ahead);
+  }
+
+  /** The message that these went ahead of was placed, or given up. */
+  arrived(owners: readonly object[]): void {
+    for (const owner of owners) {
+      const ahead = this.#byOwner.get(owner);
+      if (ahead !== undefined) this.#ahead.delete(ahead);
+    }
   }
 
   /** Whether something in the segment waits for its message. */
@@ -47,19 +59,5 @@ export class SegmentUse implements Places {
       else if (ahead.lsns.some((lsn) => this.#heap.segmentOf(lsn) === segment)) return true;
     }
     return false;
-  }
-
-  /** From now on no file is unlinked; returns what to `unpin`. */
-  pin(): number {
-    this.#pins.add(++this.#lastPin);
-    return this.#lastPin;
-  }
-
-  unpin(pin: number): void {
-    this.#pins.delete(pin);
-  }
-
-  get isPinned(): boolean {
-    return this.#pins.size > 0;
   }
 }

@@ -5,9 +5,9 @@
 import { Catalog } from '../catalog/catalog.ts';
 import { UidSet } from '../codec/uid-set.ts';
 import { isStoreError, StoreError } from '../errors.ts';
-import { type Heap, isSegmentGone } from '../heap/heap.ts';
+import type { Heap } from '../heap/heap.ts';
 import { limits } from '../limits.ts';
-import { readTrace } from '../mail/assemble.ts';
+import { readTraces } from '../mail/assemble.ts';
 import { Ingest, type IngestPorts, sendAhead } from '../mail/ingest.ts';
 import { inbox } from '../mail/mailbox-name.ts';
 import type { PreparedMessage } from '../mail/prepared.ts';
@@ -87,6 +87,7 @@ export class Writer extends RetainedWriter implements MailWriter {
   readonly #feed: Feed;
   readonly #messageBytes: number;
   readonly #room: Room | undefined;
+  readonly #use: SegmentUse;
   readonly #ports: IngestPorts;
 
   constructor(parts: WriterParts, options: WriterOptions) {
@@ -98,6 +99,7 @@ export class Writer extends RetainedWriter implements MailWriter {
     this.#feed = feed;
     this.#messageBytes = options.messageBytes;
     this.#room = options.room;
+    this.#use = use;
     this.#ports = ingestPorts(committer, use, () => this.#catalog());
   }
 
@@ -152,13 +154,21 @@ export class Writer extends RetainedWriter implements MailWriter {
   }
 
   discard(message: TakenMessage): void {
-    preparedOf(message);
+    this.#use.arrived(preparedOf(message).ahead());
   }
 
   async deliver(
     message: TakenMessage,
     targets: readonly DeliveryTarget[],
     options: DeliverOptions = {},
+  ): Promise<DeliveryResult[]> {
+    return this.#deliver(message, targets, options).finally(() => this.discard(message));
+  }
+
+  async #deliver(
+    message: TakenMessage,
+    targets: readonly DeliveryTarget[],
+    options: DeliverOptions,
   ): Promise<DeliveryResult[]> {
     const most = options.allOrNone === true ? limits.recipientsTogether : limits.recipients;
     if (targets.length > most) {
@@ -189,7 +199,9 @@ export class Writer extends RetainedWriter implements MailWriter {
     if (bytes > aheadBytes) {
       for (const { prepared } of items) await this.#sendPartsAhead(prepared);
     }
-    return this.#submit('catalog', (turn) => decideAppend(turn, mailbox, items));
+    return this.#submit('catalog', (turn) => decideAppend(turn, mailbox, items)).finally(() => {
+      for (const { message } of messages) this.discard(message);
+    });
   }
 
   async #sendPartsAhead(prepared: PreparedMessage): Promise<void> {
@@ -274,18 +286,8 @@ export class Writer extends RetainedWriter implements MailWriter {
     return { ...rest, pairs: [...answer.pairs, ...rest.pairs] };
   }
 
-  async #traces(mailbox: MailboxId, uids: UidSet): Promise<Map<Lsn, Buffer>> {
-    const traces = new Map<Lsn, Buffer>();
-    const entries = [...this.#catalog().entries(mailbox, uids)];
-    for (const entry of entries) {
-      try {
-        traces.set(entry.lsn, await readTrace(this.#heap, entry));
-      } catch (error) {
-        // It moved meanwhile: the decision asks for it again.
-        if (!isSegmentGone(error)) throw error;
-      }
-    }
-    return traces;
+  #traces(mailbox: MailboxId, uids: UidSet): Promise<Map<Lsn, Buffer>> {
+    return readTraces(this.#heap, this.#catalog(), mailbox, uids);
   }
 
   createMailbox(account: AccountId, name: string, role: MailboxRole = ''): Promise<CreatedMailbox> {

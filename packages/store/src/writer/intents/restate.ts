@@ -209,14 +209,13 @@ function writeDetails(turn: Turn, all: RestatedDetails): void {
 }
 
 /** Forgets parts that nothing names and that lie in the victim. */
-export function decideDrop(turn: Turn, hashes: readonly Sha256[], inVictim: (lsn: Lsn) => boolean): number {
+export function decideDrop(turn: Turn, hashes: readonly Sha256[], inVictim: (lsn: Lsn) => boolean): void {
   invariant(hashes.length <= limits.eventEntries, 'an event names so many parts');
   const gone = hashes.filter((sha) => {
     const row = turn.view.read(partTable, sha);
     return row !== undefined && row.refs === 0 && row.pieces.some(({ lsn }) => inVictim(lsn));
   });
   if (gone.length > 0) turn.event({ kind: 'partsDropped', hashes: gone });
-  return gone.length;
 }
 
 /** Retires the segment, if nothing points into it; else says how many octets something does. */
