@@ -7,12 +7,10 @@ import { Catalog } from './catalog/catalog.ts';
 import { generationPath, nextGeneration, setCurrentGeneration } from './catalog/generations.ts';
 import type { EntryPlace } from './catalog/index-chunk.ts';
 import type { Kv } from './catalog/kv.ts';
-import { stateTable } from './catalog/schema.ts';
-import { View } from './catalog/write-set.ts';
-import { invariant, isStoreError, StoreError } from './errors.ts';
+import { isStoreError, StoreError } from './errors.ts';
 import { Heap, type HeapCounters, isSegmentGone } from './heap/heap.ts';
 import { limits } from './limits.ts';
-import { replay } from './log/recover.ts';
+import { recover } from './log/recover.ts';
 import { openMessage, type StoredMessage } from './mail/assemble.ts';
 import { type Margins, messageAtHand } from './mail/at-hand.ts';
 import type { Clock } from './sys/clock.ts';
@@ -411,19 +409,4 @@ export class StoreReader implements StoreReading {
     await this.#catalog.close();
     await this.heap.close();
   }
-}
-
-/** Applies what is durable in the log and not yet in the catalog. */
-async function recover(heap: Heap, kv: Kv, despiteLoss: boolean): Promise<void> {
-  const state = new View(kv).read(stateTable);
-  invariant(state !== undefined, 'a catalog has a state row');
-  if (state.appliedLsn > heap.durableLsn) {
-    if (despiteLoss) return;
-    throw new StoreError(
-      'lostLog',
-      `the catalog knows the log up to ${state.appliedLsn}, the heap ends at ${heap.durableLsn}: heap octets were lost`,
-      { applied: state.appliedLsn, durable: heap.durableLsn },
-    );
-  }
-  await replay(heap, kv, state.appliedLsn);
 }
