@@ -12,6 +12,7 @@ import type { EventBody } from '../log/events.ts';
 import { decodeRecord, encodeEvent, recordType } from '../log/records.ts';
 import type { SegmentOf } from '../log/references.ts';
 import { brandNumber, type Lsn } from '../types.ts';
+import { remakeDue } from './due-rows.ts';
 
 /** A restore, as the log will know it. */
 export interface Restoring {
@@ -72,6 +73,7 @@ export class Rebuilder {
       } else if (!isContent(scanned.type)) this.#apply(scanned, onDamage);
     }
     await this.#dropUnnamed();
+    await this.#remakeDue();
     this.#raiseCounters(highestMessage);
     await this.#settle();
     return this.#records;
@@ -176,6 +178,14 @@ export class Rebuilder {
       if (row !== undefined) refs.dropMessage(id, row);
       if (this.#set.size >= rowsPerWrite) await this.#write();
     }
+  }
+
+  async #remakeDue(): Promise<void> {
+    await this.#settle();
+    await remakeDue(new View(this.#kv), async () => {
+      if (this.#set.size >= rowsPerWrite) await this.#write();
+      return this.#set;
+    });
   }
 
   /** No id that a header says was given is given again. */
