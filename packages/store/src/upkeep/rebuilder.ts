@@ -23,6 +23,7 @@ import type { EventBody } from '../log/events.ts';
 import { decodeRecord, encodeEvent, type LogRecord, recordType } from '../log/records.ts';
 import type { SegmentOf } from '../log/references.ts';
 import { brandNumber, type Lsn, type MessageId } from '../types.ts';
+import { remakeDue } from './due-rows.ts';
 import { lastSteps } from './rebuild-end.ts';
 
 /** A restore, as the log will know it. */
@@ -217,8 +218,12 @@ export class Rebuilder {
       }
       await this.#settle();
     }
+    await remakeDue(new View(this.#kv), async () => {
+      if (this.#set.size >= rowsPerWrite) await this.#write();
+      return this.#set;
+    });
     this.#begins = false;
-    this.#applier = this.#begin();
+    await this.#settle();
   }
 
   /** Begins to count ids anew; returns what they were. */
