@@ -30,6 +30,8 @@ import { lastSteps } from './rebuild-end.ts';
 export interface Restoring {
   /** Which restore of its backup this is, from 1. */
   readonly restores: number;
+  /** No store that came out of the backup had it before. */
+  readonly epoch: number;
   /** Seconds since 1970, above those of any restore before. */
   readonly seconds: number;
 }
@@ -124,11 +126,11 @@ export class Rebuilder {
   }
 
   /** What came after the backup is missing, and what came after each restore of it before. */
-  async restore({ restores, seconds }: Restoring): Promise<void> {
-    await this.#heap.raiseEpoch(restores);
+  async restore({ restores, epoch: wanted, seconds }: Restoring): Promise<void> {
+    await this.#heap.raiseEpoch(restores, wanted);
     // What was restored within a second of its own restore has a sequence of that second already.
-    const above = Math.floor(this.#applier.refs.state.sequence / sequencesPerSecond) + 1;
-    await this.#logLoss(Math.max(seconds, above), (epoch) => ({ kind: 'restored', epoch, restores }));
+    const least = Math.floor(this.#applier.refs.state.sequence / sequencesPerSecond) + 1;
+    await this.#logLoss(Math.max(seconds, least), (epoch) => ({ kind: 'restored', epoch, restores }));
   }
 
   /**
