@@ -12,6 +12,7 @@ import { assertClean, simStore, type TempStore, tempStore } from '../support/tem
 import { Traffic } from '../support/traffic.ts';
 import { compareAll } from './compare.ts';
 import { ModelRun } from './model-run.ts';
+import { passRetention } from './retained-run.ts';
 
 /** Runs histories, each with a seed of its own that a failure names. */
 async function histories(t: TestContext, count: number, one: (random: Random) => Promise<number>): Promise<void> {
@@ -29,6 +30,9 @@ async function histories(t: TestContext, count: number, one: (random: Random) =>
   t.diagnostic(`MSTORE_TEST_SEED=${first}: ${count} histories, ${requests} requests`);
 }
 
+/** Steps between two comparisons with the model; one of five looks at content too. */
+const compareEvery = counts(10, 50);
+
 async function history(random: Random, temp: TempStore, steps: number): Promise<number> {
   const model = new StoreModel();
   const source = new MessageSource(random.fork());
@@ -37,7 +41,8 @@ async function history(random: Random, temp: TempStore, steps: number): Promise<
   for (let n = 0; n < steps; n++) {
     if (random.chance(0.2)) await run.burst(2 + random.int(12));
     else await run.step();
-    if (n % 10 === 0) await compareAll(temp.store, model, n % 50 === 0);
+    if (n % compareEvery === 0) await compareAll(temp.store, model, n % (5 * compareEvery) === 0);
+    if (temp.machine !== undefined && random.chance(0.01)) await passRetention(run, temp.machine);
     if (random.chance(0.01)) {
       await temp.reopen();
       adoptSequence(temp, model);
@@ -48,7 +53,7 @@ async function history(random: Random, temp: TempStore, steps: number): Promise<
       if (random.chance(0.5)) await temp.store.dropRetired(true);
       adoptSequence(temp, model);
     }
-    if (random.chance(0.01)) {
+    if (random.chance(counts(0.01, 0.002))) {
       await assertRebuildsAlike(temp);
       adoptSequence(temp, model);
       run = run.goOnWith(temp.store);
@@ -69,16 +74,16 @@ function adoptSequence({ store }: TempStore, model: StoreModel): void {
 }
 
 test('any history of requests leaves what the model says', (t) =>
-  histories(t, counts(25, 80), async (random) => {
+  histories(t, counts(25, 10), async (random) => {
     const options: StoreOptions = { segmentBytes: random.pick([16_384, 65_536, 134_217_728]) };
     await using temp = await simStore(options, { seed: random.int(2 ** 31) });
-    return await history(random, temp, counts(150, 300));
+    return await history(random, temp, counts(150, 10_000));
   }));
 
 test('any history of requests leaves what the model says, on a real disk', (t) =>
-  histories(t, counts(2, 20), async (random) => {
+  histories(t, counts(2, 2), async (random) => {
     await using temp = await tempStore({ segmentBytes: 65_536, idleCommitMs: 5 });
-    return await history(random, temp, counts(100, 300));
+    return await history(random, temp, counts(100, 10_000));
   }));
 
 test('callers that go on side by side leave a clean store whose catalog can be made again', (t) =>

@@ -10,7 +10,7 @@ import { DaemonStage } from './runner/stage.ts';
 import { parseTranscript, type Transcript } from './runner/transcript.ts';
 
 const folder = join(repositoryRoot, 'test/protocol');
-const protocols = ['lmtp', 'pop3'] as const;
+const protocols = ['imap', 'lmtp', 'pop3'] as const;
 
 async function perform(transcript: Transcript, protocol: string): Promise<void> {
   await using stage = await DaemonStage.prepare(transcript);

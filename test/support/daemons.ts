@@ -1,5 +1,5 @@
 /**
- * LMTP and POP3 daemons in this process, on a real store, its writer's socket and a user directory of their own. What a test
+ * LMTP, POP3 and IMAP daemons in this process, on a real store, its writer's socket and a user directory of their own. What a test
  * of a protocol needs when it wants to look behind it; `service.ts` runs the same as processes. At the end the store is checked,
  * and no daemon may have logged an error.
  */
@@ -14,6 +14,8 @@ import {
   SqliteDirectory,
   type User,
 } from '@mstore/directory';
+import { Backing as ImapBacking } from '@mstore/imapd/internal/backing';
+import { startImap } from '@mstore/imapd/internal/imapd';
 import { Delivery, DeliveryLog, deliverySettings, LdaServer, Lmtpd, pipeSettings } from '@mstore/lda';
 import {
   type Clock,
@@ -69,6 +71,8 @@ interface Listening {
   readonly addresses: ReadonlyMap<string, string>;
   readonly pop3d: Running;
   readonly backing: Backing;
+  readonly imapd: Running;
+  readonly imapBacking: ImapBacking;
   readonly server: WriterServer;
 }
 
@@ -142,12 +146,25 @@ export class Daemons implements AsyncDisposable {
       { directory: this.directory, config, log: this.#log('pop3d'), sockets: [], ...this.#clock() },
       backing,
     );
+    const imapBacking = await ImapBacking.open(this.directory, config, this.#options.clock);
+    const imapd = await startImap(
+      {
+        directory: this.directory,
+        config,
+        log: this.#log('imapd'),
+        sockets: [],
+        addresses: ['127.0.0.1:0'],
+        ...this.#clock(),
+      },
+      imapBacking,
+    );
     const addresses = new Map([
       ['lmtp', lmtp],
       ['lda', piped],
       ['pop3', pop3d.ready?.pop3?.[0] ?? ''],
+      ['imap', imapd.ready?.imap?.[0] ?? ''],
     ]);
-    this.#running = { lmtpd, lda, addresses, pop3d, backing, server };
+    this.#running = { lmtpd, lda, addresses, pop3d, backing, imapd, imapBacking, server };
   }
 
   /** Where a protocol's daemon listens. */
@@ -157,7 +174,7 @@ export class Daemons implements AsyncDisposable {
     return address;
   }
 
-  connect(protocol: 'lmtp' | 'pop3', patience?: number): Promise<Peer> {
+  connect(protocol: 'lmtp' | 'pop3' | 'imap', patience?: number): Promise<Peer> {
     return Peer.connect(this.address(protocol), patience);
   }
 
@@ -165,6 +182,7 @@ export class Daemons implements AsyncDisposable {
   drain(): void {
     void this.#running?.lmtpd.drain(patienceMs);
     void this.#running?.pop3d.drain(patienceMs);
+    void this.#running?.imapd.drain(patienceMs);
   }
 
   /** Closes the writer's socket, as if its process had ended. */
@@ -241,6 +259,7 @@ export class Daemons implements AsyncDisposable {
     await (isThere ? rename(`${path}.away`, path) : rename(path, `${path}.away`));
     await until('LMTP sees the directory', async () => (await this.#canResolve()) === isThere);
     await until('POP3 sees the directory', async () => (await this.#canLogIn()) === isThere);
+    await until('IMAP sees the directory', async () => (await this.#canLogInToImap()) === isThere);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -249,6 +268,8 @@ export class Daemons implements AsyncDisposable {
       await this.#running?.lda.drain(2_000);
       await this.#running?.pop3d.drain(2_000);
       await this.#running?.backing.close();
+      await this.#running?.imapd.drain(2_000);
+      await this.#running?.imapBacking.close();
       await this.#running?.server.close();
       await this.users.close();
       await this.administration.close();
@@ -337,6 +358,14 @@ export class Daemons implements AsyncDisposable {
     const answers = [await peer.line(), await peer.line(), await peer.line()];
     peer.kill();
     return answers[2]?.startsWith('-ERR [AUTH]') === true;
+  }
+
+  async #canLogInToImap(): Promise<boolean> {
+    const peer = await this.connect('imap');
+    await peer.write(`a LOGIN ${randomBytes(8).toString('hex')}@example.org x\r\n`);
+    const answers = [await peer.line(), await peer.line()];
+    peer.kill();
+    return answers[1]?.startsWith('a NO [AUTHENTICATIONFAILED]') === true;
   }
 }
 

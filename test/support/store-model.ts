@@ -115,9 +115,9 @@ export class StoreModel {
     const account = this.#account(id);
     // The store deletes them by name; only the order of sequences depends on that.
     const byName = this.liveMailboxes(id).sort((a, b) => Buffer.from(a.name).compare(Buffer.from(b.name)));
-    for (const mailbox of byName) this.#delete(mailbox);
     account.deleted = true;
     this.sequence++;
+    for (const mailbox of byName) this.#delete(mailbox);
   }
 
   setQuota(id: number, bytes: number, messages: number): void {
@@ -200,7 +200,7 @@ export class StoreModel {
         const whole = Buffer.concat([trace, octets]);
         this.#checkQuota(account, whole.length, 1);
         const given = { flags: 0, keywords: [], internalDate: undefined, uidl: '', octets: whole, origin: {} };
-        const placed = this.#place(mailbox, given);
+        const placed = this.place(mailbox, given);
         done.set(mailbox.id, placed);
         return placed;
       } catch (error) {
@@ -215,7 +215,7 @@ export class StoreModel {
     this.#checkQuota(mailbox.account, sum(items.map((item) => item.octets.length)), items.length);
     return items.map((item) => {
       const uidl = this.#importedUidl(mailbox, item.uidl);
-      return this.#place(mailbox, { ...item, uidl, origin: {} });
+      return this.place(mailbox, { ...item, uidl, origin: {} });
     });
   }
 
@@ -272,7 +272,7 @@ export class StoreModel {
       const slice = entries.slice(at, at + copySlice);
       for (const entry of slice) {
         const copy = { ...entry, uidl: '', origin: sameAccount ? entry.origin : {} };
-        pairs.push([entry.uid, this.#place(target, copy).uid]);
+        pairs.push([entry.uid, this.place(target, copy).uid]);
       }
       if (move) this.#expunge(source, slice, false);
     }
@@ -333,7 +333,7 @@ export class StoreModel {
     return [...mailbox.entries.values()].filter((entry) => wanted.has(entry.uid)).sort((a, b) => a.uid - b.uid);
   }
 
-  #place(mailbox: ModelMailbox, given: Omit<ModelEntry, 'uid' | 'modSeq'>): ModelPlaced {
+  place(mailbox: ModelMailbox, given: Omit<ModelEntry, 'uid' | 'modSeq'>): ModelPlaced {
     const uid = mailbox.uidNext++;
     const modSeq = ++this.sequence;
     const { flags, internalDate, uidl, octets, origin } = given;

@@ -266,7 +266,8 @@ const damages: readonly (readonly [string, string, RegExp, Damage])[] = [
     '8',
     'an expunge of the future',
     /above the highest/,
-    ({ view, mailbox }) => void view.put(expungedTable, UidSet.range(1, 1), mailbox, brandNumber(2 ** 40)),
+    ({ view, mailbox }) =>
+      void view.put(expungedTable, { uids: UidSet.range(1, 1), expungedAt: 0 }, mailbox, brandNumber(2 ** 40)),
   ],
   ...([3, 50] as const).map(
     (uid) =>
@@ -276,7 +277,7 @@ const damages: readonly (readonly [string, string, RegExp, Damage])[] = [
         uid === 3 ? /expunged and live/ : /never given/,
         ({ view, mailbox }: Scene) => {
           const { highestModSeq } = defined(view.read(mailboxTable, mailbox));
-          view.put(expungedTable, UidSet.range(uid, uid), mailbox, highestModSeq);
+          view.put(expungedTable, { uids: UidSet.range(uid, uid), expungedAt: 0 }, mailbox, highestModSeq);
         },
       ] as const,
   ),

@@ -142,7 +142,7 @@ test('while segments are pinned no file goes, and all go when the connection tha
   const path = `${temp.directory}/run/writer.sock`;
   const server = await WriterServer.listen(temp.store, path);
   const client = await WriterClient.connect(path);
-  const unpin = await client.pinSegments();
+  const pinned = await client.pinLog();
   const before = await filesOf(temp);
   const { segments } = await client.compact({ minGarbage: 0.1, maxRate: 0 });
   assert.ok(segments.length > 3);
@@ -152,9 +152,8 @@ test('while segments are pinned no file goes, and all go when the connection tha
     return before.filter((number) => !now.includes(number));
   };
   assert.deepEqual(await goneNow(), []);
-  await client.pinSegments();
-  await unpin();
-  await client.pinSegments();
+  await client.pinLog();
+  await pinned.release();
   assert.deepEqual(await goneNow(), []);
   await client.close();
   const deadline = performance.now() + 5_000;
@@ -168,12 +167,12 @@ test('while segments are pinned no file goes, and all go when the connection tha
 test('a file that a crash left behind goes at the next open', async () => {
   await using temp = await tempStore({ segmentBytes });
   await furnish(temp.store);
-  const release = await temp.store.pinSegments();
+  const pinned = await temp.store.pinLog();
   const { segments } = await temp.store.compact({ minGarbage: 0.1, maxRate: 0 });
   // Closing cannot take the files either: as if the process had been killed.
   await temp.reopen();
   assert.ok(segments.every((segment) => !temp.store.heap.isListed(segment) || segment > 0));
-  await release();
+  await pinned.release();
   await temp.reopen();
   const left = await filesOf(temp);
   assert.deepEqual(

@@ -1,7 +1,18 @@
-/** Becoming a store's writer, and learning that the store has failed. */
+/** Becoming a store's writer, and what the writer does when its disk fails. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type AccountId, brandNumber, createStore, openAsWriter, Store, WriterClient } from '@mstore/store';
+import {
+  type AccountId,
+  brandNumber,
+  createStore,
+  type DeliveryResult,
+  type DeliveryTarget,
+  limits,
+  openAsWriter,
+  Store,
+  type StoreNotice,
+  WriterClient,
+} from '@mstore/store';
 import type { DiskOperation } from '../support/sim-disk.ts';
 import { SimMachine, simDirectory } from '../support/sim-machine.ts';
 import { tempDirectory } from '../support/temp.ts';
@@ -27,7 +38,7 @@ test('who wants to be the writer waits until the one before is done, and then se
 });
 
 for (const operation of ['write', 'datasync'] as const) {
-  test(`a store whose device fails every ${operation} says so once, and its successor has all that was acknowledged`, async () => {
+  test(`a store whose device fails every ${operation} refuses changes, reads on, and comes back by itself`, async () => {
     let isBroken = false;
     const onCall = (call: { readonly operation: DiskOperation }, moment: string): void => {
       if (isBroken && moment === 'before' && call.operation === operation) {
@@ -35,26 +46,39 @@ for (const operation of ['write', 'datasync'] as const) {
       }
     };
     const machine = new SimMachine({ disk: { onCall } });
-    const options = { ports: machine.ports, idleCommitMs: 0 };
+    const told: StoreNotice[] = [];
+    const options = { ports: machine.ports, idleCommitMs: 0, tell: (notice: StoreNotice) => void told.push(notice) };
     await createStore(simDirectory, options);
     const store = await Store.open(simDirectory, options);
     const { account } = await store.createAccount('anna');
-    const deliver = async (subject: string): Promise<boolean> => {
+    const deliver = async (subject: string): Promise<void> => {
       const message = await store.take(Buffer.from(`Subject: ${subject}\r\n\r\n`));
       const [result] = await store.deliver(message, [{ account, trace: Buffer.alloc(0) }]);
-      return result?.ok ?? false;
+      assert.ok(result?.ok);
     };
-    assert.ok(await deliver('one'));
+    await deliver('one');
     isBroken = true;
-    await assert.rejects(deliver('two'));
-    await assert.rejects(deliver('three'));
-    const failure = await store.failed;
-    assert.ok(['ioError', 'readOnly'].includes(failure.code), failure.code);
+    await assert.rejects(deliver('two'), { code: 'ioError' });
+    await assert.rejects(deliver('three'), { code: 'readOnly' });
+    await store.look();
+    assert.equal(store.health.takesChanges, false);
+    machine.passMs(limits.probeMs);
+    await store.look();
     isBroken = false;
-    await store.close().catch(() => undefined);
+    // The pause doubles with each probe in vain.
+    machine.passMs(limits.probeMs);
+    await store.look();
+    await assert.rejects(deliver('four'), { code: 'readOnly' });
+    assert.equal(store.catalog().state()?.totals.entries, 1);
+    machine.passMs(limits.probeMs);
+    await store.look();
+    await deliver('five');
+    const lines = told.map((notice) => (notice.kind === 'device' ? notice.takesChanges : notice.kind));
+    assert.deepEqual(lines, ['deviceErrors', false, 'deviceErrors', true]);
+    assert.match(JSON.stringify(told), /input\/output error/);
+    await store.close();
     const next = await Store.open(simDirectory, options);
-    // What was refused after it was written may be there as well: its sender tries again.
-    assert.ok((next.catalog().state()?.totals.entries ?? 0) >= 1);
+    assert.equal(next.catalog().state()?.totals.entries, 2);
     await assertClean(next);
     await next.close();
   });
@@ -69,6 +93,28 @@ test('an account is not made with a quota that none can have, and the writer goe
   }
   assert.equal(temp.store.catalog().account(id), undefined);
   assert.equal((await temp.store.ensureAccount(wanted)).account, id);
+});
+
+test('a delivery makes the account it is for, in the same batch', async () => {
+  await using temp = await simStore();
+  const { store } = temp;
+  const account = brandNumber<AccountId>(7);
+  const wanted = { id: account, name: 'anna@example.net', quotaBytes: 0, quotaMessages: 1 };
+  const trace = Buffer.alloc(0);
+  const deliver = async (target: DeliveryTarget): Promise<DeliveryResult | undefined> =>
+    (await store.deliver(await store.take(Buffer.from('Subject: x\r\n\r\n')), [target]))[0];
+  const before = store.heapCounters.syncs;
+  assert.equal((await deliver({ account, trace, wanted }))?.ok, true);
+  assert.equal(store.heapCounters.syncs - before, 1);
+  const over = await deliver({ account, trace, wanted });
+  assert.ok(over?.ok === false && over.code === 'overQuota');
+  assert.equal((await deliver({ account, trace, wanted: { ...wanted, quotaMessages: 2 } }))?.ok, true);
+  const other = await deliver({ account, trace, wanted: { ...wanted, name: 'bert@example.net' } });
+  assert.ok(other?.ok === false && other.code === 'accountExists');
+  const stranger = await deliver({ account: brandNumber<AccountId>(8), trace, wanted });
+  assert.ok(stranger?.ok === false && stranger.code === 'badIntent');
+  await store.settle();
+  assert.equal(store.catalog().account(account)?.messages, 2);
 });
 
 test('who lets a message wait after its beginning is not waited for', async () => {

@@ -17,6 +17,7 @@ import {
   type MailWriter,
   mailboxName,
   limits as storeLimits,
+  type WantedAccount,
 } from '@mstore/store';
 import type { DeliveryOutcome, DeliveryRequest, DeliverySettings, Recipient, Refusal } from './delivery.ts';
 import { isTemporary, refusal, refusalOf, storeRefusal } from './errors.ts';
@@ -64,21 +65,27 @@ export class Delivery {
   async deliver(request: DeliveryRequest): Promise<DeliveryOutcome[]> {
     const { settings } = this;
     const { places, wanted } = await placesOf(request.recipients);
-    const refused = await this.#prepareAccounts(places);
+    const unready = await this.#unready(places);
+    const inPassing = request.allOrNone === true ? new Set<UserId>() : madeInPassing(places, unready);
+    const refused = await this.#prepareAccounts([...unready.values()].filter(({ id }) => !inPassing.has(id)));
     const lines = new TraceLines(settings.name, request.trace, this.#ports.clock.now());
-    const outcomes = await this.#place(request, await this.#targets(places, refused, lines, settings));
+    const outcomes = await this.#place(request, await this.#targets(places, { refused, inPassing }, lines, settings));
     return wanted.map((indexes) => outcomeOf(indexes, outcomes, settings));
   }
 
-  /** Makes accounts, or sets their quotas, where they are not as the directory has them. Gives those that must not be used. */
-  async #prepareAccounts(places: readonly Place[]): Promise<ReadonlyMap<UserId, Refusal>> {
-    const refused = new Map<UserId, Refusal>();
+  /** Users whose accounts are not as the directory has them. */
+  async #unready(places: readonly Place[]): Promise<ReadonlyMap<UserId, User>> {
     const unready = new Map<UserId, User>();
     for (const [index, { user }] of places.entries()) {
       if (index % limits.targetSlice === limits.targetSlice - 1) await nextTurn();
       if (!isReady(this.#ports.catalog(), user)) unready.set(user.id, user);
     }
-    const users = [...unready.values()];
+    return unready;
+  }
+
+  /** Makes accounts, or sets their quotas. Gives those that must not be used. */
+  async #prepareAccounts(users: readonly User[]): Promise<ReadonlyMap<UserId, Refusal>> {
+    const refused = new Map<UserId, Refusal>();
     for (let at = 0; at < users.length; at += limits.accountsAtOnce) {
       await Promise.all(users.slice(at, at + limits.accountsAtOnce).map((user) => this.#ensure(user, refused)));
     }
@@ -86,9 +93,8 @@ export class Delivery {
   }
 
   async #ensure(user: User, refused: Map<UserId, Refusal>): Promise<void> {
-    const { address: name, quotaBytes, quotaMessages } = user;
     try {
-      await this.#ports.writer.ensureAccount({ id: accountOf(user), name, quotaBytes, quotaMessages });
+      await this.#ports.writer.ensureAccount(wantedOf(user));
     } catch (error) {
       refused.set(user.id, refusalOf(error));
     }
@@ -97,7 +103,7 @@ export class Delivery {
   /** What the writer is to be asked for each place, or why it is not. */
   async #targets(
     places: readonly Place[],
-    refused: ReadonlyMap<UserId, Refusal>,
+    { refused, inPassing }: Accounts,
     lines: TraceLines,
     settings: DeliverySettings,
   ): Promise<(DeliveryTarget | Refusal)[]> {
@@ -112,7 +118,8 @@ export class Delivery {
       }
       const account = accountOf(place.user);
       const trace = lines.for(place.given);
-      if (place.detail === undefined) targets.push({ account, trace });
+      if (inPassing.has(place.user.id)) targets.push({ account, trace, wanted: wantedOf(place.user) });
+      else if (place.detail === undefined) targets.push({ account, trace });
       else targets.push({ account, trace, mailbox: await this.#mailboxFor(names, account, place.detail, settings) });
     }
     return targets;
@@ -163,6 +170,26 @@ export class Delivery {
     const isTogether = allOrNone && targets.length > 1 && targets.length <= storeLimits.recipientsTogether;
     return this.#ports.writer.deliver(message, targets, isTogether ? { allOrNone } : {});
   }
+}
+
+/** What became of accounts that were not as the directory has them. */
+interface Accounts {
+  readonly refused: ReadonlyMap<UserId, Refusal>;
+  /** Made, or changed, by the delivery itself. */
+  readonly inPassing: ReadonlySet<UserId>;
+}
+
+/** The few accounts that the delivery itself can make, without a flush of their own; a detail asks for mailboxes that must be there. */
+function madeInPassing(places: readonly Place[], unready: ReadonlyMap<UserId, User>): ReadonlySet<UserId> {
+  if (unready.size === 0 || unready.size > limits.accountsInPassing) return new Set();
+  const made = new Set(unready.keys());
+  for (const { user, detail } of places) if (detail !== undefined) made.delete(user.id);
+  return made;
+}
+
+function wantedOf(user: User): WantedAccount {
+  const { address: name, quotaBytes, quotaMessages } = user;
+  return { id: accountOf(user), name, quotaBytes, quotaMessages };
 }
 
 const nobody: Refusal = refusal('storage', 'nobody to deliver to');

@@ -25,6 +25,8 @@ export const limits = {
   targetSlice: 250,
   /** accounts made at the same time: each changes some twenty rows. */
   accountsAtOnce: 64,
+  /** accounts made by the delivery itself: all in one turn of the writer, which takes it half a millisecond each. */
+  accountsInPassing: 8,
   /** ms between commands; RFC 5321 §4.5.3.2.7. */
   idleTimeoutMs: 300_000,
   /** ms that sessions have to read their replies when the store has failed. */

@@ -3,9 +3,10 @@ import { connect, createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { parseListenAddress } from './address.ts';
 import type { Connection } from './connection.ts';
+import { ConnectionCounter } from './connection-counter.ts';
 import { DeadlineWheel } from './deadline.ts';
 import { LineReader } from './line-reader.ts';
-import { ConnectionCounter, Listener, type ListenerOptions } from './listener.ts';
+import { Listener, type ListenerOptions } from './listener.ts';
 import { until } from './support.test.ts';
 
 /** Greets, echoes lines, says goodbye. */
@@ -93,21 +94,6 @@ test('who comes beyond a limit is told so and disconnected; a place that becomes
   }
 });
 
-test('an address has its own limit, a /64 counts as one, and loopback has none', () => {
-  const counter = new ConnectionCounter(100, 2);
-  assert.equal(counter.enter('192.0.2.1'), undefined);
-  assert.equal(counter.enter('192.0.2.1'), undefined);
-  assert.equal(counter.enter('192.0.2.1'), 'tooManyFromAddress');
-  assert.equal(counter.enter('192.0.2.2'), undefined);
-  counter.leave('192.0.2.1');
-  assert.equal(counter.enter('192.0.2.1'), undefined);
-  assert.equal(counter.enter('2001:db8::1'), undefined);
-  assert.equal(counter.enter('2001:db8::2'), undefined);
-  assert.equal(counter.enter('2001:db8::3'), 'tooManyFromAddress');
-  for (const local of ['127.0.0.1', '::1', '', '127.0.0.1', '::1', '']) assert.equal(counter.enter(local), undefined);
-  assert.equal(counter.open, 11);
-});
-
 test('a session that throws is broken off and reported, and the others go on', async () => {
   const failures: unknown[] = [];
   const listener = await Listener.listen(
@@ -121,6 +107,27 @@ test('a session that throws is broken off and reported, and the others go on', a
   await until(() => whole.text.includes('still here'), 'the other goes on');
   assert.match(String(failures), /a bug/);
   await listener.drain();
+});
+
+test('a drain waits for a session that still works behind its broken connection', async () => {
+  let finish: () => void = () => undefined;
+  let hasFinished = false;
+  const serve = async (connection: Connection): Promise<void> => {
+    await new LineReader(connection).next();
+    await new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    hasFinished = true;
+  };
+  const listener = await Listener.listen(parseListenAddress('127.0.0.1:0'), options({ serve }));
+  const client = call(listener.address);
+  client.socket.write('update\r\n');
+  await until(() => [...listener.connections].some(({ bytesIn }) => bytesIn > 0), 'asked');
+  client.socket.resetAndDestroy();
+  await until(() => listener.connections.size === 0, 'closed');
+  const drained = listener.drain(60_000).then(() => hasFinished);
+  setImmediate(() => finish());
+  assert.equal(await drained, true);
 });
 
 test('a drain says goodbye to who waits, breaks off who hangs, and lets nobody in', async () => {

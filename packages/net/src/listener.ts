@@ -6,61 +6,15 @@
  * Invariant: a connection is counted from its acceptance until its socket is closed, whatever its session does.
  */
 import { createServer, type Server, type Socket } from 'node:net';
-import {
-  addressKey,
-  boundAddress,
-  formatListenAddress,
-  isLoopback,
-  type ListenAddress,
-  type OpenOptions,
-  openServer,
-} from './address.ts';
+import { boundAddress, formatListenAddress, type ListenAddress, type OpenOptions, openServer } from './address.ts';
 import { Connection, type ConnectionTimeouts } from './connection.ts';
+import type { ConnectionCounter, TooMany } from './connection-counter.ts';
 import type { DeadlineWheel } from './deadline.ts';
 import { invariant, isPeerError, PeerError } from './errors.ts';
 import { limits } from './limits.ts';
 
 /** Why a connection is not served. */
-export type Refusal = 'tooMany' | 'tooManyFromAddress' | 'stopping';
-
-/** Counts connections over all listeners of a process. */
-export class ConnectionCounter {
-  readonly #max: number;
-  readonly #addressMax: number;
-  readonly #byAddress = new Map<string, number>();
-  #open = 0;
-
-  constructor(max: number = limits.connections, addressMax: number = limits.addressConnections) {
-    this.#max = max;
-    this.#addressMax = addressMax;
-  }
-
-  get open(): number {
-    return this.#open;
-  }
-
-  /** Counts a connection in, unless that passes a limit; loopback and Unix sockets (no address) share no household. */
-  enter(address: string): Refusal | undefined {
-    if (this.#open >= this.#max) return 'tooMany';
-    if (address !== '' && !isLoopback(address)) {
-      const key = addressKey(address);
-      const open = this.#byAddress.get(key) ?? 0;
-      if (open >= this.#addressMax) return 'tooManyFromAddress';
-      this.#byAddress.set(key, open + 1);
-    }
-    this.#open += 1;
-    return undefined;
-  }
-
-  leave(address: string): void {
-    this.#open -= 1;
-    const key = addressKey(address);
-    const open = this.#byAddress.get(key);
-    if (open === undefined) return;
-    if (open > 1) this.#byAddress.set(key, open - 1);
-    else this.#byAddress.delete(key);
-  }
-}
+export type Refusal = TooMany | 'stopping';
 
 export interface ListenerOptions extends ConnectionTimeouts {
   readonly wheel: DeadlineWheel;
@@ -83,6 +37,8 @@ export interface ListenerOptions extends ConnectionTimeouts {
 export class Listener {
   readonly #options: ListenerOptions;
   readonly #connections = new Set<Connection>();
+  /** Sessions that run; one may go on behind its connection's end, such as a POP3 update that the writer has not answered yet. */
+  readonly #running = new Set<Promise<void>>();
   #server: Server | undefined;
   #address: string;
   #stopping = false;
@@ -157,10 +113,14 @@ export class Listener {
       this.#connections.delete(connection);
       this.#options.counter.leave(remoteAddress);
     });
-    void this.#run(connection);
+    const run = this.#run(connection).finally(() => this.#running.delete(run));
+    this.#running.add(run);
   }
 
-  /** Accepts no more, asks the sessions to end, and after `deadlineMs` breaks off what is left. Resolves when all is closed. */
+  /**
+   * Accepts no more, asks the sessions to end, and after `deadlineMs` breaks off what is left. Resolves when all connections are
+   * closed, and the sessions behind them have returned or had `deadlineMs` to.
+   */
   async drain(deadlineMs: number = limits.drainMs): Promise<void> {
     this.#stopping = true;
     const closed = new Promise<void>((resolve) => {
@@ -168,11 +128,16 @@ export class Listener {
       else this.#server.close(() => resolve());
     });
     for (const connection of this.#connections) connection.finish();
-    const timer = setTimeout(() => {
-      const reason = new PeerError('gone', 'the session did not end in time: we are stopping');
-      for (const connection of this.#connections) connection.destroy(reason);
-    }, deadlineMs);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(() => {
+        const reason = new PeerError('gone', 'the session did not end in time: we are stopping');
+        for (const connection of this.#connections) connection.destroy(reason);
+        resolve();
+      }, deadlineMs);
+    });
     await Promise.all([...this.#connections].map((connection) => connection.closed));
+    await Promise.race([Promise.all(this.#running), late]);
     await closed;
     clearTimeout(timer);
   }

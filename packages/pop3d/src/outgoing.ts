@@ -10,6 +10,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { DotEncoder } from '@mstore/net';
 import { isSegmentGone, isStoreError, type StoredMessage, StoreError } from '@mstore/store';
 import { limits } from './limits.ts';
+import { withoutNul } from './nul.ts';
 import { ok } from './reply.ts';
 import type { Session } from './session.ts';
 
@@ -80,15 +81,6 @@ async function sendPiece(session: Session, encoder: DotEncoder, piece: Buffer): 
       if (room !== undefined) await room;
     }
   }
-}
-
-/** The octets with 0x80 for NUL; the same buffer when there is none. */
-function withoutNul(octets: Buffer): Buffer {
-  let at = octets.indexOf(0);
-  if (at === -1) return octets;
-  const copy = Buffer.from(octets);
-  for (; at !== -1; at = copy.indexOf(0, at + 1)) copy[at] = 0x80;
-  return copy;
 }
 
 /** Ends a session in the middle of a message. */

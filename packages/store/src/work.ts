@@ -27,8 +27,9 @@ export interface WorkOptions extends StoreOptions {
 }
 
 /** What a configuration says about opening its store. */
-export function storeOptions({ limits: { messageBytes }, heap: { segmentBytes } }: Config): StoreOptions {
-  return { messageBytes, segmentBytes };
+export function storeOptions({ limits: { messageBytes }, heap: { segmentBytes }, space }: Config): StoreOptions {
+  const { newMail: newMailBytes, changes: changesBytes, reserve: reserveBytes } = space;
+  return { messageBytes, segmentBytes, space: { newMailBytes, changesBytes, reserveBytes } };
 }
 
 const retryMs = 50;

@@ -1,4 +1,4 @@
-/** What transcripts of LMTP and POP3 play on: the daemons in this process, and the words for what is done beside them. */
+/** What transcripts play on: the daemons in this process, and the words for what is done beside them. */
 import assert from 'node:assert/strict';
 import { type Clock, systemClock } from '@mstore/net';
 import { UidSet } from '@mstore/store';

@@ -4,7 +4,7 @@
 import type { UidSet } from '../codec/uid-set.ts';
 import { type AccountId, brandNumber, type MailboxId, type MessageId, type ModSeq } from '../types.ts';
 import { chunkSlots, type Entry, type IndexChunk } from './index-chunk.ts';
-import { kind, kindU32Key, messageOfKey, prefixEnd, u32Key, u32PairKey } from './keys.ts';
+import { keyOctets, kind, kindU32Key, messageOfKey, prefixEnd, u32Key, u32PairKey, u64Text } from './keys.ts';
 import type { AccountRow, MailboxRow, MessageRow, PartRow, RetainedRow, SegmentRow, StateRow } from './rows.ts';
 import {
   accountNameTable,
@@ -95,19 +95,20 @@ export class Catalog {
     }
   }
 
-  /** The account's mailboxes by name. */
-  *mailboxes(account: AccountId): Generator<NamedMailbox> {
+  /** The account's mailboxes by name; those behind the name `after` when given. */
+  *mailboxes(account: AccountId, after?: string): Generator<NamedMailbox> {
     const prefix = kindU32Key(kind.name, account);
-    for (const [, number] of this.view.range(mailboxNameTable, { from: prefix, to: prefixEnd(prefix) })) {
+    const from = after === undefined ? prefix : Buffer.concat([prefix, Buffer.from(after), Buffer.of(0)]);
+    for (const [, number] of this.view.range(mailboxNameTable, { from, to: prefixEnd(prefix) })) {
       const id = brandNumber<MailboxId>(number);
       const row = this.mailbox(id);
       if (row !== undefined) yield { id, row };
     }
   }
 
-  /** Every mailbox by id, deleted ones too. */
-  *allMailboxes(): Generator<NamedMailbox> {
-    const range = { from: Buffer.of(kind.row), to: Buffer.of(kind.row + 1) };
+  /** Every mailbox by id, deleted ones too; those from `first` on when given. */
+  *allMailboxes(first = 0): Generator<NamedMailbox> {
+    const range = { from: kindU32Key(kind.row, first), to: Buffer.of(kind.row + 1) };
     for (const [key, row] of this.view.range(mailboxTable, range)) {
       yield { id: brandNumber<MailboxId>(key.readUInt32BE(1)), row };
     }
@@ -120,9 +121,11 @@ export class Catalog {
     return [...rows].map(([key]) => brandNumber<MailboxId>(key.readUInt32BE(1)));
   }
 
-  subscriptions(account: AccountId): string[] {
+  /** The names that the account is subscribed to, in order; the first `most` when given. */
+  subscriptions(account: AccountId, most?: number): string[] {
     const prefix = kindU32Key(kind.subscription, account);
-    const keys = this.view.range(subscriptionTable, { from: prefix, to: prefixEnd(prefix) });
+    const limit = most === undefined ? {} : { limit: most };
+    const keys = this.view.range(subscriptionTable, { from: prefix, to: prefixEnd(prefix), ...limit });
     return [...keys].map(([key]) => key.toString('utf8', 5));
   }
 
@@ -204,8 +207,9 @@ export class Catalog {
     return number === undefined ? undefined : brandNumber<MessageId>(number);
   }
 
-  *messages(): Generator<readonly [MessageId, MessageRow]> {
-    const range = { from: Buffer.alloc(0), to: Buffer.alloc(9, 0xff) };
+  /** Every message by id; those from `first` on when given. */
+  *messages(first = 0): Generator<readonly [MessageId, MessageRow]> {
+    const range = { from: keyOctets(u64Text(first)), to: Buffer.alloc(9, 0xff) };
     for (const [key, row] of this.view.range(messageTable, range)) yield [messageOfKey(key), row];
   }
 
@@ -213,8 +217,9 @@ export class Catalog {
     return this.view.read(partTable, sha);
   }
 
-  *parts(): Generator<readonly [Buffer, PartRow]> {
-    yield* this.view.range(partTable, { from: Buffer.alloc(0), to: Buffer.alloc(33, 0xff) });
+  /** Every part by hash; those from `first` on when given. */
+  *parts(first: Buffer = Buffer.alloc(0)): Generator<readonly [Buffer, PartRow]> {
+    yield* this.view.range(partTable, { from: first, to: Buffer.alloc(33, 0xff) });
   }
 
   /** Tells of up to `most` parts whose hash is above `after`, in order; returns where to go on, undefined at the end. */

@@ -14,6 +14,7 @@ import {
 import { chunkSlots, IndexChunk } from './index-chunk.ts';
 import {
   type AccountRow,
+  type ExpungedRow,
   emptyTotals,
   type MailboxRow,
   type MessageRow,
@@ -21,6 +22,7 @@ import {
   type PartRow,
   type RetainedRow,
   type SegmentRow,
+  type SlotsRow,
   type StateRow,
   type ThreadRow,
   totalsKeys,
@@ -116,11 +118,15 @@ export const accountCodec: RowCodec<AccountRow> = shallow(
 /** Roles by the number that stands for them on disk. */
 export const roles: readonly MailboxRole[] = ['', 'drafts', 'sent', 'junk', 'trash', 'archive', 'flagged', 'all'];
 
+/** Bits in a mailbox's row. */
+const mailboxBits = { deleted: 1, modSeqFloor: 2 } as const;
+
 export const mailboxCodec: RowCodec<MailboxRow> = shallow(
   (row, w) => {
+    const { deleted, modSeqFloor } = mailboxBits;
     w.varint(row.account)
       .text(row.name)
-      .u8(row.deleted ? 1 : 0)
+      .u8((row.deleted ? deleted : 0) | (row.modSeqFloor > 0 ? modSeqFloor : 0))
       .varint(row.uidValidity)
       .varint(row.uidNext);
     w.varint(row.highestModSeq).varint(row.expungeFloor);
@@ -129,11 +135,20 @@ export const mailboxCodec: RowCodec<MailboxRow> = shallow(
     w.u8(Math.max(0, roles.indexOf(row.role)));
     w.varint(row.messages).varint(row.unseen).varint(row.flaggedDeleted).varint(row.bytes);
     w.varint(row.retainedMessages).varint(row.retainedBytes).varint(row.record.lsn).varint(row.record.bytes);
+    if (row.modSeqFloor > 0) w.varint(row.modSeqFloor);
   },
-  (r) => ({
-    account: brandNumber<AccountId>(r.varint()),
-    name: r.text(),
-    deleted: r.u8() === 1,
+  (r) => readMailbox(r),
+);
+
+function readMailbox(r: Reader): MailboxRow {
+  const account = brandNumber<AccountId>(r.varint());
+  const name = r.text();
+  const bits = r.u8();
+  if (bits > (mailboxBits.deleted | mailboxBits.modSeqFloor)) throw new RangeError(`mailbox bits ${bits}`);
+  const row = {
+    account,
+    name,
+    deleted: (bits & mailboxBits.deleted) !== 0,
     uidValidity: brandNumber<UidValidity>(r.varint()),
     uidNext: r.varint(),
     highestModSeq: brandNumber<ModSeq>(r.varint()),
@@ -148,8 +163,9 @@ export const mailboxCodec: RowCodec<MailboxRow> = shallow(
     retainedMessages: r.varint(),
     retainedBytes: r.varint(),
     record: locationIn(r),
-  }),
-);
+  };
+  return { ...row, modSeqFloor: (bits & mailboxBits.modSeqFloor) === 0 ? 0 : r.varint() };
+}
 
 /** A retained entry is a chunk of one entry, with its UID and the time in front. */
 export const retainedCodec: RowCodec<RetainedRow> = {
@@ -273,15 +289,18 @@ export const wordsCodec: RowCodec<string[]> = {
   copy: (words) => [...words],
 };
 
-export const uidSetCodec: RowCodec<UidSet> = {
-  encode(uids) {
-    const writer = new Writer();
-    uids.encode(writer);
-    return writer.finish();
+export const expungedCodec: RowCodec<ExpungedRow> = shallow(
+  (row, w) => {
+    w.signed(row.expungedAt);
+    row.uids.encode(w);
   },
-  decode: (octets) => UidSet.decode(new Reader(octets)),
-  copy: (uids) => uids,
-};
+  (r) => ({ expungedAt: r.signed(), uids: UidSet.decode(r) }),
+);
+
+export const slotsCodec: RowCodec<SlotsRow> = shallow(
+  (row, w) => w.u32(row.low).u32(row.high),
+  (r) => ({ low: r.u32(), high: r.u32() }),
+);
 
 /** Octets as they are: metadata values. */
 export const octetsCodec: RowCodec<Buffer> = { encode: (o) => o, decode: (o) => o, copy: (o) => o };

@@ -28,6 +28,7 @@ import {
 } from './keys.ts';
 import {
   accountCodec,
+  expungedCodec,
   mailboxCodec,
   messageCodec,
   numberCodec,
@@ -39,7 +40,6 @@ import {
   segmentCodec,
   stateCodec,
   threadCodec,
-  uidSetCodec,
   wordsCodec,
 } from './row-codecs.ts';
 import {
@@ -115,6 +115,7 @@ const mailbox = record<MailboxRow>({
   uidNext: u32,
   highestModSeq: whole.map((n) => brandNumber<ModSeq>(n)),
   expungeFloor: whole,
+  modSeqFloor: whole,
   createdAt: seconds,
   deletedAt: seconds,
   role: fc.constantFrom<MailboxRole>(...roles),
@@ -214,8 +215,8 @@ comesBack('names and hashes', numberCodec, whole);
 comesBack('keywords', wordsCodec, fc.array(text, { maxLength: 20 }));
 comesBack(
   'expunged',
-  uidSetCodec,
-  fc.array(u32, { maxLength: 20 }).map((uids) => UidSet.of(uids)),
+  expungedCodec,
+  record({ expungedAt: seconds, uids: fc.array(u32, { maxLength: 20 }).map((uids) => UidSet.of(uids)) }),
 );
 comesBack('metadata', octetsCodec, octets);
 

@@ -1,5 +1,6 @@
 /** The rows of the catalog, as objects (docs/format/catalog.md). A row read from a view is shared and must not be changed; one
  *  got by `edit` is the caller's until the write set is closed. */
+import type { UidSet } from '../codec/uid-set.ts';
 import {
   type AccountId,
   brandNumber,
@@ -95,6 +96,8 @@ export interface MailboxRow {
   highestModSeq: ModSeq;
   /** Expunges up to this MODSEQ are no longer in the expunge log. */
   expungeFloor: number;
+  /** No entry has a lower MODSEQ to clients than this, whatever its own is: history before may be missing. */
+  modSeqFloor: number;
   createdAt: number;
   deletedAt: number;
   role: MailboxRole;
@@ -113,6 +116,19 @@ export interface RetainedRow {
   readonly entry: Entry;
   /** Seconds since 1970. */
   readonly expungedAt: number;
+}
+
+/** UIDs that one event took out of a mailbox. */
+export interface ExpungedRow {
+  readonly uids: UidSet;
+  /** Seconds since 1970. */
+  readonly expungedAt: number;
+}
+
+/** Which of 64 UIDs: bit n of `low` is the n-th, bit n of `high` the (32 + n)-th. */
+export interface SlotsRow {
+  low: number;
+  high: number;
 }
 
 export interface MessageRow {
@@ -199,3 +215,6 @@ export function emptySegment(): SegmentRow {
 }
 
 export const mailboxIdOf = (value: number): MailboxId => brandNumber<MailboxId>(value);
+
+/** The account's own metadata entry that holds its retention; no name that IMAP can ask for (RFC 5464 §4: they begin with /). */
+export const retentionEntry = 'mstore/retention';

@@ -7,48 +7,48 @@
  */
 import { dirname } from 'node:path';
 import { errnoOf, invariant, isStoreError, StoreError } from '../errors.ts';
-import type { Clock } from '../sys/clock.ts';
-import type { FileHandle, FileSystem } from '../sys/fs.ts';
-import { brandNumber, type Lsn } from '../types.ts';
+import type { FileHandle } from '../sys/fs.ts';
+import { brandNumber, type Location, type Lsn } from '../types.ts';
 import type { BatchBuilder } from './batch.ts';
 import { Believed } from './believed.ts';
 import type { Segment } from './chain.ts';
 import { asStoreError, closeQuietly, type HeapCounters, SegmentFiles } from './files.ts';
-import type { Commit, HeapRecord, HighWater, OnDamage, ScannedRecord, SegmentState, StoredRecord } from './location.ts';
-import { nothingFound, type OpenReport, openToWrite, readAgain, readState, recover, refuseExisting } from './open.ts';
+import { heapFormat } from './format.ts';
+import type {
+  Commit,
+  CommitOptions,
+  HeapPorts,
+  HeapRecord,
+  HighWater,
+  LostSegment,
+  OnDamage,
+  ScannedRecord,
+  SegmentState,
+  StoredRecord,
+} from './location.ts';
+import {
+  type HeapOptions,
+  nothingFound,
+  type OpenOptions,
+  type OpenReport,
+  openToWrite,
+  readAgain,
+  readState,
+  recover,
+  refuseExisting,
+} from './open.ts';
+import { RecordPeek } from './peek.ts';
 import { decodeStored, readStored, segmentGone } from './reader.ts';
 import { type ScanOptions, scan } from './scanner.ts';
-import { SegmentWriter } from './writer.ts';
+import { type DeviceRecord, SegmentWriter } from './writer.ts';
 
 export type { BatchBuilder } from './batch.ts';
 export type { HeapCounters } from './files.ts';
-export { commitBytes } from './format.ts';
+export { commitBytes, heapFormat } from './format.ts';
 export type * from './location.ts';
-export type { OpenReport } from './open.ts';
+export type { HeapOptions, OpenOptions, OpenReport } from './open.ts';
 export { isSegmentGone, unpackPayload } from './reader.ts';
 export type { ScanOptions } from './scanner.ts';
-
-export interface HeapPorts {
-  readonly fs: FileSystem;
-  readonly clock: Clock;
-  /** As many unpredictable octets. */
-  readonly random: (bytes: number) => Buffer;
-}
-
-export interface OpenOptions {
-  /** Told of damage in the newest segment, behind which the log is believed all the same. Without it, it is thrown. */
-  readonly onDamage?: OnDamage;
-}
-
-/** `segmentBytes`: octets after which a segment takes no further batch. */
-export type HeapOptions = OpenOptions & { readonly segmentBytes: number };
-
-export interface CommitOptions {
-  /** The last batch before `close`: writing may go on in this segment. */
-  readonly cleanStop?: boolean;
-  /** An empty batch that proves the one before. */
-  readonly idle?: boolean;
-}
 
 /** What a heap begins with. */
 interface Beginning {
@@ -63,6 +63,7 @@ export class Heap {
   readonly report: OpenReport;
   readonly #files: SegmentFiles;
   readonly #onDamage: OnDamage | undefined;
+  readonly #peek: RecordPeek;
   #writer: SegmentWriter | undefined;
   readonly #believed: Believed;
   #lastCommit: Commit | undefined;
@@ -71,6 +72,7 @@ export class Heap {
   private constructor(files: SegmentFiles, beginning: Beginning, onDamage: OnDamage | undefined) {
     const { report } = beginning;
     this.#files = files;
+    this.#peek = new RecordPeek(files);
     this.#onDamage = onDamage;
     this.#believed = new Believed(beginning.segments, beginning.listed, report);
     this.#lastCommit = beginning.lastCommit;
@@ -126,7 +128,9 @@ export class Heap {
       file = await openToWrite(files, newest.number);
       const report = { ...state.report, rewrittenBytes: await recover(files, file, state) };
       const heap = new Heap(files, { segments, listed: chain.listed, lastCommit, report }, options.onDamage);
-      const goesOn = tail.lastCommit?.cleanStop === true && report.voidBytes === 0 && !tail.damaged;
+      const isLeftWell = tail.lastCommit?.cleanStop === true && report.voidBytes === 0 && !tail.damaged;
+      // What an earlier format does not know is not appended to one of its segments.
+      const goesOn = isLeftWell && newest.format === heapFormat;
       if (!goesOn) await closeQuietly(file);
       heap.#writer = new SegmentWriter(ports, files, {
         storeId: newest.storeId,
@@ -135,8 +139,8 @@ export class Heap {
         newest,
         file: goesOn ? file : undefined,
         lastBatch: tail.lastCommit?.number ?? newest.lastBatch,
-        lastNumber: chain.lastNumber,
-        attemptedLsn: chain.attemptedLsn,
+        lastNumber: Math.max(chain.lastNumber, options.beyond?.segment ?? 0),
+        attemptedLsn: Math.max(chain.attemptedLsn, options.beyond?.lsn ?? 0),
         listed: () => heap.#believed.stillListed(),
       });
       return heap;
@@ -164,6 +168,11 @@ export class Heap {
 
   get epoch(): number {
     return this.#newest.epoch;
+  }
+
+  /** The newest segment's format version; the next one's is `heapFormat`. */
+  get format(): number {
+    return this.#newest.format;
   }
 
   get counters(): HeapCounters {
@@ -198,10 +207,15 @@ export class Heap {
   /**
    * Plans the place of a batch: in the newest segment, or in a new one when that has reached its size, ended in an error
    * or was not left by a clean stop. One batch at a time. Nothing is written.
-   * @throws {StoreError} readOnly, after two device errors in a row
+   * @throws {StoreError} readOnly, after two device errors in a row, unless it is a probe
    */
-  begin(highWater: HighWater): BatchBuilder {
-    return this.#writing().begin(highWater);
+  begin(highWater: HighWater, probing: boolean = false): BatchBuilder {
+    return this.#writing().begin(highWater, probing);
+  }
+
+  /** How the device has done since the heap was opened for writing; undefined of one that is read only. */
+  get device(): DeviceRecord | undefined {
+    return this.#writer;
   }
 
   /**
@@ -247,6 +261,11 @@ export class Heap {
     throw segmentGone(lsn, failure);
   }
 
+  /** The records at these places, if all can be had at once (peek.ts); valid until the next call. `read` says why not. */
+  peek(places: readonly Location[]): readonly HeapRecord[] | undefined {
+    return this.#peek.records(places, ({ lsn }) => this.#candidate(lsn));
+  }
+
   /** One past the newest segment's last octet as it is now, durable or not. */
   async writtenLsn(): Promise<Lsn> {
     return brandNumber<Lsn>(this.#newest.baseLsn + (await this.#files.size(this.#newest.number)));
@@ -255,6 +274,11 @@ export class Heap {
   /** Records of the believed log as it is now, COMMITs included, in LSN order; without retired segments. */
   scan(options: ScanOptions): AsyncIterable<ScannedRecord> {
     return scan(this.#files, this.#believed.scanView(), options);
+  }
+
+  /** Listed segments that cannot be read, with the LSN at which the log ended in each; without retired ones. */
+  lostSegments(): readonly LostSegment[] {
+    return this.#believed.scanView().lost;
   }
 
   /** The records of one believed segment, with payloads as they are stored. @throws {StoreError} corrupt, ioError */
@@ -301,9 +325,10 @@ export class Heap {
     return segment !== undefined && !this.#believed.isRetired(segment.number);
   }
 
-  /** What follows bears a higher epoch: acknowledged history may be missing behind it. */
-  raiseEpoch(): Promise<void> {
-    return this.#writing().raiseEpoch();
+  /** What follows bears a higher epoch: acknowledged history may be missing behind it. After a restore, the so-manieth of its
+   *  backup, the epoch rises by as many, and numbers and LSNs of segments jump too. */
+  raiseEpoch(restores = 0): Promise<void> {
+    return this.#writing().raiseEpoch(restores);
   }
 
   /** A logged-as-garbage segment: no further header lists it. It can be read until `drop`. */

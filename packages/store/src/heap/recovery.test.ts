@@ -347,7 +347,7 @@ test('a newer format is refused, and one that only a flipped bit makes newer is 
   const { fs, heap } = await newHeap();
   await append(heap, 'one');
   const { octets } = fs.file(pathOf(1));
-  octets[8] = 2;
+  octets[8] = 3;
   await assert.rejects(openToWrite(fs), (error) => isStoreError(error, 'corrupt'));
   octets.writeUInt32LE(crc32(octets.subarray(0, 148)), 148);
   await assert.rejects(openToWrite(fs), (error) => isStoreError(error, 'newerFormat'));

@@ -12,7 +12,7 @@ import { BatchCheck } from './batch-check.ts';
 import type { Segment } from './chain.ts';
 import type { SegmentFiles } from './files.ts';
 import { commitType, lsnAt, type RecordHead } from './format.ts';
-import type { Commit, Damage, DamageKind, OnDamage, ScannedRecord } from './location.ts';
+import type { Commit, Damage, DamageKind, LostSegment, OnDamage, ScannedRecord } from './location.ts';
 import { unpack } from './reader.ts';
 import { refuseDamage } from './tail.ts';
 import { RecordWalk, unread } from './walk.ts';
@@ -35,7 +35,7 @@ export interface ScanView {
   /** Believed segments, rising. */
   readonly segments: readonly Segment[];
   /** Listed segments that cannot be read, and where the log ended in them. */
-  readonly lost: readonly { readonly damage: Damage; readonly endLsn: Lsn }[];
+  readonly lost: readonly LostSegment[];
 }
 
 /** Scans. @throws {StoreError} corrupt, ioError */
@@ -122,6 +122,7 @@ class SegmentScan {
   #record(at: number, head: RecordHead, fields: Buffer, payload: Buffer, commit: Commit | undefined): ScannedRecord {
     const record = {
       type: head.type,
+      format: this.#segment.format,
       segment: this.#segment.number,
       location: { lsn: lsnAt(this.#segment.baseLsn, at), bytes: head.recordBytes },
       fields,

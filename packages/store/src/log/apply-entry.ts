@@ -1,7 +1,15 @@
 /** Entries: a new one appears in its mailbox, is counted, and its message is named once more; and how one leaves. */
 import { chunkSlots, type Entry, IndexChunk } from '../catalog/index-chunk.ts';
-import type { MailboxRow } from '../catalog/rows.ts';
-import { indexTable, keywordTable, mailboxTable, retainedTable, uidlTable, uidTable } from '../catalog/schema.ts';
+import type { MailboxRow, RetainedRow } from '../catalog/rows.ts';
+import {
+  dueRetainedTable,
+  indexTable,
+  keywordTable,
+  mailboxTable,
+  retainedTable,
+  uidlTable,
+  uidTable,
+} from '../catalog/schema.ts';
 import { pageUids, UidPage } from '../catalog/uid-pages.ts';
 import type { View } from '../catalog/write-set.ts';
 import { brandNumber, flag, type Location, type MailboxId, type ModSeq } from '../types.ts';
@@ -110,24 +118,60 @@ function countRetainedBeyond(refs: References, mailbox: MailboxRow, entry: Entry
   account.retainedBytes += sign * entry.size;
 }
 
-/** An entry is out of its mailbox; it stays readable until it is purged. */
+/** An entry is out of its mailbox; it stays readable until it is purged, and stands in `due` under the time it went. */
 export function retain(refs: References, id: MailboxId, mailbox: MailboxRow, entry: Entry, expungedAt: number): void {
-  refs.view.put(retainedTable, { entry, expungedAt }, id, entry.uid);
+  const { view } = refs;
+  view.put(retainedTable, { entry, expungedAt }, id, entry.uid);
+  const number = Math.floor(entry.uid / chunkSlots);
+  const slots = view.edit(dueRetainedTable, expungedAt, id, number);
+  if (slots === undefined) view.put(dueRetainedTable, slotsOf(entry.uid), expungedAt, id, number);
+  else setSlot(slots, entry.uid, true);
   countRetained(refs, mailbox, entry, 1);
+}
+
+/** Takes an entry out of those that are kept; its references stay. Undefined when it was not among them. */
+export function takeRetained(
+  refs: References,
+  id: MailboxId,
+  mailbox: MailboxRow,
+  uid: number,
+): RetainedRow | undefined {
+  const { view } = refs;
+  const row = view.read(retainedTable, id, uid);
+  if (row === undefined) return undefined;
+  view.remove(retainedTable, id, uid);
+  const number = Math.floor(uid / chunkSlots);
+  const slots = view.edit(dueRetainedTable, row.expungedAt, id, number);
+  if (slots !== undefined) {
+    setSlot(slots, uid, false);
+    if (slots.low === 0 && slots.high === 0) view.remove(dueRetainedTable, row.expungedAt, id, number);
+  }
+  countRetained(refs, mailbox, row.entry, -1);
+  return row;
+}
+
+function slotsOf(uid: number): { low: number; high: number } {
+  const slots = { low: 0, high: 0 };
+  setSlot(slots, uid, true);
+  return slots;
+}
+
+function setSlot(slots: { low: number; high: number }, uid: number, on: boolean): void {
+  const slot = uid % chunkSlots;
+  const half = slot < 32 ? 'low' : 'high';
+  const bit = 2 ** (slot % 32);
+  slots[half] = (on ? slots[half] | bit : slots[half] & ~bit) >>> 0;
 }
 
 /** An entry is gone for good, from wherever it was; nothing happens when it is not there. */
 export function purgeEntry(refs: References, id: MailboxId, mailbox: MailboxRow, uid: number): void {
-  const { view } = refs;
-  const retained = view.read(retainedTable, id, uid);
+  const retained = takeRetained(refs, id, mailbox, uid);
   if (retained !== undefined) {
-    view.remove(retainedTable, id, uid);
-    countRetained(refs, mailbox, retained.entry, -1);
     release(refs, id, mailbox, retained.entry);
     return;
   }
   // Live ones too: in a log that was compacted what expunged it may be gone with the segment it was in.
-  const entry = takeEntry(view, id, uid);
+  const entry = takeEntry(refs.view, id, uid);
   if (entry === undefined) return;
   countLive(refs, mailbox, entry, -1);
   release(refs, id, mailbox, entry);

@@ -1,26 +1,25 @@
-/** What each kind of EVENT does to the catalog. */
+/** What each kind of EVENT does to the catalog; what leaves sight, comes back or goes for good stands in apply-retained.ts. */
 
 import { Catalog } from '../catalog/catalog.ts';
 import { chunkSlots } from '../catalog/index-chunk.ts';
-import { keyOctets, kind, kindU32Key, prefixEnd, u32Key } from '../catalog/keys.ts';
-import { octetsCodec } from '../catalog/row-codecs.ts';
-import { emptySegment, type MailboxRow, mailboxIdOf } from '../catalog/rows.ts';
+import { emptySegment, type MailboxRow } from '../catalog/rows.ts';
 import {
   accountNameTable,
   accountTable,
-  expungedTable,
   indexTable,
   mailboxTable,
-  metadataTable,
   segmentTable,
   subscriptionTable,
   uidTable,
 } from '../catalog/schema.ts';
 import { pageUids } from '../catalog/uid-pages.ts';
 import type { View } from '../catalog/write-set.ts';
-import { type AccountId, brandNumber, flag, type Location, type MailboxId, type ModSeq } from '../types.ts';
-import { countLive, keywordNumbers, purgeEntry, raiseModSeq, release, retain, takeEntry } from './apply-entry.ts';
-import { createMailbox, deleteMailbox, mailboxAt, purgeMailbox, renameMailboxes } from './apply-mailbox.ts';
+import { brandNumber, flag, type Location, type MailboxId, type ModSeq } from '../types.ts';
+import { forgetAccountName, isNewsOf, putMetadata } from './apply-account.ts';
+import { keywordNumbers, raiseModSeq } from './apply-entry.ts';
+import { raiseFloor } from './apply-expunge.ts';
+import { createMailbox, mailboxAt, renameMailboxes } from './apply-mailbox.ts';
+import { applyRetained } from './apply-retained.ts';
 import { type EventBody, type EventKind, type FlagGroup, isCreation } from './events.ts';
 import type { EventRecord } from './records.ts';
 import type { References } from './references.ts';
@@ -43,24 +42,14 @@ export function applyEvent(refs: References, record: EventRecord, location: Loca
     case 'mailboxesRenamed':
       renameMailboxes(refs, body, location);
       break;
-    case 'mailboxDeleted':
-      deleteMailbox(refs, body.mailbox, modSeq, time, location);
-      break;
-    case 'mailboxPurged':
-      purgeMailbox(refs, body.mailbox);
-      break;
-    case 'accountPurged':
-      purgeAccount(refs, body.account);
-      break;
     case 'accountRenamed':
-    case 'accountDeleted':
     case 'quotaSet':
     case 'subscribed':
-      if (isNewsOf(view, body.account, lsn)) changeAccount(view, body, time);
+      if (isNewsOf(view, body.account, lsn)) changeAccount(view, body);
       break;
     case 'metadataSet':
       if (body.mailbox === 0 ? isNewsOf(view, body.account, lsn) : mailboxAt(refs, body.mailbox, lsn) !== undefined) {
-        setMetadata(view, body);
+        putMetadata(view, body.account, body.mailbox, body.name, body.value);
       }
       break;
     case 'roleSet': {
@@ -71,17 +60,11 @@ export function applyEvent(refs: References, record: EventRecord, location: Loca
     case 'flagsSet':
       setFlags(view, body.mailbox, body.groups, modSeq);
       break;
-    case 'expunged':
-      expunge(refs, body, modSeq, time);
-      break;
-    case 'purged':
-      purge(refs, body);
-      break;
-    case 'expungeFloor':
-      if (mailboxAt(refs, body.mailbox, lsn) !== undefined) raiseFloor(view, body.mailbox, body.floor);
-      break;
     case 'historyLost':
-      loseHistory(refs, body.epoch, modSeq, lsn);
+      loseHistory(refs, body.epoch, modSeq, lostJumps, lsn);
+      break;
+    case 'restored':
+      loseHistory(refs, body.epoch, modSeq, restoreJumps(body.restores), lsn);
       break;
     case 'segmentsRetired':
       for (const segment of body.segments) retireSegment(view, segment, body.dropped, time);
@@ -89,12 +72,9 @@ export function applyEvent(refs: References, record: EventRecord, location: Loca
     case 'partsDropped':
       for (const sha of body.hashes) refs.dropPart(sha, lsn);
       break;
+    default:
+      applyRetained(refs, body, { modSeq, time, lsn });
   }
-}
-
-/** Whether a record at `lsn` tells news of the account, rather than what its newest RESTATE has. */
-function isNewsOf(view: View, id: AccountId, lsn: number): boolean {
-  return (view.read(accountTable, id)?.record.lsn ?? 0) < lsn;
 }
 
 function createAccount(refs: References, body: Body<'accountCreated'>, time: number, location: Location): void {
@@ -124,11 +104,7 @@ function createAccount(refs: References, body: Body<'accountCreated'>, time: num
   view.put(accountNameTable, body.account, body.name);
 }
 
-function changeAccount(
-  view: View,
-  body: Body<'accountRenamed' | 'accountDeleted' | 'quotaSet' | 'subscribed'>,
-  time: number,
-): void {
+function changeAccount(view: View, body: Body<'accountRenamed' | 'quotaSet' | 'subscribed'>): void {
   if (body.kind === 'subscribed') {
     if (body.on) view.put(subscriptionTable, 1, body.account, body.name);
     else view.remove(subscriptionTable, body.account, body.name);
@@ -142,41 +118,14 @@ function changeAccount(
     return;
   }
   forgetAccountName(view, body.account, account.name);
-  if (body.kind === 'accountRenamed') {
-    account.name = body.name;
-    view.put(accountNameTable, body.account, body.name);
-  } else {
-    // Its mailboxes were deleted by events of their own before.
-    account.deleted = true;
-    account.deletedAt = time;
-  }
+  account.name = body.name;
+  view.put(accountNameTable, body.account, body.name);
 }
 
-function setMetadata(view: View, body: Body<'metadataSet'>): void {
-  if (body.value !== undefined) view.put(metadataTable, body.value, body.account, body.mailbox, body.name);
-  else view.remove(metadataTable, body.account, body.mailbox, body.name);
-}
-
-export function forgetAccountName(view: View, id: AccountId, name: string): void {
-  if (view.read(accountNameTable, name) === id) view.remove(accountNameTable, name);
-}
-
-export function purgeAccount(refs: References, id: AccountId): void {
-  const { view } = refs;
-  const account = view.read(accountTable, id);
-  if (account !== undefined) {
-    refs.recount(account.record, 'dead');
-    forgetAccountName(view, id, account.name);
-  }
-  view.remove(accountTable, id);
-  for (const kindOctet of [kind.subscription, kind.metadata]) removeOwned(view, 'accounts', kindOctet, id);
-  removeOwned(view, 'mailboxes', kind.nameMemory, id);
-}
-
-/** Removes the account's rows of a kind. */
-export function removeOwned(view: View, table: 'accounts' | 'mailboxes', kindOctet: number, id: AccountId): void {
-  const prefix = kindU32Key(kindOctet, id);
-  view.removeRange(table, { from: prefix, to: prefixEnd(prefix) }, octetsCodec);
+/** Nothing points into the segment any more; when its file is gone too, it is forgotten. */
+function retireSegment(view: View, number: number, dropped: boolean, time: number): void {
+  if (dropped) view.remove(segmentTable, number);
+  else (view.edit(segmentTable, number) ?? view.put(segmentTable, emptySegment(), number)).retiredAt = time;
 }
 
 function setFlags(view: View, id: MailboxId, groups: readonly FlagGroup[], modSeq: ModSeq): void {
@@ -212,65 +161,51 @@ export function setFlagsOf(
   return true;
 }
 
-function expunge(refs: References, body: Body<'expunged'>, modSeq: ModSeq, time: number): void {
-  const { view } = refs;
-  const mailbox = view.edit(mailboxTable, body.mailbox);
-  if (mailbox === undefined) return;
-  raiseModSeq(mailbox, modSeq);
-  if (modSeq > mailbox.expungeFloor) view.put(expungedTable, body.uids, body.mailbox, modSeq);
-  for (const uid of body.uids) {
-    const entry = takeEntry(view, body.mailbox, uid);
-    if (entry === undefined) continue;
-    countLive(refs, mailbox, entry, -1);
-    if (body.retained) retain(refs, body.mailbox, mailbox, entry, time);
-    else release(refs, body.mailbox, mailbox, entry);
-  }
+/** How far each counter jumps when history may be missing. */
+interface Jumps {
+  readonly uids: number;
+  readonly messages: number;
+  readonly mailboxes: number;
+  readonly accounts: number;
+  readonly uidValidity: number;
 }
 
-/** The end of retention: of expunged entries, or of entries of a deleted mailbox. */
-function purge(refs: References, { mailbox: id, uids }: Body<'purged'>): void {
-  const mailbox = refs.view.edit(mailboxTable, id);
-  if (mailbox === undefined) return;
-  for (const uid of uids) purgeEntry(refs, id, mailbox, uid);
+/** Beyond what a lost piece of the log can have given. */
+const lostJumps: Jumps = { uids: 2 ** 20, messages: 2 ** 20, mailboxes: 1_024, accounts: 1_024, uidValidity: 0 };
+
+/** Beyond what can have been given since a backup, and after each restore of it before this one. */
+function restoreJumps(restores: number): Jumps {
+  const once = { uids: 2 ** 20, messages: 2 ** 36, mailboxes: 2 ** 20, accounts: 2 ** 16, uidValidity: 2 ** 20 };
+  return {
+    uids: restores * once.uids,
+    messages: restores * once.messages,
+    mailboxes: restores * once.mailboxes,
+    accounts: restores * once.accounts,
+    uidValidity: restores * once.uidValidity,
+  };
 }
 
-/** Expunges up to `floor` are forgotten: a client that knows only older MODSEQs compares everything. */
-function raiseFloor(view: View, id: MailboxId, floor: ModSeq): void {
-  const mailbox = view.edit(mailboxTable, id);
-  if (mailbox === undefined || floor <= mailbox.expungeFloor) return;
-  mailbox.expungeFloor = floor;
-  const first = Buffer.concat([u32Key(id), Buffer.alloc(8)]);
-  const behind = keyOctets(expungedTable.key(mailboxIdOf(id), brandNumber<ModSeq>(floor + 1)));
-  view.removeRange('expunged', { from: first, to: behind }, expungedTable.codec);
-}
-
-/** How far each counter jumps when history may be missing: beyond what a lost log can have given. */
-const lostIds = 2 ** 20;
-const lostAccounts = 1_024;
-const uidEnd = 2 ** 32;
+/** One past the highest number of 32 bits. */
+const u32End = 2 ** 32;
 
 /**
  * UIDs, MODSEQs and ids go on above anything that the missing part can have given, and clients compare everything once: every
- * mailbox's HIGHESTMODSEQ and expunge floor become this event's.
+ * mailbox's HIGHESTMODSEQ, expunge floor and lower bound of MODSEQs become this event's.
  */
-function loseHistory(refs: References, epoch: number, modSeq: ModSeq, lsn: number): void {
+function loseHistory(refs: References, epoch: number, modSeq: ModSeq, jumps: Jumps, lsn: number): void {
   const { view, state } = refs;
   state.epoch = Math.max(state.epoch, epoch);
-  state.message += lostIds;
-  state.thread += lostIds;
-  state.mailbox += lostAccounts;
-  state.account += lostAccounts;
+  state.message += jumps.messages;
+  state.thread += jumps.messages;
+  state.mailbox = Math.min(state.mailbox + jumps.mailboxes, u32End - 1);
+  state.account = Math.min(state.account + jumps.accounts, u32End - 1);
+  state.uidValidity = Math.min(state.uidValidity + jumps.uidValidity, u32End - 1);
   for (const { id } of [...new Catalog(view).allMailboxes()]) {
     const mailbox = mailboxAt(refs, id, lsn);
     if (mailbox === undefined) continue;
-    mailbox.uidNext = Math.min(mailbox.uidNext + lostIds, uidEnd);
+    mailbox.uidNext = Math.min(mailbox.uidNext + jumps.uids, u32End);
+    mailbox.modSeqFloor = Math.max(mailbox.modSeqFloor, modSeq);
     raiseModSeq(mailbox, modSeq);
     raiseFloor(view, id, modSeq);
   }
-}
-
-/** Nothing points into the segment any more; when its file is gone too, it is forgotten. */
-function retireSegment(view: View, number: number, dropped: boolean, time: number): void {
-  if (dropped) view.remove(segmentTable, number);
-  else (view.edit(segmentTable, number) ?? view.put(segmentTable, emptySegment(), number)).retiredAt = time;
 }

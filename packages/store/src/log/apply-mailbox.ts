@@ -3,19 +3,20 @@
  * creation or a RESTATE): what older records say of it is in that one, so they change nothing.
  */
 import { Catalog } from '../catalog/catalog.ts';
-import { kind, kindU32Key, prefixEnd, u32Key } from '../catalog/keys.ts';
-import { octetsCodec } from '../catalog/row-codecs.ts';
 import type { MailboxRow } from '../catalog/rows.ts';
 import {
   accountTable,
-  expungedTable,
+  deletedMailboxTable,
+  dueMailboxTable,
   keywordTable,
   mailboxNameTable,
   mailboxTable,
   nameMemoryTable,
 } from '../catalog/schema.ts';
 import type { Location, MailboxId, ModSeq } from '../types.ts';
+import { forgetMetadata, noteUnfinished } from './apply-account.ts';
 import { purgeEntry, raiseModSeq } from './apply-entry.ts';
+import { forgetExpunges } from './apply-expunge.ts';
 import type { EventBody, EventKind } from './events.ts';
 import type { References } from './references.ts';
 
@@ -50,6 +51,7 @@ export function createMailbox(
     uidNext: 1,
     highestModSeq: modSeq,
     expungeFloor: 0,
+    modSeqFloor: 0,
     createdAt: time,
     deletedAt: 0,
     role: body.role,
@@ -64,7 +66,9 @@ export function createMailbox(
   view.put(mailboxTable, row, body.mailbox);
   view.put(mailboxNameTable, body.mailbox, body.account, body.name);
   const account = refs.counted(body.account);
-  if (account !== undefined) account.mailboxes++;
+  if (account === undefined) return;
+  account.mailboxes++;
+  noteUnfinished(view, body.account);
 }
 
 export function renameMailboxes(refs: References, body: Body<'mailboxesRenamed'>, { lsn }: Location): void {
@@ -98,32 +102,56 @@ function forgetMailboxName(refs: References, id: MailboxId, mailbox: MailboxRow,
 }
 
 /** The mailbox leaves sight whole: its entries stay where they are and count as retained. */
-export function deleteMailbox(refs: References, id: MailboxId, modSeq: ModSeq, time: number, { lsn }: Location): void {
+export function deleteMailbox(refs: References, id: MailboxId, modSeq: ModSeq, time: number, lsn: number): void {
   const mailbox = mailboxAt(refs, id, lsn);
   if (mailbox === undefined || mailbox.deleted) return;
-  setDeleted(refs, mailbox, true);
-  mailbox.deletedAt = time;
+  setDeleted(refs, id, mailbox, time);
   raiseModSeq(mailbox, modSeq);
   forgetMailboxName(refs, id, mailbox, lsn);
 }
 
-/** Moves what a mailbox counts between live and retained. */
-export function setDeleted(refs: References, mailbox: MailboxRow, deleted: boolean): void {
-  if (mailbox.deleted === deleted) return;
-  mailbox.deleted = deleted;
-  const sign = deleted ? 1 : -1;
+/** A deleted mailbox comes back with all its entries, under a name that is free. */
+export function restoreMailbox(refs: References, body: Body<'mailboxRestored'>, modSeq: ModSeq, lsn: number): void {
+  const { view, state } = refs;
+  const { mailbox: id, name, uidValidity, role } = body;
+  state.uidValidity = Math.max(state.uidValidity, uidValidity);
+  const mailbox = mailboxAt(refs, id, lsn);
+  if (mailbox === undefined || !mailbox.deleted) return;
+  setDeleted(refs, id, mailbox, undefined);
+  Object.assign(mailbox, { name, uidValidity, role });
+  raiseModSeq(mailbox, modSeq);
+  view.put(mailboxNameTable, id, mailbox.account, name);
+}
+
+/** The mailbox is deleted since then, or is there (undefined): its entries count as retained, or as live. */
+export function setDeleted(refs: References, id: MailboxId, mailbox: MailboxRow, deletedAt: number | undefined): void {
+  const { view } = refs;
+  const wasDeleted = mailbox.deleted;
+  if (wasDeleted) view.remove(dueMailboxTable, mailbox.deletedAt, id);
+  mailbox.deleted = deletedAt !== undefined;
+  mailbox.deletedAt = deletedAt ?? 0;
+  if (deletedAt !== undefined) {
+    view.put(dueMailboxTable, 1, deletedAt, id);
+    view.put(deletedMailboxTable, 1, mailbox.account, id);
+  } else view.remove(deletedMailboxTable, mailbox.account, id);
+  if (mailbox.deleted !== wasDeleted) countWhole(refs, mailbox, mailbox.deleted ? -1 : 1);
+}
+
+/** A mailbox's live entries begin (1) or end (-1) to count as its account's visible ones. */
+function countWhole(refs: References, { account: owner, messages, bytes }: MailboxRow, sign: 1 | -1): void {
   const { totals } = refs.state;
-  totals.entries -= sign * mailbox.messages;
-  totals.entryBytes -= sign * mailbox.bytes;
-  totals.retained += sign * mailbox.messages;
-  totals.retainedBytes += sign * mailbox.bytes;
-  const account = refs.counted(mailbox.account);
+  totals.entries += sign * messages;
+  totals.entryBytes += sign * bytes;
+  totals.retained -= sign * messages;
+  totals.retainedBytes -= sign * bytes;
+  const account = refs.counted(owner);
   if (account === undefined) return;
-  account.mailboxes -= sign;
-  account.messages -= sign * mailbox.messages;
-  account.bytes -= sign * mailbox.bytes;
-  account.retainedMessages += sign * mailbox.messages;
-  account.retainedBytes += sign * mailbox.bytes;
+  account.mailboxes += sign;
+  account.messages += sign * messages;
+  account.bytes += sign * bytes;
+  account.retainedMessages -= sign * messages;
+  account.retainedBytes -= sign * bytes;
+  noteUnfinished(refs.view, owner);
 }
 
 /** Forgets a deleted mailbox. Its entries were purged before; in a log that was compacted some may still be there. */
@@ -134,24 +162,16 @@ export function purgeMailbox(refs: References, id: MailboxId): void {
     const catalog = new Catalog(view);
     for (const { entry } of [...catalog.retained(id)]) purgeEntry(refs, id, mailbox, entry.uid);
     for (const entry of [...catalog.entries(id)]) purgeEntry(refs, id, mailbox, entry.uid);
-    setDeleted(refs, mailbox, true);
+    setDeleted(refs, id, mailbox, mailbox.deleted ? mailbox.deletedAt : 0);
+    view.remove(dueMailboxTable, mailbox.deletedAt, id);
+    view.remove(deletedMailboxTable, mailbox.account, id);
     if (view.read(mailboxNameTable, mailbox.account, mailbox.name) === id) {
       view.remove(mailboxNameTable, mailbox.account, mailbox.name);
     }
     refs.recount(mailbox.record, 'dead');
-    forgetMetadata(refs, mailbox, id);
+    forgetMetadata(view, mailbox.account, id);
   }
   view.remove(mailboxTable, id);
   view.remove(keywordTable, id);
-  const prefix = u32Key(id);
-  view.removeRange('expunged', { from: prefix, to: prefixEnd(prefix) }, expungedTable.codec);
-}
-
-export function forgetMetadata(
-  { view }: References,
-  { account }: Pick<MailboxRow, 'account'>,
-  id: MailboxId | 0,
-): void {
-  const metadata = Buffer.concat([kindU32Key(kind.metadata, account), u32Key(id)]);
-  view.removeRange('accounts', { from: metadata, to: prefixEnd(metadata) }, octetsCodec);
+  forgetExpunges(view, id, Number.MAX_SAFE_INTEGER);
 }

@@ -10,12 +10,10 @@ import { kind } from '../catalog/keys.ts';
 import {
   accountNameTable,
   accountTable,
-  expungedTable,
   indexTable,
   keywordTable,
   mailboxNameTable,
   mailboxTable,
-  metadataTable,
   nameMemoryTable,
   retainedTable,
   subscriptionTable,
@@ -25,17 +23,26 @@ import {
 import { pageUids } from '../catalog/uid-pages.ts';
 import { flag, type Location, type MailboxId } from '../types.ts';
 import {
+  forgetAccountName,
+  forgetMetadata,
+  purgeAccount,
+  putMetadata,
+  removeOwned,
+  setAccountDeleted,
+} from './apply-account.ts';
+import {
   countLive,
-  countRetained,
   keywordNumbers,
   purgeEntry,
   putEntry,
   raiseModSeq,
   retain,
   takeEntry,
+  takeRetained,
 } from './apply-entry.ts';
-import { forgetAccountName, purgeAccount, removeOwned, setFlagsOf } from './apply-event.ts';
-import { forgetMetadata, purgeMailbox, setDeleted } from './apply-mailbox.ts';
+import { setFlagsOf } from './apply-event.ts';
+import { rememberExpunge } from './apply-expunge.ts';
+import { purgeMailbox, setDeleted } from './apply-mailbox.ts';
 import type { References } from './references.ts';
 import type { RestateBody, RestatedAccount, RestatedDetails, RestatedEntry, RestatedMailbox } from './restate.ts';
 
@@ -68,7 +75,7 @@ export function applyRestate(refs: References, body: RestateBody, location: Loca
     case 'vanished': {
       const mailbox = view.read(mailboxTable, body.mailbox);
       if (mailbox !== undefined && body.modSeq > mailbox.expungeFloor) {
-        view.put(expungedTable, body.uids, body.mailbox, body.modSeq);
+        rememberExpunge(view, body.mailbox, body.modSeq, body.uids, body.time);
       }
       break;
     }
@@ -117,7 +124,7 @@ function restateEntry(refs: References, body: RestatedEntry, location: Location)
   if (live !== undefined) {
     takeEntry(view, id, uid);
     countLive(refs, mailbox, live, -1);
-  } else if (retained !== undefined) countRetained(refs, mailbox, retained.entry, -1);
+  } else takeRetained(refs, id, mailbox, uid);
   retain(refs, id, mailbox, entry, body.expungedAt ?? retained?.expungedAt ?? 0);
 }
 
@@ -172,24 +179,26 @@ function restateRetained(refs: References, { mailbox: id, uids, expungedAt }: Bo
 
 function restateMailbox(refs: References, body: RestatedMailbox, location: Location): void {
   const { view, state } = refs;
-  const { kind: _kind, mailbox: id, keywords, deleted, ...rest } = body;
+  const { kind: _kind, mailbox: id, keywords, deleted, deletedAt: _at, ...rest } = body;
   state.mailbox = Math.max(state.mailbox, id);
   state.account = Math.max(state.account, body.account);
   state.uidValidity = Math.max(state.uidValidity, body.uidValidity);
   refs.count(location, 'live');
   const known = view.edit(mailboxTable, id);
+  const deletedAt = deleted ? body.deletedAt : undefined;
   if (known === undefined) {
     const counts = { messages: 0, unseen: 0, flaggedDeleted: 0, bytes: 0, retainedMessages: 0, retainedBytes: 0 };
-    view.put(mailboxTable, { ...rest, ...counts, deleted, record: location }, id);
+    const row = view.put(mailboxTable, { ...rest, ...counts, deleted: false, deletedAt: 0, record: location }, id);
     const account = refs.counted(body.account);
-    if (account !== undefined && !deleted) account.mailboxes++;
+    if (account !== undefined) account.mailboxes++;
+    setDeleted(refs, id, row, deletedAt);
   } else {
     refs.recount(known.record, 'dead');
     if (view.read(mailboxNameTable, known.account, known.name) === id) {
       view.remove(mailboxNameTable, known.account, known.name);
     }
-    forgetMetadata(refs, known, id);
-    setDeleted(refs, known, deleted);
+    forgetMetadata(view, known.account, id);
+    setDeleted(refs, id, known, deletedAt);
     Object.assign(known, rest, { record: location });
   }
   if (!deleted) view.put(mailboxNameTable, id, body.account, body.name);
@@ -198,22 +207,24 @@ function restateMailbox(refs: References, body: RestatedMailbox, location: Locat
 
 function restateAccount(refs: References, body: RestatedAccount, location: Location): void {
   const { view, state } = refs;
-  const { kind: _kind, account: id, ...rest } = body;
+  const { kind: _kind, account: id, deleted, deletedAt, ...rest } = body;
   state.account = Math.max(state.account, id);
   refs.count(location, 'live');
   const known = view.edit(accountTable, id);
   if (known === undefined) {
     const counts = { messages: 0, bytes: 0, retainedMessages: 0, retainedBytes: 0, mailboxes: 0 };
-    view.put(accountTable, { ...rest, ...counts, record: location, memoryLsn: 0 }, id);
+    const row = { ...rest, ...counts, deleted: false, deletedAt: 0, record: location, memoryLsn: 0 };
+    view.put(accountTable, row, id);
   } else {
     refs.recount(known.record, 'dead');
     forgetAccountName(view, id, known.name);
     Object.assign(known, rest, { record: location, memoryLsn: 0 });
   }
-  if (!body.deleted) view.put(accountNameTable, id, body.name);
+  setAccountDeleted(view, id, deleted ? deletedAt : undefined);
+  if (!deleted) view.put(accountNameTable, id, body.name);
   removeOwned(view, 'accounts', kind.subscription, id);
   removeOwned(view, 'mailboxes', kind.nameMemory, id);
-  forgetMetadata(refs, { account: id }, 0);
+  forgetMetadata(view, id, 0);
 }
 
 /** The account or mailbox was restated just before: what it had of these is gone from the view. */
@@ -221,6 +232,6 @@ function restateDetails(refs: References, body: RestatedDetails): void {
   const { view } = refs;
   const { account } = body;
   for (const name of body.subscriptions) view.put(subscriptionTable, 1, account, name);
-  for (const { name, value } of body.metadata) view.put(metadataTable, value, account, body.mailbox, name);
+  for (const { name, value } of body.metadata) putMetadata(view, account, body.mailbox, name, value);
   for (const { name, uidValidity } of body.memory) view.put(nameMemoryTable, uidValidity, account, name);
 }

@@ -62,9 +62,26 @@ export type EventBody =
   /** Nothing points into these segments any more; `dropped`: and their files are gone. */
   | { readonly kind: 'segmentsRetired'; readonly segments: readonly number[]; readonly dropped: boolean }
   /** Parts that no message names are forgotten, unless they were written again behind this event. */
-  | { readonly kind: 'partsDropped'; readonly hashes: readonly Sha256[] };
+  | { readonly kind: 'partsDropped'; readonly hashes: readonly Sha256[] }
+  /** The store begins again from a backup, the so-manieth time: what was given since then is not given again. */
+  | { readonly kind: 'restored'; readonly epoch: number; readonly restores: number }
+  | {
+      readonly kind: 'mailboxRestored';
+      readonly mailbox: MailboxId;
+      readonly name: string;
+      readonly uidValidity: UidValidity;
+      readonly role: MailboxRole;
+    }
+  | { readonly kind: 'accountRestored'; readonly account: AccountId; readonly name: string }
+  /** Which UIDVALIDITY these names stood for is needed no more. */
+  | { readonly kind: 'namesForgotten'; readonly account: AccountId; readonly names: readonly string[] };
 
 export type EventKind = EventBody['kind'];
+
+type LaterBody = Extract<
+  EventBody,
+  { kind: 'segmentsRetired' | 'partsDropped' | 'restored' | 'mailboxRestored' | 'namesForgotten' }
+>;
 
 /** Whether the event makes what its row points to: its octets are live as long as the row does. */
 export function isCreation(body: EventBody): boolean {
@@ -105,12 +122,17 @@ export const eventNumbers: Readonly<Record<EventKind, number>> = {
   historyLost: 17,
   segmentsRetired: 18,
   partsDropped: 19,
+  restored: 24,
+  mailboxRestored: 20,
+  accountRestored: 21,
+  namesForgotten: 22,
 };
 
 export function writeEventBody(w: Writer, body: EventBody): void {
   switch (body.kind) {
     case 'accountCreated':
     case 'accountRenamed':
+    case 'accountRestored':
       w.varint(body.account).text(body.name);
       break;
     case 'accountDeleted':
@@ -164,6 +186,14 @@ export function writeEventBody(w: Writer, body: EventBody): void {
     case 'historyLost':
       w.varint(body.epoch);
       break;
+    default:
+      writeLaterBody(w, body);
+  }
+}
+
+/** Bodies of the kinds that came with format 2. */
+function writeLaterBody(w: Writer, body: LaterBody): void {
+  switch (body.kind) {
     case 'segmentsRetired':
       w.u8(body.dropped ? 1 : 0).varint(body.segments.length);
       for (const number of body.segments) w.varint(number);
@@ -171,6 +201,16 @@ export function writeEventBody(w: Writer, body: EventBody): void {
     case 'partsDropped':
       w.varint(body.hashes.length);
       for (const sha of body.hashes) w.bytes(sha);
+      break;
+    case 'restored':
+      w.varint(body.epoch).varint(body.restores);
+      break;
+    case 'mailboxRestored':
+      w.varint(body.mailbox).text(body.name).varint(body.uidValidity).text(body.role);
+      break;
+    case 'namesForgotten':
+      w.varint(body.account);
+      writeWords(w, body.names);
       break;
   }
 }
@@ -262,6 +302,16 @@ const eventReaders: Readonly<Record<number, (r: Reader) => EventBody>> = {
     for (let left = r.varint(); left > 0; left--) hashes.push(Buffer.from(r.bytes(32)));
     return { kind: 'partsDropped', hashes };
   },
+  24: (r) => ({ kind: 'restored', epoch: r.varint(), restores: r.varint() }),
+  20: (r) => ({
+    kind: 'mailboxRestored',
+    mailbox: mailboxIn(r),
+    name: r.text(),
+    uidValidity: validityIn(r),
+    role: roleIn(r),
+  }),
+  21: (r) => ({ kind: 'accountRestored', account: accountIn(r), name: r.text() }),
+  22: (r) => ({ kind: 'namesForgotten', account: accountIn(r), names: readWords(r) }),
 };
 
 /** @throws DecodeError for an unknown number or octets that are not such an event's */

@@ -23,6 +23,10 @@ import { type EventBody, eventNumbers, readEventBody, readWords, writeEventBody,
 import { decodeManifest, encodeManifest, type Manifest } from './manifest.ts';
 import { type RestateBody, readRestate, writeRestate } from './restate.ts';
 
+/** The first format whose log may hold RESTATE, and events from this number on. */
+const format2 = 2;
+const format2Events = 18;
+
 export const recordType = { part: 1, message: 2, entry: 3, event: 4, restate: 5, commit: 6 } as const;
 
 /** A part's whole content in one record. */
@@ -207,6 +211,9 @@ export function encodeRestate(body: RestateBody): NewRecord {
 
 /** Reads a record of any type but COMMIT. @throws DecodeError when its octets are not what the format says */
 export function decodeRecord(record: HeapRecord): LogRecord {
+  if (record.type === recordType.restate && record.format < format2) {
+    throw new DecodeError(`RESTATE in a segment of format ${record.format}`);
+  }
   switch (record.type) {
     case recordType.part:
       return decodePart(record);
@@ -305,6 +312,9 @@ export function decodeEntry(record: HeapRecord): EntryRecord {
 function decodeEvent(record: HeapRecord): EventRecord {
   const r = new Reader(record.payload);
   const number = r.u8();
+  if (number >= format2Events && record.format < format2) {
+    throw new DecodeError(`event ${number} in a segment of format ${record.format}`);
+  }
   const sequence = r.varint();
   const time = r.signed();
   const body = readEventBody(number, r);

@@ -40,6 +40,8 @@ export class References {
   readonly view: View;
   readonly state: StateRow;
   readonly #segmentOf: SegmentOf;
+  /** Octets that went from live to dead so far, less those that came back. */
+  deadBytes = 0;
 
   readonly #rebuilding: boolean;
 
@@ -65,6 +67,7 @@ export class References {
 
   /** Moves a record's octets from live to dead, or back. */
   recount(location: Location, to: 'live' | 'dead'): void {
+    this.deadBytes += to === 'dead' ? location.bytes : -location.bytes;
     const row = this.#segment(location.lsn);
     if (row === undefined) return;
     row[to] += location.bytes;

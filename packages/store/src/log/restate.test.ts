@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { DecodeError } from '../codec/bytes.ts';
 import { UidSet } from '../codec/uid-set.ts';
+import { heapFormat } from '../heap/format.ts';
 import {
   type AccountId,
   brandNumber,
@@ -70,6 +71,7 @@ const bodies: { readonly [Kind in RestateKind]: fc.Arbitrary<RestateBody> } = {
     uidNext: whole,
     highestModSeq: modSeq,
     expungeFloor: whole,
+    modSeqFloor: whole,
     createdAt: seconds,
     deletedAt: seconds,
     role,
@@ -103,7 +105,7 @@ for (const [kind, body] of Object.entries(bodies)) {
       fc.property(body, (one) => {
         const { type, fields, payload } = encodeRestate(one);
         const location = { lsn: brandNumber<Lsn>(4248), bytes: 128 };
-        const read = { type, location, fields, storedBytes: payload.length };
+        const read = { type, format: heapFormat, location, fields, storedBytes: payload.length };
         assert.deepEqual(decodeRecord({ ...read, payload }), { type: 'restate', body: one });
         const cut = payload.subarray(0, payload.length - 1);
         assert.throws(() => decodeRecord({ ...read, payload: cut }), DecodeError);

@@ -52,6 +52,7 @@ export interface RestatedMailbox {
   readonly uidNext: number;
   readonly highestModSeq: ModSeq;
   readonly expungeFloor: number;
+  readonly modSeqFloor: number;
   readonly createdAt: number;
   readonly deletedAt: number;
   readonly role: MailboxRole;
@@ -186,7 +187,11 @@ function writeMailbox(w: Writer, body: RestatedMailbox): void {
     .varint(body.account)
     .text(body.name)
     .u8(body.deleted ? 1 : 0);
-  w.varint(body.uidValidity).varint(body.uidNext).varint(body.highestModSeq).varint(body.expungeFloor);
+  w.varint(body.uidValidity)
+    .varint(body.uidNext)
+    .varint(body.highestModSeq)
+    .varint(body.expungeFloor)
+    .varint(body.modSeqFloor);
   w.signed(body.createdAt).signed(body.deletedAt).text(body.role);
   writeWords(w, body.keywords);
 }
@@ -273,13 +278,14 @@ function readMailbox(r: Reader): RestatedMailbox {
   const uidNext = r.varint();
   const highestModSeq = modSeqIn(r);
   const expungeFloor = r.varint();
+  const modSeqFloor = r.varint();
   const createdAt = r.signed();
   const deletedAt = r.signed();
   const role = r.text();
   if (!isRole(role)) throw new DecodeError('unknown mailbox role');
   const keywords = readWords(r);
   const times = { createdAt, deletedAt };
-  const numbers = { uidValidity, uidNext, highestModSeq, expungeFloor };
+  const numbers = { uidValidity, uidNext, highestModSeq, expungeFloor, modSeqFloor };
   return { kind: 'mailbox', mailbox, account, name, deleted, ...numbers, ...times, role, keywords };
 }
 

@@ -185,10 +185,16 @@ export async function openContent(heap: RecordReader, catalog: () => Catalog, id
 
 /** The trace lines of an entry. @throws {StoreError} corrupt */
 export async function readTrace(heap: RecordReader, entry: { lsn: Lsn } & Pick<Location, 'bytes'>): Promise<Buffer> {
-  const record = decodeRecord(await heap.read(entry.lsn, entry.bytes));
+  return traceOf(await heap.read(entry.lsn, entry.bytes));
+}
+
+/** The lines on top that an ENTRY, or a RESTATE of one, holds. @throws {StoreError} corrupt for another record */
+export function traceOf(read: HeapRecord): Buffer {
+  const record = decodeRecord(read);
   if (record.type === 'entry') return record.trace;
   if (record.type === 'restate' && record.body.kind === 'entry') return record.body.trace;
-  throw new StoreError('corrupt', `the record at ${entry.lsn} is no entry`, { lsn: entry.lsn });
+  const { lsn } = read.location;
+  throw new StoreError('corrupt', `the record at ${lsn} is no entry`, { lsn });
 }
 
 /** The trace lines of these entries by their places; without those that were compacted meanwhile. @throws {StoreError} corrupt */

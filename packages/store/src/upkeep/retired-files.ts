@@ -2,7 +2,7 @@
  * The end of retired segments: their files are unlinked a while after nothing points into them, so that who holds a place in one is
  * done with it by then; and the log is told, so that the catalog forgets them.
  *
- * Invariant: a file is unlinked only when no header on disk lists it and nobody pins segments. What a header lists is there, so a
+ * Invariant: a file is unlinked only when no header on disk lists it and nobody pins it. What a header lists is there, so a
  * rebuild never misses a file that was taken away on purpose. Where no segment began since the retirement, one is begun.
  *
  * A crash before the unlink leaves the file, which the next open takes away (its row says retired, no header lists it). A crash
@@ -13,13 +13,13 @@ import type { Heap } from '../heap/heap.ts';
 import type { Clock } from '../sys/clock.ts';
 import type { Committer } from '../writer/batch.ts';
 import { decideDropped } from '../writer/intents/restate.ts';
-import type { SegmentUse } from '../writer/segment-use.ts';
+import type { Pins } from '../writer/pins.ts';
 
 export interface RetiredFilesParts {
   readonly heap: Heap;
   readonly catalog: () => Catalog;
   readonly committer: Committer;
-  readonly use: SegmentUse;
+  readonly pins: Pins;
   readonly clock: Clock;
   /** ms from the retirement to the unlink. */
   readonly delayMs: number;
@@ -74,15 +74,18 @@ export class RetiredFiles {
   }
 
   async #look(all: boolean): Promise<void> {
-    const { heap, clock, use, committer } = this.#parts;
+    const { heap, clock, pins, committer } = this.#parts;
     const now = clock.monotonic();
-    const due = [...this.#waiting].filter(([, at]) => all || at <= now).map(([segment]) => segment);
-    if (due.length > 0 && !use.isPinned) {
+    const due = [...this.#waiting]
+      .filter(([segment, at]) => (all || at <= now) && !pins.has(segment))
+      .map(([segment]) => segment);
+    if (due.length > 0) {
       if (due.some((segment) => heap.isListed(segment))) {
         await committer.beginSegment();
         await committer.commitEmpty('idle');
       }
-      for (const segment of due) if (!heap.isListed(segment)) await this.#unlink(segment);
+      // It may have been pinned meanwhile.
+      for (const segment of due) if (!heap.isListed(segment) && !pins.has(segment)) await this.#unlink(segment);
     }
     const gone = [...this.#gone];
     if (gone.length === 0) return;

@@ -100,6 +100,8 @@ export class Sayings {
       case 'accountCreated':
       case 'accountRenamed':
       case 'accountDeleted':
+      case 'accountRestored':
+      case 'namesForgotten':
       case 'quotaSet':
       case 'subscribed':
         this.#accounts.set(body.account, lsn);
@@ -119,6 +121,7 @@ export class Sayings {
         this.#deleted(body.mailbox, lsn);
         break;
       case 'mailboxCreated':
+      case 'mailboxRestored':
       case 'roleSet':
       case 'expungeFloor':
         this.#mailboxes.set(body.mailbox, lsn);
@@ -141,6 +144,7 @@ export class Sayings {
         this.#wentAt(body.mailbox, body.uids, lsn);
         break;
       case 'historyLost':
+      case 'restored':
         this.#everyMailbox = lsn;
         break;
       case 'segmentsRetired':
@@ -149,6 +153,9 @@ export class Sayings {
       case 'partsDropped':
         // A row that is not there needs no record.
         break;
+      default:
+        // An event that is not here does not compile: what it says would be lost with its segment.
+        body satisfies never;
     }
   }
 

@@ -18,6 +18,7 @@
  *
  * After a failed write or datasync the heap ends the segment at its last durable LSN; the batch's write set is dropped, so the
  * head state is what it was, and its intents are decided again in a new segment, once. A second failure is answered to them.
+ * After two in a row every intent is refused, until a probe, an empty batch in a new segment, gets through (health.ts).
  * A full disk is answered at once, without a second try. A failed catalog transaction ends the writer: recovery replays.
  */
 
@@ -28,27 +29,28 @@ import { limits } from '../limits.ts';
 import { Applier } from '../log/apply.ts';
 import type { SegmentOf } from '../log/references.ts';
 import type { Clock } from '../sys/clock.ts';
+import { isTooFar, shareOf, type Weight } from './ahead.ts';
 import { Expectations } from './expectations.ts';
 import type { Change, Feed } from './feed.ts';
 import type { HeadState } from './head-state.ts';
 import { type Intent, type Waiting, waitingFor } from './intent.ts';
 import { Linger } from './linger.ts';
+import { Returns } from './returns.ts';
+import type { Room } from './room.ts';
 import { type Places, Turn } from './turn.ts';
 
-interface Decided {
+interface Decided extends Weight {
   readonly intents: readonly Waiting[];
   readonly changes: readonly Change[];
-  readonly bytes: number;
-  /** Rows its write set changes. */
-  readonly rows: number;
 }
 
 /** Batches that are worth a catalog transaction of their own. */
 const lingerBatches = 6;
-/** Rows of a catalog transaction (about 4 ms to encode), unless one batch alone has more. */
-const rowsPerWrite = 2_000;
 /** ms of a flush that others are waited for at most, and of their own delay after which they are not. */
 const flushMsMax = 50;
+/** ms of a flush from which on those just answered are waited for, and the share of a flush that they are. */
+const slowFlushMs = 2;
+const returnShare = 0.5;
 
 /** ms of deciding after which a batch takes no further intent. */
 const assembleMs = 4;
@@ -69,6 +71,8 @@ export class Committer {
   #wake: (() => void) | undefined;
   readonly #linger: Linger;
   readonly #expected: Expectations;
+  readonly #returns: Returns;
+  readonly #room: Room | undefined;
   #flushMs = 0.3;
   #failed: StoreError | undefined;
   #tellFailed: (error: StoreError) => void = () => undefined;
@@ -77,22 +81,32 @@ export class Committer {
     this.#tellFailed = resolve;
   });
   #closed = false;
+  #isWriting = false;
   /** Batches committed since open; what the idle timer looks at. */
   batches = 0;
+  /** Catalog transactions begun since open. */
+  catalogWrites = 0;
 
-  constructor(heap: Heap, head: HeadState, feed: Feed, clock: Clock, places: Places) {
+  constructor(heap: Heap, head: HeadState, feed: Feed, clock: Clock, places: Places, room?: Room) {
     this.#places = places;
     this.#heap = heap;
     this.#head = head;
     this.#feed = feed;
     this.#clock = clock;
+    this.#room = room;
     this.#expected = new Expectations(clock, flushMsMax);
     this.#linger = new Linger(clock);
+    this.#returns = new Returns(clock);
   }
 
   /** Why the writer can take no more intents; undefined while it can. */
   get failure(): StoreError | undefined {
     return this.#failed;
+  }
+
+  /** A catalog transaction is under way. */
+  get isWritingCatalog(): boolean {
+    return this.#isWriting;
   }
 
   /** ms since an intent came that is not upkeep. */
@@ -113,12 +127,14 @@ export class Committer {
    *  @throws {StoreError} what decide refused with; diskFull, ioError, readOnly, closed */
   submit<Answer>(intent: Intent<Answer>): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      if (this.#failed !== undefined || this.#closed) {
-        reject(this.#failed ?? new StoreError('closed', 'the store is closing'));
-        return;
-      }
-      if (intent.background !== true) this.#lastWorkAt = this.#clock.monotonic();
-      (intent.background === true ? this.#background : this.#queue).push(waitingFor(intent, resolve, reject));
+      // What these throw rejects.
+      if (this.#failed !== undefined || this.#closed)
+        throw this.#failed ?? new StoreError('closed', 'the store is closing');
+      const { answerAfter, background = false, givesSpace = background } = intent;
+      this.#room?.admit(givesSpace);
+      if (!background) this.#lastWorkAt = this.#clock.monotonic();
+      (background ? this.#background : this.#queue).push(waitingFor(intent, resolve, reject));
+      if (answerAfter === 'heap') this.#returns.asked();
       this.#start();
     });
   }
@@ -139,6 +155,7 @@ export class Committer {
   /** Takes no more intents, finishes those it has. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#returns.end();
     this.#linger.hurry();
     await this.settle();
   }
@@ -149,19 +166,20 @@ export class Committer {
     await this.#alone(() => this.#heap.endSegment());
   }
 
-  /** Appends an empty COMMIT: everything before it is proved durable. Intents that come meanwhile wait for it. */
-  async commitEmpty(kind: 'idle' | 'cleanStop'): Promise<void> {
+  /** Appends an empty COMMIT: everything before it is proved durable. Intents that come meanwhile wait for it. A `probe` tries
+   *  it also after device errors. @throws {StoreError} readOnly, ioError, diskFull */
+  async commitEmpty(kind: 'idle' | 'cleanStop' | 'probe'): Promise<void> {
     while (this.#running !== undefined) await this.settle();
     if (this.#failed !== undefined) return;
     await this.#alone(() => this.#empty(kind));
     await this.settle();
   }
 
-  async #empty(kind: 'idle' | 'cleanStop'): Promise<void> {
-    const builder = this.#heap.begin(this.#head.highWater());
+  async #empty(kind: 'idle' | 'cleanStop' | 'probe'): Promise<void> {
+    const builder = this.#heap.begin(this.#head.highWater(), kind === 'probe');
     const set = new WriteSet();
     const applier = this.#applier(builder, set);
-    await this.#flush(builder, applier, kind === 'idle' ? { idle: true } : { cleanStop: true });
+    await this.#flush(builder, applier, kind === 'cleanStop' ? { cleanStop: true } : { idle: true });
     this.#take({ intents: [], changes: [], bytes: builder.octets, rows: set.size }, set);
   }
 
@@ -188,7 +206,8 @@ export class Committer {
         this.#refuseAll(this.#failed);
         return;
       }
-      await this.#room();
+      await this.#catalogNear();
+      if (this.#flushMs >= slowFlushMs) await this.#returns.wait();
       await this.#batch();
     }
   }
@@ -205,11 +224,8 @@ export class Committer {
   }
 
   /** Waits until the catalog is near enough. */
-  async #room(): Promise<void> {
-    const tooFar = (): boolean =>
-      this.#ahead.length >= limits.batchesAhead ||
-      this.#ahead.reduce((sum, batch) => sum + batch.bytes, 0) >= limits.bytesAhead;
-    while (tooFar() && this.#failed === undefined) {
+  async #catalogNear(): Promise<void> {
+    while (isTooFar(this.#ahead) && this.#failed === undefined) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
@@ -223,8 +239,8 @@ export class Committer {
       try {
         builder = this.#heap.begin(this.#head.highWater());
       } catch (error) {
-        this.#fail(error);
-        for (const waiting of taken) waiting.refuse(error);
+        if (!isStoreError(error, 'readOnly')) this.fail(error);
+        for (const waiting of [...taken, ...this.#queue.splice(0)]) waiting.refuse(error);
         return;
       }
       const set = new WriteSet();
@@ -236,7 +252,7 @@ export class Committer {
       } catch (error) {
         // Our bug: nobody knows what the batch holds. Nothing of it is written, and the writer ends.
         this.#heap.abandon(builder);
-        this.#fail(error);
+        this.fail(error);
         for (const waiting of taken) waiting.refuse(this.#failed);
         return;
       }
@@ -252,7 +268,9 @@ export class Committer {
         for (const waiting of decided) waiting.refuse(error);
         return;
       }
-      for (const waiting of decided) if (waiting.answerAfter === 'heap') waiting.answer();
+      const now = decided.filter((waiting) => waiting.answerAfter === 'heap');
+      for (const waiting of now) waiting.answer();
+      this.#returns.answered(now.length, this.#flushMs * returnShare);
       const later = decided.filter((waiting) => waiting.answerAfter === 'catalog');
       this.#take({ intents: later, changes: turn.changes, bytes: builder.octets, rows: set.size }, set);
       return;
@@ -331,14 +349,16 @@ export class Committer {
   async #writeCatalog(): Promise<void> {
     while (this.#ahead.length > 0) {
       if (!this.#isDue) await this.#linger.wait();
-      const count = this.#share();
+      const count = shareOf(this.#ahead);
+      this.catalogWrites++;
+      this.#isWriting = true;
       try {
         await this.#head.write(count);
       } catch (error) {
-        this.#fail(error);
-        this.#wake?.();
-        for (const batch of this.#ahead.splice(0)) for (const waiting of batch.intents) waiting.refuse(this.#failed);
+        this.fail(error);
         return;
+      } finally {
+        this.#isWriting = false;
       }
       const done = this.#ahead.splice(0, count);
       this.#wake?.();
@@ -348,26 +368,19 @@ export class Committer {
     }
   }
 
-  /** How many batches the next transaction takes: encoding their rows must not hold the event loop. */
-  #share(): number {
-    let rows = 0;
-    const behind = this.#ahead.findIndex((batch, at) => {
-      rows += batch.rows;
-      return at > 0 && rows > rowsPerWrite;
-    });
-    return behind < 0 ? this.#ahead.length : behind;
-  }
-
   /** Whether the next transaction has reasons to begin at once. */
   get #isDue(): boolean {
     const isAwaited = this.#ahead.some((batch) => batch.intents.length > 0);
     return isAwaited || this.#closed || this.#ahead.length >= lingerBatches;
   }
 
-  #fail(error: unknown): void {
+  /** Ends all work: who waits for the catalog is refused, and so is whatever is asked from now on. */
+  fail(error: unknown): void {
     this.#failed ??= isStoreError(error)
       ? error
       : new StoreError('ioError', `the writer failed: ${errorText(error)}`, {}, error);
+    this.#wake?.();
+    for (const batch of this.#ahead.splice(0)) for (const waiting of batch.intents) waiting.refuse(this.#failed);
     this.#tellFailed(this.#failed);
   }
 

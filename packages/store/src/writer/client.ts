@@ -6,14 +6,24 @@ import { connect, type Socket } from 'node:net';
 import type { UidSet } from '../codec/uid-set.ts';
 import { errnoOf, StoreError } from '../errors.ts';
 import { limits } from '../limits.ts';
-import type { AccountId, MailboxId, MailboxRole } from '../types.ts';
+import type { AccountId, Lsn, MailboxId, MailboxRole } from '../types.ts';
 import type { Change, Listener } from './feed.ts';
 import type { CreatedAccount, WantedAccount } from './intents/account.ts';
 import type { ExpungeAnswer } from './intents/expunge.ts';
 import type { FlagsAnswer, FlagsRequest } from './intents/flags.ts';
 import type { CreatedMailbox } from './intents/mailbox.ts';
 import type { DeliveryResult, DeliveryTarget, Placed } from './intents/place.ts';
-import type { AppendMessage, CopiedMessages, DeliverOptions, TakenMessage, TakeOptions } from './mail-writer.ts';
+import type { Purged } from './intents/purge.ts';
+import type { RestoredMailbox } from './intents/undelete.ts';
+import type {
+  AppendMessage,
+  CopiedMessages,
+  DeliverOptions,
+  RestoredAccount,
+  TakenMessage,
+  TakeOptions,
+} from './mail-writer.ts';
+import type { PinnedLog } from './pins.ts';
 import type { Refusal } from './server.ts';
 import type { CompactProgress, CompactReport, CompactRequest, StoreWriter } from './store-writer.ts';
 import {
@@ -169,6 +179,26 @@ export class WriterClient implements StoreWriter {
     return this.#request('purge', mailbox, uids);
   }
 
+  purgeRetained(mailbox: MailboxId): Promise<Purged> {
+    return this.#request('purgeRetained', mailbox);
+  }
+
+  purgeAccount(account: AccountId): Promise<void> {
+    return this.#request('purgeAccount', account);
+  }
+
+  undelete(source: MailboxId, uids: UidSet, target: MailboxId): Promise<CopiedMessages> {
+    return this.#request('undelete', source, uids, target);
+  }
+
+  restoreMailbox(mailbox: MailboxId): Promise<RestoredMailbox> {
+    return this.#request('restoreMailbox', mailbox);
+  }
+
+  restoreAccount(account: AccountId): Promise<RestoredAccount> {
+    return this.#request('restoreAccount', account);
+  }
+
   createMailbox(account: AccountId, name: string, role: MailboxRole = ''): Promise<CreatedMailbox> {
     return this.#request('createMailbox', account, name, role);
   }
@@ -213,6 +243,17 @@ export class WriterClient implements StoreWriter {
     return this.#request('setQuota', account, bytes, messages);
   }
 
+  async pinLog(): Promise<PinnedLog> {
+    const { pin, durableLsn } = await this.#request<{ readonly pin: number; readonly durableLsn: Lsn }>('pin');
+    let isHeld = true;
+    const release = async (): Promise<void> => {
+      if (!isHeld) return;
+      isHeld = false;
+      await this.#request('unpin', pin);
+    };
+    return { durableLsn, release };
+  }
+
   subscribeFeed(listener: Listener): () => void {
     if (this.#listeners.size === 0) this.#request('feed').catch(() => undefined);
     this.#listeners.add(listener);
@@ -225,11 +266,6 @@ export class WriterClient implements StoreWriter {
 
   async compactProgress(): Promise<CompactProgress | undefined> {
     return (await this.#request<CompactProgress | null>('compactProgress')) ?? undefined;
-  }
-
-  async pinSegments(): Promise<() => Promise<void>> {
-    await this.#request('pinSegments');
-    return () => this.#request('unpinSegments');
   }
 
   #request<Answer>(name: string, ...args: readonly unknown[]): Promise<Answer> {

@@ -8,6 +8,8 @@ export interface Intent<Answer> {
   readonly answerAfter: 'heap' | 'catalog';
   /** Upkeep: decided behind all others, one in a batch. */
   readonly background?: boolean;
+  /** It gives space back, now or later: decided also where the disk has no room for other changes. Default: background. */
+  readonly givesSpace?: boolean;
   /** Decides, or throws a StoreError before it appended anything. */
   decide(turn: Turn): Answer;
 }

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { UidSet } from '../codec/uid-set.ts';
 import { StoreError } from '../errors.ts';
-import { type AccountId, brandNumber, type MailboxId, type MailboxRole } from '../types.ts';
+import { type AccountId, brandNumber, type EmailId, type MailboxId, type MailboxRole } from '../types.ts';
 import type { TakenMessage } from './mail-writer.ts';
 import type { StoreWriter } from './store-writer.ts';
 
@@ -52,13 +52,24 @@ function present<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], un
   return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined)) as never;
 }
 
-const target = z.object({ account: accountId, mailbox: z.string().optional(), trace: octets });
+const wantedAccount = z.object({ id: accountId, name: z.string(), quotaBytes: whole, quotaMessages: whole });
+const target = z.object({
+  account: accountId,
+  mailbox: z.string().optional(),
+  wanted: wantedAccount.optional(),
+  trace: octets,
+});
 const item = z.object({
   message: u32,
   flags,
   keywords: words,
   internalDate: seconds.optional(),
   uidl: z.string().optional(),
+  trace: octets.optional(),
+  email: whole
+    .min(1)
+    .transform((n) => brandNumber<EmailId>(n))
+    .optional(),
 });
 const flagsRequest = z.object({
   mailbox: mailboxId,
@@ -88,6 +99,11 @@ export const operations: Readonly<Record<string, Operation>> = {
   copy: operation(z.tuple([mailboxId, uids, mailboxId]), (writer, args) => writer.copy(...args)),
   move: operation(z.tuple([mailboxId, uids, mailboxId]), (writer, args) => writer.move(...args)),
   purge: operation(z.tuple([mailboxId, uids]), (writer, args) => writer.purge(...args)),
+  purgeRetained: operation(z.tuple([mailboxId]), (writer, args) => writer.purgeRetained(...args)),
+  purgeAccount: operation(z.tuple([accountId]), (writer, args) => writer.purgeAccount(...args)),
+  undelete: operation(z.tuple([mailboxId, uids, mailboxId]), (writer, args) => writer.undelete(...args)),
+  restoreMailbox: operation(z.tuple([mailboxId]), (writer, args) => writer.restoreMailbox(...args)),
+  restoreAccount: operation(z.tuple([accountId]), (writer, args) => writer.restoreAccount(...args)),
   createMailbox: operation(z.tuple([accountId, z.string(), role]), (writer, args) => writer.createMailbox(...args)),
   renameMailbox: operation(z.tuple([mailboxId, z.string()]), (writer, args) => writer.renameMailbox(...args)),
   deleteMailbox: operation(z.tuple([mailboxId]), (writer, args) => writer.deleteMailbox(...args)),
@@ -100,10 +116,7 @@ export const operations: Readonly<Record<string, Operation>> = {
   createAccount: operation(z.tuple([z.string(), z.union([u32, z.null()])]), (writer, [name, id]) =>
     writer.createAccount(name, id ?? undefined),
   ),
-  ensureAccount: operation(
-    z.tuple([z.object({ id: accountId, name: z.string(), quotaBytes: whole, quotaMessages: whole })]),
-    (writer, [wanted]) => writer.ensureAccount(wanted),
-  ),
+  ensureAccount: operation(z.tuple([wantedAccount]), (writer, [wanted]) => writer.ensureAccount(wanted)),
   renameAccount: operation(z.tuple([accountId, z.string()]), (writer, args) => writer.renameAccount(...args)),
   deleteAccount: operation(z.tuple([accountId]), (writer, args) => writer.deleteAccount(...args)),
   setQuota: operation(z.tuple([accountId, whole, whole]), (writer, args) => writer.setQuota(...args)),

@@ -1,8 +1,8 @@
 /**
- * Which segments are in use beyond what the catalog says: the one that compaction works on, those that hold what went ahead of a
- * message still on its way in, and all of them while somebody copies files.
+ * Which segments are in use beyond what the catalog says: the one that compaction works on, and those that hold what went ahead of a
+ * message still on its way in. (Whose files somebody copies is in `pins.ts`.)
  *
- * Nothing here is durable: a writer that starts again has no victim, no message on its way, and no pin.
+ * Nothing here is durable: a writer that starts again has no victim, and no message on its way.
  */
 import type { Heap } from '../heap/heap.ts';
 import type { Lsn } from '../types.ts';
@@ -18,8 +18,6 @@ export class SegmentUse implements Places {
   readonly #heap: Heap;
   readonly #ahead = new Set<Ahead>();
   readonly #byOwner = new WeakMap<object, Ahead>();
-  readonly #pins = new Set<number>();
-  #lastPin = 0;
   /** The segment that compaction works on. */
   victim: number | undefined;
 
@@ -58,19 +56,5 @@ export class SegmentUse implements Places {
       else if (ahead.lsns.some((lsn) => this.#heap.segmentOf(lsn) === segment)) return true;
     }
     return false;
-  }
-
-  /** From now on no file is unlinked; returns what to `unpin`. */
-  pin(): number {
-    this.#pins.add(++this.#lastPin);
-    return this.#lastPin;
-  }
-
-  unpin(pin: number): void {
-    this.#pins.delete(pin);
-  }
-
-  get isPinned(): boolean {
-    return this.#pins.size > 0;
   }
 }

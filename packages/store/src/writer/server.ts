@@ -9,11 +9,15 @@ import { limits } from '../limits.ts';
 import type { Change } from './feed.ts';
 import type { MailWriter, TakenMessage } from './mail-writer.ts';
 import { operations } from './operations.ts';
+import type { PinnedLog } from './pins.ts';
 import type { StoreWriter } from './store-writer.ts';
 import { decodeValue, encodeFrame, encodeValue, type Frame, FrameReader, frameType, windowBytes } from './wire.ts';
 
 /** Messages sent ahead and not yet used, of one connection. */
 const uploadsMax = 4_096;
+
+/** Pins of one connection: a backup needs two. */
+const pinsMax = 16;
 
 /** ms that an ending writer waits for a peer to read its last answers. */
 const lingerMs = 1_000;
@@ -124,7 +128,6 @@ class WriterConnection {
   readonly #writer: StoreWriter;
   readonly #frames = new FrameReader(limits.frameBytes);
   readonly #uploads = new Map<number, Upload>();
-  readonly #pins: (() => Promise<void>)[] = [];
   #running = 0;
   #finished: (() => void) | undefined;
   #feed = false;
@@ -137,7 +140,7 @@ class WriterConnection {
     socket.on('close', () => {
       for (const upload of this.#uploads.values()) upload.end('broken');
       this.#uploads.clear();
-      this.#unpin();
+      for (const pin of this.#pins.splice(0)) void pin?.release();
     });
   }
 
@@ -236,23 +239,32 @@ class WriterConnection {
       return null;
     }
     if (name === 'take') return this.#take(args);
-    if (name === 'pinSegments') return this.#pin();
-    if (name === 'unpinSegments') return this.#unpin();
+    if (name === 'pin') return this.#pin();
+    if (name === 'unpin') return this.#unpin(args);
     const operation = typeof name === 'string' && Object.hasOwn(operations, name) ? operations[name] : undefined;
     if (operation === undefined) throw new StoreError('badIntent', `no request of the name ${String(name)}`);
     return operation.run(this.#writer, args, (id) => this.#use(id));
   }
 
-  /** Holds all segments' files until the peer lets go, or its connection ends. */
-  async #pin(): Promise<void> {
-    const unpin = await this.#writer.pinSegments();
-    this.#pins.push(unpin);
-    // It ended while the pin was taken.
-    if (this.#socket.destroyed) this.#unpin();
+  /** By id, from 0; undefined once released. */
+  readonly #pins: (PinnedLog | undefined)[] = [];
+
+  async #pin(): Promise<unknown> {
+    if (this.#pins.filter((pin) => pin !== undefined).length >= pinsMax) {
+      throw new StoreError('limitExceeded', `a connection pins the log ${pinsMax} times at most`);
+    }
+    const pinned = await this.#writer.pinLog();
+    // The connection may have ended meanwhile, and released what it had.
+    if (this.#socket.destroyed) await pinned.release();
+    return { pin: this.#pins.push(pinned) - 1, durableLsn: pinned.durableLsn };
   }
 
-  #unpin(): void {
-    for (const unpin of this.#pins.splice(0)) void unpin();
+  async #unpin([id]: readonly unknown[]): Promise<null> {
+    const pinned = typeof id === 'number' ? this.#pins[id] : undefined;
+    if (pinned === undefined) throw new StoreError('badIntent', `no pin ${String(id)}`);
+    this.#pins[Number(id)] = undefined;
+    await pinned.release();
+    return null;
   }
 
   readonly #taken = new Map<number, TakenMessage>();

@@ -1,5 +1,6 @@
 /** What a store's writer offers beyond mail: upkeep that only the writer can do, asked by commands. */
 import type { MailWriter } from './mail-writer.ts';
+import type { LogKeeper } from './pins.ts';
 
 export interface CompactRequest {
   /** Segments with at least this share of garbage, 0 to 1. */
@@ -25,12 +26,10 @@ export interface CompactReport {
   readonly kept: readonly { readonly segment: number; readonly reason: string; readonly damaged: boolean }[];
 }
 
-export interface StoreWriter extends MailWriter {
+export interface StoreWriter extends MailWriter, LogKeeper {
   /** Compacts what is worth it now; one run at a time. Each step is durable by itself: a run that ends anywhere can be begun again.
    *  @throws {StoreError} closed, ioError, diskFull, readOnly, noWriter */
   compact(request: CompactRequest): Promise<CompactReport>;
   /** How far the run of compaction is; undefined when there is none. */
   compactProgress(): Promise<CompactProgress | undefined>;
-  /** No segment's file is unlinked until what this gives is called, or the connection to the writer ends. */
-  pinSegments(): Promise<() => Promise<void>>;
 }

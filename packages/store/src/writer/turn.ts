@@ -39,6 +39,12 @@ import {
 } from '../types.ts';
 import type { Change } from './feed.ts';
 
+/** An entry to be logged. Email id 0: its own. */
+export type NewEntry = Omit<EntryRecord, 'type' | 'sequence' | 'modSeq' | 'saveDate' | 'email'> & {
+  readonly email: EmailId | 0;
+  readonly saveDate?: number;
+};
+
 /** What becomes of segments. */
 export interface Places {
   /** False for a place whose segment goes, or is gone. */
@@ -71,20 +77,23 @@ export class Turn {
     return this.state.sequence;
   }
 
+  /** Octets of records that nothing names any more since this batch began; compare two looks. */
+  get deadBytes(): number {
+    return this.#applier.refs.deadBytes;
+  }
+
   /** Logs an event with the next sequence, which is the MODSEQ of what it changes. */
-  event(body: EventBody): ModSeq {
+  event(body: EventBody, time: number = this.time): ModSeq {
     const sequence = this.state.sequence + 1;
-    const location = this.#batch.add(encodeEvent(sequence, this.time, body));
-    this.#applier.apply({ type: 'event', sequence, time: this.time, body }, location);
+    const location = this.#batch.add(encodeEvent(sequence, time, body));
+    this.#applier.apply({ type: 'event', sequence, time, body }, location);
     return brandNumber<ModSeq>(sequence);
   }
 
-  /** Logs an entry; its sequence and MODSEQ are the next, its save date is now. */
-  entry(
-    entry: Omit<EntryRecord, 'type' | 'sequence' | 'modSeq' | 'saveDate' | 'email'> & { email: EmailId | 0 },
-  ): ModSeq {
+  /** Logs an entry; its sequence and MODSEQ are the next, its save date is now unless it is given. */
+  entry(entry: NewEntry): ModSeq {
     const modSeq = brandNumber<ModSeq>(this.state.sequence + 1);
-    const whole = { ...entry, sequence: modSeq, modSeq, saveDate: this.time };
+    const whole = { ...entry, sequence: modSeq, modSeq, saveDate: entry.saveDate ?? this.time };
     const location = this.#batch.add(encodeEntry(whole));
     const email = entry.email === 0 ? brandNumber<EmailId>(location.lsn) : entry.email;
     this.#applier.apply({ type: 'entry', ...whole, email }, location);
@@ -143,6 +152,16 @@ export class Turn {
       location,
     );
     return id;
+  }
+
+  /** Logs a MESSAGE or PART once more, for one that cannot be read where it lies. */
+  again(record: NewRecord, applied: Parameters<Applier['apply']>[0]): void {
+    this.#append(record, applied);
+  }
+
+  /** The epoch of the batch. */
+  get epoch(): number {
+    return this.#batch.epoch;
   }
 
   nextThread(): ThreadId {

@@ -17,7 +17,17 @@ import type { ExpungeAnswer } from './intents/expunge.ts';
 import type { FlagsAnswer, FlagsRequest } from './intents/flags.ts';
 import type { CreatedMailbox } from './intents/mailbox.ts';
 import type { DeliveryResult, DeliveryTarget, Placed } from './intents/place.ts';
-import type { AppendMessage, CopiedMessages, DeliverOptions, TakenMessage, TakeOptions } from './mail-writer.ts';
+import type { Purged } from './intents/purge.ts';
+import type { RestoredMailbox } from './intents/undelete.ts';
+import type {
+  AppendMessage,
+  CopiedMessages,
+  DeliverOptions,
+  RestoredAccount,
+  TakenMessage,
+  TakeOptions,
+} from './mail-writer.ts';
+import type { PinnedLog } from './pins.ts';
 import type { CompactProgress, CompactReport, CompactRequest, StoreWriter } from './store-writer.ts';
 
 export class WriterLink implements StoreWriter {
@@ -92,6 +102,26 @@ export class WriterLink implements StoreWriter {
     return (await this.#connected()).purge(mailbox, uids);
   }
 
+  async purgeRetained(mailbox: MailboxId): Promise<Purged> {
+    return (await this.#connected()).purgeRetained(mailbox);
+  }
+
+  async purgeAccount(account: AccountId): Promise<void> {
+    return (await this.#connected()).purgeAccount(account);
+  }
+
+  async undelete(source: MailboxId, uids: UidSet, target: MailboxId): Promise<CopiedMessages> {
+    return (await this.#connected()).undelete(source, uids, target);
+  }
+
+  async restoreMailbox(mailbox: MailboxId): Promise<RestoredMailbox> {
+    return (await this.#connected()).restoreMailbox(mailbox);
+  }
+
+  async restoreAccount(account: AccountId): Promise<RestoredAccount> {
+    return (await this.#connected()).restoreAccount(account);
+  }
+
   async createMailbox(account: AccountId, name: string, role?: MailboxRole): Promise<CreatedMailbox> {
     return (await this.#connected()).createMailbox(account, name, role);
   }
@@ -149,8 +179,8 @@ export class WriterLink implements StoreWriter {
     return (await this.#connected()).compactProgress();
   }
 
-  async pinSegments(): Promise<() => Promise<void>> {
-    return (await this.#connected()).pinSegments();
+  async pinLog(): Promise<PinnedLog> {
+    return (await this.#connected()).pinLog();
   }
 
   /** As everywhere; and an empty list means that changes may have been missed. */

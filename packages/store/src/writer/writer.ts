@@ -21,14 +21,13 @@ import type { Intent } from './intent.ts';
 import {
   type CreatedAccount,
   decideCreateAccount,
-  decideDeleteAccount,
   decideEnsureAccount,
   decideRenameAccount,
   decideSetQuota,
   type WantedAccount,
 } from './intents/account.ts';
 import { type CopyAnswer, decideCopy } from './intents/copy.ts';
-import { decideExpunge, decidePurge, type ExpungeAnswer } from './intents/expunge.ts';
+import { decideExpunge, type ExpungeAnswer } from './intents/expunge.ts';
 import { decideFlags, type FlagsAnswer, type FlagsRequest } from './intents/flags.ts';
 import {
   type CreatedMailbox,
@@ -56,15 +55,12 @@ import type {
   TakenMessage,
   TakeOptions,
 } from './mail-writer.ts';
+import { RetainedWriter } from './retained-writer.ts';
 import type { Room } from './room.ts';
 import type { SegmentUse } from './segment-use.ts';
 import { byAccount, octetSlices, uidSlices } from './slices.ts';
 import { LocalMessage, preparedOf } from './taken.ts';
 import type { Turn } from './turn.ts';
-
-/** Entries expunged, and copied, in one turn: a copy touches its message and its threads. */
-const expungeEntries = 400;
-const copyEntries = 100;
 
 /** Octets of an append whose parts go ahead of it: with them it might not fit one intent. */
 const aheadBytes: number = limits.intentBytes / 2;
@@ -84,7 +80,7 @@ export interface WriterParts {
   readonly use: SegmentUse;
 }
 
-export class Writer implements MailWriter {
+export class Writer extends RetainedWriter implements MailWriter {
   readonly #heap: Heap;
   readonly #head: HeadState;
   readonly #committer: Committer;
@@ -96,6 +92,7 @@ export class Writer implements MailWriter {
 
   constructor(parts: WriterParts, options: WriterOptions) {
     const { heap, head, committer, feed, use } = parts;
+    super(heap, head, committer);
     this.#heap = heap;
     this.#head = head;
     this.#committer = committer;
@@ -224,7 +221,7 @@ export class Writer implements MailWriter {
   }
 
   async expunge(mailbox: MailboxId, uids: UidSet, onlyDeleted: boolean): Promise<ExpungeAnswer> {
-    const answers = await this.#sliced(mailbox, uids, expungeEntries, (some) =>
+    const answers = await this.#sliced(mailbox, uids, limits.expungeEntries, (some) =>
       this.#submit('catalog', (turn) => decideExpunge(turn, { mailbox, uids: some, onlyDeleted })),
     );
     return {
@@ -243,7 +240,7 @@ export class Writer implements MailWriter {
 
   async #copy(source: MailboxId, uids: UidSet, target: MailboxId, move: boolean): Promise<CopiedMessages> {
     this.#checkCopy(source, uids, target, move);
-    const answers = await this.#sliced(source, uids, copyEntries, (some) =>
+    const answers = await this.#sliced(source, uids, limits.copyEntries, (some) =>
       this.#copySlice(source, some, target, move),
     );
     const pairs: (readonly [Uid, Uid])[] = answers.flatMap((answer) => answer.pairs);
@@ -293,11 +290,6 @@ export class Writer implements MailWriter {
     return readTraces(this.#heap, this.#catalog(), mailbox, uids);
   }
 
-  async purge(mailbox: MailboxId, uids: UidSet): Promise<number> {
-    const { purged, more } = await this.#submit('catalog', (turn) => decidePurge(turn, mailbox, uids));
-    return more ? purged + (await this.purge(mailbox, uids)) : purged;
-  }
-
   createMailbox(account: AccountId, name: string, role: MailboxRole = ''): Promise<CreatedMailbox> {
     return this.#submit('catalog', (turn) => decideCreateMailbox(turn, account, name, role));
   }
@@ -312,7 +304,7 @@ export class Writer implements MailWriter {
       this.#catalog(),
       mailbox,
       UidSet.range(1, row.uidNext - 1),
-      copyEntries,
+      limits.copyEntries,
     );
     const traces = await this.#traces(mailbox, first);
     const { target, again } = await this.#submit('catalog', (turn) => {
@@ -354,10 +346,6 @@ export class Writer implements MailWriter {
 
   async renameAccount(account: AccountId, name: string): Promise<void> {
     await this.#submit('catalog', (turn) => decideRenameAccount(turn, account, name));
-  }
-
-  async deleteAccount(account: AccountId): Promise<void> {
-    await this.#submit('catalog', (turn) => decideDeleteAccount(turn, account));
   }
 
   async setQuota(account: AccountId, bytes: number, messages: number): Promise<void> {

@@ -40,7 +40,7 @@ export function decideFlags(turn: Turn, request: FlagsRequest): FlagsAnswer {
   const groups = new Map<string, Group>();
   const modified: number[] = [];
   for (const entry of catalog.entries(request.mailbox, request.uids)) {
-    if (request.unchangedSince !== undefined && entry.modSeq > request.unchangedSince) {
+    if (request.unchangedSince !== undefined && Math.max(entry.modSeq, row.modSeqFloor) > request.unchangedSince) {
       modified.push(entry.uid);
       continue;
     }

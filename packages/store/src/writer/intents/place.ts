@@ -12,6 +12,7 @@ import {
   type AccountId,
   allFlags,
   brandNumber,
+  type EmailId,
   type Lsn,
   type MailboxId,
   type MessageId,
@@ -20,6 +21,7 @@ import {
   type UidValidity,
 } from '../../types.ts';
 import type { Turn } from '../turn.ts';
+import { decideEnsureAccount, type WantedAccount } from './account.ts';
 import { checkQuota, checkUids, liveMailbox } from './checks.ts';
 import { checkKeywords } from './flags.ts';
 
@@ -28,6 +30,8 @@ export interface DeliveryTarget {
   readonly account: AccountId;
   /** A mailbox's name; the message goes to INBOX when it does not exist. Default INBOX. */
   readonly mailbox?: string;
+  /** The account as it should be; made or changed before, unless absent. */
+  readonly wanted?: WantedAccount;
   /** Header lines put on top, each with CRLF. */
   readonly trace: Buffer;
 }
@@ -59,6 +63,7 @@ export function decideDeliver(
   const done = new Map<MailboxId, DeliveryResult>();
   return targets.map((target) => {
     try {
+      if (target.wanted !== undefined) ensureOwner(turn, target.account, target.wanted);
       const mailbox = deliveryMailbox(turn.view, target);
       const known = done.get(mailbox.id);
       if (known !== undefined) return known;
@@ -75,13 +80,19 @@ export function decideDeliver(
   });
 }
 
+function ensureOwner(turn: Turn, account: AccountId, wanted: WantedAccount): void {
+  if (wanted.id !== account) throw new StoreError('badIntent', `account ${wanted.id} wanted for account ${account}`);
+  decideEnsureAccount(turn, wanted);
+}
+
 /** A failure as what became of a target. @throws what is no StoreError: a bug */
 export function refusedResult(error: unknown): DeliveryResult {
   if (!isStoreError(error)) throw error;
   return { ok: false, code: error.code, message: error.message };
 }
 
-/** One copy per account and mailbox, in all of them or in none. @throws {StoreError} what any target is refused for */
+/** One copy per account and mailbox, in all of them or in none. Makes no account: a refusal must leave nothing behind.
+ *  @throws {StoreError} what any target is refused for */
 export function decideDeliverTogether(
   turn: Turn,
   prepared: PreparedMessage,
@@ -145,17 +156,24 @@ export interface AppendItem {
   readonly internalDate?: number;
   /** UIDL to keep from another server (RFC 1939 §7). */
   readonly uidl?: string;
+  /** Header lines that once stood on top. */
+  readonly trace?: Buffer;
+  /** Kept: the email id that this content had in this account. */
+  readonly email?: EmailId;
 }
+
+const noTrace = Buffer.alloc(0);
 
 /** Appends all messages or none. */
 export function decideAppend(turn: Turn, id: MailboxId, items: readonly AppendItem[]): Placed[] {
   const mailbox = liveMailbox(turn, id);
   checkUids(mailbox, items.length);
-  for (const { internalDate, flags } of items) {
+  for (const { internalDate, flags, trace } of items) {
     checkDate(internalDate ?? turn.time);
+    checkTrace(trace ?? noTrace);
     if ((flags & allFlags) !== flags) throw new StoreError('badIntent', 'flags that no system flag has');
   }
-  const bytes = items.reduce((sum, item) => sum + item.prepared.size, 0);
+  const bytes = items.reduce((sum, item) => sum + item.prepared.size + (item.trace?.length ?? 0), 0);
   checkRecords(turn, items);
   checkQuota(turn, mailbox.row.account, bytes, items.length);
   checkKeywords(
@@ -169,7 +187,8 @@ export function decideAppend(turn: Turn, id: MailboxId, items: readonly AppendIt
       keywords: item.keywords,
       internalDate: item.internalDate ?? turn.time,
       uidl: importedUidl(turn.view, id, item.uidl ?? ''),
-      trace: Buffer.alloc(0),
+      trace: item.trace ?? noTrace,
+      ...(item.email !== undefined && { email: item.email }),
     }),
   );
 }
@@ -186,6 +205,7 @@ interface PlaceOptions {
   readonly internalDate: number;
   readonly uidl: string;
   readonly trace: Buffer;
+  readonly email?: EmailId;
 }
 
 function place(turn: Turn, mailbox: NamedMailbox, prepared: PreparedMessage, options: PlaceOptions): Placed {
@@ -195,7 +215,8 @@ function place(turn: Turn, mailbox: NamedMailbox, prepared: PreparedMessage, opt
   const uid = brandNumber<Uid>(Math.max(uidNext, current.uidNext));
   const size = prepared.size + options.trace.length;
   const thread = threadOf(turn, account, message);
-  const sequence = turn.entry({ ...options, account, mailbox: mailbox.id, uid, thread, email: 0, size, message });
+  const placed = { email: 0, ...options, account, mailbox: mailbox.id, uid, thread, size, message } as const;
+  const sequence = turn.entry(placed);
   turn.changes.push({ kind: 'appended', sequence, account, mailbox: mailbox.id, uids: UidSet.range(uid, uid) });
   return { account, mailbox: mailbox.id, mailboxName: name, uidValidity, uid, size, sequence };
 }

@@ -135,11 +135,11 @@ export function retainedToRestate(
 
 /** Says again which UIDs an expunge took out, while the catalog remembers it. */
 export function decideVanished(turn: Turn, mailbox: MailboxId, modSeq: ModSeq, time: number): void {
-  const uids = turn.view.read(expungedTable, mailbox, modSeq);
-  if (uids === undefined) return;
+  const row = turn.view.read(expungedTable, mailbox, modSeq);
+  if (row === undefined) return;
   const isOld = turn.time - time > limits.expungeLogSeconds;
   if (isOld) turn.event({ kind: 'expungeFloor', mailbox, floor: modSeq });
-  else turn.restate({ kind: 'vanished', mailbox, modSeq, time, uids });
+  else turn.restate({ kind: 'vanished', mailbox, modSeq, time: row.expungedAt, uids: row.uids });
 }
 
 /** Says the mailbox again, if its row rests on a record up to `seen`; with its account, if names were lost since that was said. */
@@ -147,8 +147,9 @@ export function decideMailbox(turn: Turn, id: MailboxId, seen: Lsn): void {
   const catalog = new Catalog(turn.view);
   const row = catalog.mailbox(id);
   if (row === undefined || row.record.lsn > seen) return;
-  const { account, name, deleted, uidValidity, uidNext, highestModSeq, expungeFloor, createdAt, deletedAt, role } = row;
-  const numbers = { uidValidity, uidNext, highestModSeq, expungeFloor, createdAt, deletedAt };
+  const { account, name, deleted, uidValidity, uidNext, highestModSeq, expungeFloor, modSeqFloor } = row;
+  const { createdAt, deletedAt, role } = row;
+  const numbers = { uidValidity, uidNext, highestModSeq, expungeFloor, modSeqFloor, createdAt, deletedAt };
   const keywords = [...catalog.keywords(id)];
   const metadata = metadataOf(turn, account, id);
   const owner = catalog.account(account);

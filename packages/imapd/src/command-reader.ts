@@ -1,0 +1,128 @@
+/**
+ * Reads commands from a connection: a line, and where it announces a literal, the literal and the next line, to the end (RFC 9051
+ * §4.3, RFC 7888). What stands in them is for the decoder; here it counts how much there is.
+ *
+ * A command that is too long is refused by its tag, and the next one can be read: a client that waits for our `+` is told instead; what
+ * one that does not wait sends all the same is passed over. Only what would never end ends the session.
+ *
+ * Invariant: of a command at most the allowed octets are held, and one read of the connection.
+ */
+import { isPeerError, type LineReader } from '@mstore/net';
+import { type Refusal, refusalFor, refusals } from './errors.ts';
+import { limits } from './limits.ts';
+import type { Segment } from './wire/decoder.ts';
+import { announcedLiteral, type LiteralAnnouncement } from './wire/literal.ts';
+
+export interface CommandBounds {
+  /** Octets of lines and literals together. */
+  readonly commandBytes: number;
+  /** Octets of a refused literal that are passed over. */
+  readonly skippedBytes: number;
+}
+
+export const anonymousBounds: CommandBounds = {
+  commandBytes: limits.anonymousCommandBytes,
+  skippedBytes: limits.anonymousSkippedBytes,
+};
+
+export const loggedInBounds: CommandBounds = {
+  commandBytes: limits.commandBytes,
+  skippedBytes: limits.skippedBytes,
+};
+
+/** A command, or why there is none: what was read of it, for its tag. */
+export type ReadCommand =
+  | { readonly kind: 'command'; readonly segments: readonly Segment[] }
+  | { readonly kind: 'refused'; readonly first: Buffer; readonly refusal: Refusal };
+
+/** Asks the client for the literal that it announced. */
+type Invite = () => Promise<void> | undefined;
+
+export class CommandReader {
+  readonly #lines: LineReader;
+  readonly #invite: Invite;
+  #bounds: CommandBounds = anonymousBounds;
+
+  constructor(lines: LineReader, invite: Invite) {
+    this.#lines = lines;
+    this.#invite = invite;
+  }
+
+  set bounds(bounds: CommandBounds) {
+    this.#bounds = bounds;
+  }
+
+  /** The next command; undefined when none comes any more. @throws {PeerError} the connection is of no more use */
+  async next(): Promise<ReadCommand | undefined> {
+    const segments: Segment[] = [];
+    let bytes = 0;
+    for (;;) {
+      const line = await this.#line();
+      if (line === undefined) return undefined;
+      if (!Buffer.isBuffer(line)) return refusedAt(segments, line.refusal);
+      bytes += line.length;
+      const literal = announcedLiteral(line);
+      if (literal === undefined) {
+        segments.push({ line });
+        return { kind: 'command', segments };
+      }
+      const tooMuch = this.#refusalOf(literal, bytes, segments.length);
+      if (tooMuch !== undefined) {
+        segments.push({ line });
+        return this.#pass(segments, literal, tooMuch);
+      }
+      segments.push({ line, literal: await this.#literal(literal) });
+      bytes += literal.bytes;
+    }
+  }
+
+  #refusalOf(literal: LiteralAnnouncement, bytes: number, literals: number): Refusal | undefined {
+    const { commandBytes } = this.#bounds;
+    if (literal.bytes > commandBytes) return refusals.literalTooLarge;
+    if (bytes + literal.bytes > commandBytes || literals >= limits.commandLiterals) return refusals.commandTooLong;
+    return undefined;
+  }
+
+  /** A line, without its end; what a line that was skipped is answered with. */
+  async #line(): Promise<Buffer | { readonly refusal: Refusal } | undefined> {
+    try {
+      return await this.#lines.next();
+    } catch (error) {
+      const refusal = isPeerError(error) ? refusalFor(error) : undefined;
+      if (refusal === undefined) throw error;
+      return { refusal };
+    }
+  }
+
+  async #literal({ bytes, isWaiting }: LiteralAnnouncement): Promise<Buffer> {
+    if (isWaiting) await this.#invite();
+    const pieces: Buffer[] = [];
+    // A client that has not been asked for it yet sends nothing before it reads our line.
+    for await (const piece of this.#lines.bytes(bytes)) pieces.push(Buffer.from(piece));
+    return Buffer.concat(pieces, bytes);
+  }
+
+  /** Reads what the client sends of a refused command without being asked. */
+  async #pass(
+    segments: readonly Segment[],
+    first: LiteralAnnouncement,
+    refusal: Refusal,
+  ): Promise<ReadCommand | undefined> {
+    let left = this.#bounds.skippedBytes;
+    for (let literal: LiteralAnnouncement | undefined = first; literal !== undefined && !literal.isWaiting; ) {
+      left -= literal.bytes;
+      if (left < 0) return refusedAt(segments, refusals.literalEndless);
+      this.#lines.bytes(literal.bytes);
+      const line = await this.#line();
+      if (line === undefined) return undefined;
+      if (!Buffer.isBuffer(line)) return refusedAt(segments, line.refusal.status === 'BYE' ? line.refusal : refusal);
+      left -= line.length;
+      literal = announcedLiteral(line);
+    }
+    return refusedAt(segments, refusal);
+  }
+}
+
+function refusedAt(segments: readonly Segment[], refusal: Refusal): ReadCommand {
+  return { kind: 'refused', first: segments[0]?.line ?? Buffer.alloc(0), refusal };
+}

@@ -1,0 +1,142 @@
+/**
+ * LIST in all its forms (RFC 9051 §6.3.9, RFC 5258, RFC 5819, RFC 6154) and LSUB (RFC 3501 §6.3.9). Names are matched and told in
+ * slices; each mailbox is told as it is at its turn, and one that went meanwhile is left out.
+ *
+ * Roles and whether there are mailboxes below are told always: clients that know no option look for them.
+ */
+import { setImmediate as turn } from 'node:timers/promises';
+import type { NamedMailbox } from '@mstore/store';
+import { RefusedError, refusals } from '../errors.ts';
+import { limits } from '../limits.ts';
+import { ListPattern } from '../list-pattern.ts';
+import { MailboxNames, parentsOf, sortedNames } from '../mailbox-names.ts';
+import { type Completion, completed } from '../reply.ts';
+import { useOfRole } from '../responses/special-use.ts';
+import type { Session } from '../session.ts';
+import type { Encoder } from '../wire/encoder.ts';
+import type { ListArguments } from '../wire/list-arguments.ts';
+import { normalName } from '../wire/mailbox-name.ts';
+import { writeStatus } from './status.ts';
+
+const listed = completed('that is all');
+
+export async function list(session: Session, args: ListArguments): Promise<Completion> {
+  const { reference, patterns: texts } = args;
+  if (args.isPlain && texts[0] === '') {
+    // Asks for the separator.
+    await session.say('* LIST (\\Noselect) "/" ""\r\n');
+    return listed;
+  }
+  const matches = matcherOf(texts.map((text) => reference + text));
+  const names = new MailboxNames(session.services.reading.catalog(), session.account);
+  const chosen = args.onlySpecialUse ? await withRoles(session, names) : names.mailboxes;
+  const wanted = args.onlySubscribed
+    ? intersection(names.subscriptions, args.onlySpecialUse ? chosen : undefined)
+    : chosen;
+  // Levels that lead to something wanted which the pattern does not reach.
+  const leading = args.isRecursive ? parentsOf([...wanted].filter((name) => !matches(name))) : new Set<string>();
+  const isPartial = args.onlySubscribed || args.onlySpecialUse;
+  const candidates = sortedNames(wanted, isPartial ? leading : names.parents).filter(matches);
+  await inSlices(session, candidates, (name, mailbox, to) => {
+    if (mailbox === undefined && names.mailboxes.has(name)) return;
+    const isSubscribed = names.subscriptions.has(name);
+    const showsSubscribed = isSubscribed && (args.onlySubscribed || args.returns?.subscribed === true);
+    writeList(to, {
+      name,
+      mailbox,
+      attributes: [...(showsSubscribed ? ['\\Subscribed'] : []), childrenOf(names, name)],
+      childInfo: leading.has(name)
+        ? [...(args.onlySubscribed ? ['SUBSCRIBED'] : []), ...(args.onlySpecialUse ? ['SPECIAL-USE'] : [])]
+        : [],
+    });
+    const status = args.returns?.status ?? [];
+    if (mailbox !== undefined && status.length > 0) writeStatus(session, to, mailbox, status);
+  });
+  return listed;
+}
+
+export async function lsub(
+  session: Session,
+  { reference, pattern }: { readonly reference: string; readonly pattern: string },
+): Promise<Completion> {
+  const matches = matcherOf([reference + pattern]);
+  const { subscriptions } = new MailboxNames(session.services.reading.catalog(), session.account);
+  // With % a level that is not subscribed stands for what is subscribed below it.
+  const leading = /%/.test(pattern) ? parentsOf([...subscriptions].filter((name) => !matches(name))) : [];
+  await inSlices(session, sortedNames(subscriptions, leading).filter(matches), (name, mailbox, to) => {
+    const use = mailbox === undefined ? undefined : useOfRole(mailbox.row.role);
+    const attributes = [subscriptions.has(name) ? undefined : '\\Noselect', use];
+    to.raw('* LSUB ').list(
+      attributes.filter((attribute) => attribute !== undefined),
+      (attribute) => to.raw(attribute),
+    );
+    to.raw(' "/" ').mailbox(name).crlf();
+  });
+  return listed;
+}
+
+/** Whether a name matches one of some patterns. @throws {RefusedError} tooManyPatterns */
+function matcherOf(texts: readonly string[]): (name: string) => boolean {
+  const patterns = texts.map((text) => new ListPattern(normalName(text)));
+  if (patterns.length > limits.listPatterns || patterns.some(({ isAllowed }) => !isAllowed)) {
+    throw new RefusedError(refusals.tooManyPatterns);
+  }
+  return (name) => patterns.some((pattern) => pattern.matches(name));
+}
+
+function intersection(names: ReadonlySet<string>, others: ReadonlySet<string> | undefined): ReadonlySet<string> {
+  return others === undefined ? names : new Set([...names].filter((name) => others.has(name)));
+}
+
+/** The mailboxes that have a role. */
+async function withRoles(session: Session, names: MailboxNames): Promise<ReadonlySet<string>> {
+  const found = new Set<string>();
+  await inSlices(session, [...names.mailboxes], (name, mailbox) => {
+    if (mailbox !== undefined && mailbox.row.role !== '') found.add(name);
+  });
+  return found;
+}
+
+/** Looks each name up and says what `write` makes of it, in slices of the event loop. */
+async function inSlices(
+  session: Session,
+  names: readonly string[],
+  write: (name: string, mailbox: NamedMailbox | undefined, to: Encoder) => void,
+): Promise<void> {
+  const to = session.encoder();
+  for (let from = 0; from < names.length; from += limits.sliceMailboxes) {
+    if (from > 0) await turn();
+    const catalog = session.services.reading.catalog();
+    for (const name of names.slice(from, from + limits.sliceMailboxes)) {
+      const mailbox = catalog.mailboxNamed(session.account, name);
+      write(name, mailbox?.row.deleted === true ? undefined : mailbox, to);
+    }
+    await session.say(to.take());
+  }
+}
+
+interface ListLine {
+  readonly name: string;
+  readonly mailbox: NamedMailbox | undefined;
+  readonly attributes: readonly string[];
+  /** Options that mailboxes below satisfy. */
+  readonly childInfo: readonly string[];
+}
+
+function writeList(to: Encoder, { name, mailbox, attributes, childInfo }: ListLine): void {
+  const use = mailbox === undefined ? undefined : useOfRole(mailbox.row.role);
+  // Who does not know \NonExistent knows \Noselect.
+  const missing = mailbox === undefined ? ['\\NonExistent', '\\Noselect'] : [];
+  const all = [...missing, ...attributes, ...(use === undefined ? [] : [use])];
+  to.raw('* LIST ').list(all, (attribute) => to.raw(attribute));
+  to.raw(' "/" ').mailbox(name);
+  if (childInfo.length > 0)
+    to.raw(' ("CHILDINFO" ')
+      .list(childInfo, (option) => to.raw(`"${option}"`))
+      .raw(')');
+  to.crlf();
+}
+
+function childrenOf({ parents }: MailboxNames, name: string): string {
+  return parents.has(name) ? '\\HasChildren' : '\\HasNoChildren';
+}

@@ -1,0 +1,101 @@
+/** SELECT, EXAMINE (RFC 9051 §6.3.2, §6.3.3), CLOSE and UNSELECT (§6.4.1, §6.4.2). */
+import {
+  type Catalog,
+  type MailboxId,
+  type NamedMailbox,
+  pageUids,
+  limits as storeLimits,
+  UidSet,
+} from '@mstore/store';
+import { mailboxIdText, mailboxIn } from '../mailbox.ts';
+import { type Completion, completed, untaggedOk } from '../reply.ts';
+import type { Selected } from '../selected.ts';
+import type { Session } from '../session.ts';
+import { existsLines } from '../updates.ts';
+import type { SelectArguments } from '../wire/mailbox-arguments.ts';
+
+const systemFlags = ['\\Answered', '\\Flagged', '\\Deleted', '\\Seen', '\\Draft'];
+
+const uidMax = 0xffff_ffff;
+
+export function select(session: Session, args: SelectArguments): Promise<Completion> {
+  return open(session, args, false);
+}
+
+export function examine(session: Session, args: SelectArguments): Promise<Completion> {
+  return open(session, args, true);
+}
+
+/** What was selected before is left, also when the new one cannot be had. */
+async function open(session: Session, { mailbox: name }: SelectArguments, isReadOnly: boolean): Promise<Completion> {
+  const { services, account } = session;
+  if (session.selected !== undefined) {
+    session.selected = undefined;
+    session.say(untaggedOk('the mailbox before is left', 'CLOSED'));
+  }
+  // What was delivered and answered before this command is there.
+  await services.reading.catchUp();
+  const catalog = services.reading.catalog();
+  const found = mailboxIn(catalog, account, name);
+  const selected = selectedOf(session, catalog, found, isReadOnly);
+  session.selected = selected;
+  await session.say(answerOf(session, catalog, found, selected));
+  return isReadOnly ? completed('to be read only', 'READ-ONLY') : completed('selected', 'READ-WRITE');
+}
+
+function selectedOf({ services }: Session, catalog: Catalog, { id, row }: NamedMailbox, isReadOnly: boolean): Selected {
+  return {
+    mailbox: id,
+    isReadOnly,
+    view: services.views.of(catalog, id, row),
+    modSeq: row.highestModSeq,
+    uidNext: row.uidNext,
+    recent: UidSet.empty,
+  };
+}
+
+function answerOf(session: Session, catalog: Catalog, { id, row }: NamedMailbox, selected: Selected): string {
+  const keywords = catalog.keywords(id);
+  const flags = [...systemFlags, ...keywords].join(' ');
+  const isFull = keywords.length >= storeLimits.keywords;
+  const permanent = selected.isReadOnly ? '' : isFull ? flags : `${flags} \\*`;
+  const unseen = row.unseen === 0 ? 0 : selected.view.numberOf(firstUnseen(catalog, id));
+  return [
+    `* FLAGS (${flags})\r\n`,
+    untaggedOk(selected.isReadOnly ? 'no flag can be changed' : 'these flags stay', `PERMANENTFLAGS (${permanent})`),
+    existsLines(session, selected),
+    unseen === 0 ? '' : untaggedOk('the first that is not seen', `UNSEEN ${unseen}`),
+    untaggedOk('UIDs are good', `UIDVALIDITY ${row.uidValidity}`),
+    untaggedOk('the next UID', `UIDNEXT ${row.uidNext}`),
+    untaggedOk('the last change', `HIGHESTMODSEQ ${row.highestModSeq}`),
+    untaggedOk('its id', `MAILBOXID (${mailboxIdText(id)})`),
+  ].join('');
+}
+
+/** The smallest UID that the owner has not seen; 0 when there is none. */
+function firstUnseen(catalog: Catalog, mailbox: MailboxId): number {
+  for (const [number, { unseen }] of catalog.uidPages(mailbox)) {
+    for (const [at, octet] of unseen.entries()) {
+      if (octet !== 0) return number * pageUids + at * 8 + Math.log2(octet & -octet);
+    }
+  }
+  return 0;
+}
+
+/** Expunges what bears `\Deleted`, without a word, and leaves. */
+export async function close(session: Session): Promise<Completion> {
+  const { selected, services } = session;
+  session.selected = undefined;
+  if (selected !== undefined && !selected.isReadOnly) {
+    const row = services.reading.catalog().mailbox(selected.mailbox);
+    if (row !== undefined && row.flaggedDeleted > 0) {
+      await services.writer.expunge(selected.mailbox, UidSet.range(1, uidMax), true);
+    }
+  }
+  return completed('left, and rid of what was deleted');
+}
+
+export function unselect(session: Session): Completion {
+  session.selected = undefined;
+  return completed('left');
+}

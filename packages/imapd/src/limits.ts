@@ -1,0 +1,50 @@
+/** Every bound of the IMAP daemon, with its unit and its reason. What the network side bounds stands in its own list. */
+export const limits = {
+  /** octets of one line of a command, without CRLF: clients name thousands of UIDs in one; DESIGN's bound for command lines. */
+  lineBytes: 65_536, // 64 * KiB
+  /** octets of a command's lines and the literals that are held in memory, together. */
+  commandBytes: 262_144, // 256 * KiB
+  /** octets of a command, literals included, before the login: a long login and password, nothing else. */
+  anonymousCommandBytes: 8_192, // 8 * KiB
+  /** literals of one command that are held in memory; each costs an object beside its octets. */
+  commandLiterals: 1_000,
+  /** nesting of parentheses, and of the search keys that hold others: each level is a level of our stack. */
+  nesting: 50,
+  /** levels of a section's part number: mail is not split any deeper. */
+  sectionLevels: 100,
+  /** octets of a command's tag: the longest answer line repeats it. */
+  tagBytes: 255,
+  /** octets of a refused literal that are read and dropped, so that the session goes on; beyond, it ends. Twice the largest message. */
+  skippedBytes: 134_217_728, // 128 * MiB
+  /** octets of a refused literal that are dropped for somebody who is not logged in. */
+  anonymousSkippedBytes: 65_536, // 64 * KiB
+
+  /** commands in a row that were none, came at the wrong time or carried a wrong password, after which a session ends. */
+  badCommandsMax: 10,
+  /** connections at a time: each costs some 20 KiB and a descriptor. */
+  connections: 10_000,
+  /** ms that a session which is logged in may be idle: RFC 9051 §5.4 asks for half an hour or more. */
+  idleTimeoutMs: 1_860_000,
+  /** commands answered in one turn of the event loop: some 2 ms. */
+  turnCommands: 200,
+  /** octets of answers that are gathered before they are sent, and the event loop gets a turn: some 2 ms of lines. */
+  answerBytes: 65_536, // 64 * KiB
+
+  /** pairs of what a client says about itself; RFC 2971 §3.3. */
+  idPairs: 30,
+  /** octets of what is kept of it for the log. */
+  idLogBytes: 200,
+  /** patterns of one LIST. */
+  listPatterns: 100,
+  /** wildcards of one pattern: each is a state to be carried along every name. */
+  patternWildcards: 50,
+  /** mailboxes looked up in one turn of the event loop: some 3 ms. */
+  sliceMailboxes: 500,
+
+  /** mailboxes whose view is kept for the next session. */
+  keptViews: 10_000,
+  /** pages in all kept views; each takes 1 KiB. */
+  keptPages: 20_000,
+  /** mailboxes of which it is known up to where messages were told as recent. */
+  recentMailboxes: 100_000,
+} as const;

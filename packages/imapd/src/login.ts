@@ -1,0 +1,57 @@
+/**
+ * From a login and a password to an account. Who may not come in learns one of three things: the password is wrong (also for a
+ * login that nobody has, in the same words), come later, or not before the administrator was here. A user of another store
+ * server, or one whose mail cannot be told now, never sees an empty account: clients would take it for the truth.
+ */
+import type { User } from '@mstore/directory';
+import { type AccountId, brandNumber } from '@mstore/store';
+import { type Refusal, refusals } from './errors.ts';
+import type { Services } from './services.ts';
+
+export type LoginResult =
+  | { readonly kind: 'in'; readonly user: User; readonly account: AccountId }
+  /** `outcome` is for log and metrics. */
+  | { readonly kind: 'refused'; readonly refusal: Refusal; readonly outcome: LoginOutcome };
+
+export type LoginOutcome = 'in' | 'wrong' | 'locked' | 'disabled' | 'elsewhere' | 'failed';
+
+function refused(refusal: Refusal, outcome: LoginOutcome): LoginResult {
+  return { kind: 'refused', refusal, outcome };
+}
+
+/**
+ * Checks a password and opens the account, which is made at its first login. A wrong password is held back as the guard wants.
+ * @throws {DirectoryError | StoreError} what cannot be told now
+ */
+export async function logIn(
+  services: Services,
+  login: string,
+  password: string,
+  address: string,
+): Promise<LoginResult> {
+  const { directory, guard } = services;
+  const attempt = { address, login };
+  if (await guard.isLocked(attempt)) return refused(refusals.locked, 'locked');
+  const answer = await directory.authenticate(login, password, { remote: address });
+  if (answer.kind === 'wrong') {
+    await guard.failed(attempt);
+    return refused(refusals.wrong, 'wrong');
+  }
+  if (answer.kind === 'disabled') return refused(refusals.disabled, 'disabled');
+  const { user } = answer;
+  if ((await directory.route(user.id)) !== services.route) return refused(refusals.elsewhere, 'elsewhere');
+  await guard.succeeded(attempt);
+  await services.reading.catchUp();
+  const account = brandNumber<AccountId>(user.id);
+  if (!isThere(services, account, user)) {
+    const { address: name, quotaBytes, quotaMessages } = user;
+    await services.writer.ensureAccount({ id: account, name, quotaBytes, quotaMessages });
+  }
+  return { kind: 'in', user, account };
+}
+
+/** Whether the account is there, and the user's. */
+function isThere(services: Services, id: AccountId, user: User): boolean {
+  const account = services.reading.catalog().account(id);
+  return account !== undefined && !account.deleted && account.name.toLowerCase() === user.address;
+}

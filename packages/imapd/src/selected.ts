@@ -1,0 +1,17 @@
+/** The mailbox that a session has selected, as far as it was told. */
+import type { MailboxId, UidSet } from '@mstore/store';
+import type { View } from './view.ts';
+
+export interface Selected {
+  readonly mailbox: MailboxId;
+  /** EXAMINE: nothing is changed. */
+  readonly isReadOnly: boolean;
+  /** What the session was told. */
+  view: View;
+  /** The mailbox's highest MODSEQ at that time. */
+  modSeq: number;
+  /** UIDNEXT at that time. */
+  uidNext: number;
+  /** UIDs that are recent to this session, also of messages that went since. */
+  recent: UidSet;
+}

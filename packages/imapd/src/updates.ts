@@ -1,0 +1,79 @@
+/**
+ * What a session is told without having asked (RFC 9051 §5.2, §7.4, §7.5): the one place that says EXISTS, RECENT and EXPUNGE to a
+ * session that has a mailbox selected.
+ *
+ * A session knows its mailbox as a view: which UIDs are there, in order. What it may be told is the difference between that view and
+ * the catalog now, never a list of what happened in between; so nothing can be told twice or be missed, whoever made the
+ * changes and however the news came.
+ *
+ *     view  --- EXPUNGE for each UID that is gone --->  --- EXISTS if there are new ones --->  view'
+ *
+ * * Numbers are those of the view at the moment of the line. Expunges go from the largest number down, so that each is right
+ *   whether the client counts before or after the line.
+ * * A UID below the view's UIDNEXT that is new (there is none: UIDs only rise) would break the client's numbers; new messages
+ *   stand behind all others by construction.
+ * * After a line was given to the connection the view has it: the two change in one turn of the event loop.
+ * * EXPUNGE is told only at the end of commands that allow it (RFC 9051 §7.5.1): whoever calls says so. Until then the
+ *   message keeps its number.
+ * * A snapshot of the catalog is read in one turn; lines of many expunges are sent in slices, from views that do not change.
+ */
+import { setImmediate as turn } from 'node:timers/promises';
+import { type MailboxRow, UidSet } from '@mstore/store';
+import { refusals } from './errors.ts';
+import { limits } from './limits.ts';
+import type { Selected } from './selected.ts';
+import type { Session } from './session.ts';
+import type { View } from './view.ts';
+
+/** Tells what changed in the selected mailbox since the last time; what it returns, if anything, must be awaited. */
+export function tellChanges(session: Session): Promise<void> | undefined {
+  const { selected, services } = session;
+  if (selected === undefined || session.isOver) return undefined;
+  const catalog = services.reading.catalog();
+  const row = catalog.mailbox(selected.mailbox);
+  if (row === undefined || row.deleted) {
+    session.end = 'deleted';
+    return session.refuse('*', refusals.mailboxDeleted);
+  }
+  if (row.highestModSeq === selected.modSeq) return undefined;
+  return tell(session, selected, row, services.views.of(catalog, selected.mailbox, row));
+}
+
+async function tell(session: Session, selected: Selected, row: MailboxRow, now: View): Promise<void> {
+  const before = selected.view;
+  const isMore = row.uidNext > selected.uidNext && now.largestUid >= selected.uidNext;
+  selected.view = now;
+  selected.modSeq = row.highestModSeq;
+  selected.uidNext = row.uidNext;
+  if (before !== now) await tellExpunged(session, before, now);
+  if (isMore) await session.say(existsLines(session, selected));
+}
+
+async function tellExpunged(session: Session, before: View, now: View): Promise<void> {
+  const ranges = before.without(now).ranges;
+  const lines = session.encoder();
+  for (let at = ranges.length - 1; at >= 0; at -= 1) {
+    const { first, last } = ranges[at] ?? { first: 1, last: 0 };
+    for (let uid = last; uid >= first; uid -= 1) {
+      const number = before.numberOf(uid);
+      if (number > 0) lines.raw(`* ${number} EXPUNGE\r\n`);
+      if (lines.bytes < limits.answerBytes) continue;
+      await session.say(lines.take());
+      await turn();
+    }
+  }
+  await session.say(lines.take());
+}
+
+/** How many messages there are, and how many of them are recent; those that came since the last time are, unless another session
+ *  was told so before. */
+export function existsLines({ services }: Session, selected: Selected): string {
+  const { mailbox, view, uidNext, isReadOnly } = selected;
+  const floor = services.recent[isReadOnly ? 'floor' : 'claim'](mailbox, uidNext);
+  if (floor < uidNext - 1) {
+    selected.recent = UidSet.ofRanges([...selected.recent.ranges, { first: floor + 1, last: uidNext - 1 }]);
+  }
+  let recent = 0;
+  for (const { first, last } of selected.recent.ranges) recent += view.countUpTo(last) - view.countUpTo(first - 1);
+  return `* ${view.count} EXISTS\r\n* ${recent} RECENT\r\n`;
+}

@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { pageUids, UidSet } from '@mstore/store';
+import fc from 'fast-check';
+import { type Page, pageOf, View } from './view.ts';
+
+function viewOf(uids: Iterable<number>): View {
+  const pages = new Map<number, Buffer>();
+  for (const uid of uids) {
+    const number = Math.floor(uid / pageUids);
+    const bits = pages.get(number) ?? Buffer.alloc(pageUids / 8);
+    bits.writeUInt8(bits.readUInt8((uid % pageUids) >>> 3) | (1 << (uid & 7)), (uid % pageUids) >>> 3);
+    pages.set(number, bits);
+  }
+  return new View([...pages].sort(([a], [b]) => a - b).map(([number, bits]): Page => pageOf(number, bits)));
+}
+
+/** UIDs in few pages, at their borders too. */
+const someUids = fc
+  .array(
+    fc.oneof(
+      fc.integer({ min: 1, max: 200 }),
+      fc.integer({ min: pageUids - 40, max: pageUids + 40 }),
+      fc.integer({ min: 5 * pageUids - 2, max: 5 * pageUids + 2 }),
+      fc.integer({ min: 4_294_967_200, max: 4_294_967_295 }),
+    ),
+    { maxLength: 120 },
+  )
+  .map((uids) => [...new Set(uids)].sort((a, b) => a - b));
+
+test('numbers and UIDs are each the way back of the other', () => {
+  fc.assert(
+    fc.property(someUids, fc.integer({ min: 1, max: 4_294_967_295 }), (uids, other) => {
+      const view = viewOf(uids);
+      assert.equal(view.count, uids.length);
+      assert.equal(view.largestUid, uids.at(-1) ?? 0);
+      for (const [index, uid] of uids.entries()) {
+        assert.equal(view.numberOf(uid), index + 1);
+        assert.equal(view.uidAt(index + 1), uid);
+        assert.ok(view.has(uid));
+      }
+      assert.equal(view.uidAt(0), 0);
+      assert.equal(view.uidAt(uids.length + 1), 0);
+      assert.equal(view.has(other), uids.includes(other));
+      assert.equal(view.numberOf(other), uids.indexOf(other) + 1);
+      for (const uid of [0, other, ...uids, ...uids.map((one) => one - 1)]) {
+        assert.equal(view.countUpTo(uid), uids.filter((one) => one <= uid).length);
+      }
+    }),
+  );
+});
+
+test('what one view has and another has not is found', () => {
+  fc.assert(
+    fc.property(someUids, someUids, (some, others) => {
+      const wanted = some.filter((uid) => !others.includes(uid));
+      assert.equal(viewOf(some).without(viewOf(others)).toString(), UidSet.of(wanted).toString());
+    }),
+  );
+});
+
+test('a view of nothing has nothing', () => {
+  assert.equal(View.empty.count, 0);
+  assert.equal(View.empty.largestUid, 0);
+  assert.equal(View.empty.countUpTo(7), 0);
+  assert.equal(View.empty.without(viewOf([1])).size, 0);
+  assert.equal(new View([pageOf(3, Buffer.alloc(pageUids / 8))]).pages.length, 0);
+});

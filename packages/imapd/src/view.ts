@@ -1,0 +1,164 @@
+/**
+ * A mailbox as a session sees it: which UIDs are there, and so which number each message has (DESIGN: reading). Pages of 8,192
+ * UIDs are bitmaps; a view never changes, what changes is a new one that shares the pages that stayed. A session thus costs a
+ * pointer for as long as nothing happens, however many messages there are.
+ *
+ * Invariants: pages rise by number and none is empty; `before[i]` is the number of messages on the pages in front of page i.
+ */
+import { pageUids, UidSet } from '@mstore/store';
+
+export interface Page {
+  /** UID ÷ 8192. */
+  readonly number: number;
+  /** Bit n: UID number × 8192 + n is there. Never changed. */
+  readonly bits: Buffer;
+  /** Messages on the page. */
+  readonly count: number;
+}
+
+/** A page of those bits, which belong to it from now on. */
+export function pageOf(number: number, bits: Buffer): Page {
+  let count = 0;
+  for (let at = 0; at < bits.length; at += 4) count += bitCount(bits.readUInt32LE(at));
+  return { number, bits, count };
+}
+
+export class View {
+  readonly pages: readonly Page[];
+  /** Messages. */
+  readonly count: number;
+  readonly #before: Uint32Array;
+
+  constructor(pages: readonly Page[]) {
+    this.pages = pages.filter((page) => page.count > 0);
+    this.#before = new Uint32Array(this.pages.length);
+    let count = 0;
+    for (const [index, page] of this.pages.entries()) {
+      this.#before[index] = count;
+      count += page.count;
+    }
+    this.count = count;
+  }
+
+  static readonly empty: View = new View([]);
+
+  has(uid: number): boolean {
+    const page = this.pages[this.#indexOf(uid)];
+    return page !== undefined && isSet(page.bits, uid % pageUids);
+  }
+
+  /** The message's number, from 1; 0 for a UID that is not there. */
+  numberOf(uid: number): number {
+    const index = this.#indexOf(uid);
+    const page = this.pages[index];
+    if (page === undefined || !isSet(page.bits, uid % pageUids)) return 0;
+    return (this.#before[index] ?? 0) + rank(page.bits, uid % pageUids) + 1;
+  }
+
+  /** How many messages have a UID up to this one. */
+  countUpTo(uid: number): number {
+    let low = 0;
+    let high = this.pages.length;
+    const number = Math.floor(uid / pageUids);
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.pages[middle]?.number ?? 0) < number) low = middle + 1;
+      else high = middle;
+    }
+    const page = this.pages[low];
+    if (page === undefined) return this.count;
+    const before = this.#before[low] ?? 0;
+    if (page.number > number) return before;
+    return before + rank(page.bits, uid % pageUids) + (isSet(page.bits, uid % pageUids) ? 1 : 0);
+  }
+
+  /** The UID of a message's number; 0 for a number beyond the last. */
+  uidAt(number: number): number {
+    if (number < 1 || number > this.count) return 0;
+    let low = 0;
+    let high = this.pages.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1;
+      if ((this.#before[middle] ?? 0) < number) low = middle;
+      else high = middle - 1;
+    }
+    const page = this.pages[low];
+    return page === undefined ? 0 : page.number * pageUids + select(page.bits, number - (this.#before[low] ?? 0) - 1);
+  }
+
+  /** The largest UID; 0 in an empty mailbox. */
+  get largestUid(): number {
+    return this.uidAt(this.count);
+  }
+
+  /** The UIDs here that `other` has not. */
+  without(other: View): UidSet {
+    const uids: number[] = [];
+    let at = 0;
+    for (const page of this.pages) {
+      while ((other.pages[at]?.number ?? Number.POSITIVE_INFINITY) < page.number) at += 1;
+      const candidate = other.pages[at];
+      const twin = candidate?.number === page.number ? candidate : undefined;
+      if (twin === page) continue;
+      for (let octet = 0; octet < page.bits.length; octet += 1) {
+        let left = (page.bits[octet] ?? 0) & ~(twin?.bits[octet] ?? 0);
+        for (let bit = 0; left !== 0; bit += 1, left >>>= 1) {
+          if (left & 1) uids.push(page.number * pageUids + octet * 8 + bit);
+        }
+      }
+    }
+    return UidSet.of(uids);
+  }
+
+  #indexOf(uid: number): number {
+    const number = Math.floor(uid / pageUids);
+    let low = 0;
+    let high = this.pages.length - 1;
+    while (low <= high) {
+      const middle = (low + high) >>> 1;
+      const found = this.pages[middle]?.number ?? 0;
+      if (found === number) return middle;
+      if (found < number) low = middle + 1;
+      else high = middle - 1;
+    }
+    return -1;
+  }
+}
+
+function isSet(bits: Buffer, bit: number): boolean {
+  return (((bits[bit >>> 3] ?? 0) >>> (bit & 7)) & 1) === 1;
+}
+
+function bitCount(word: number): number {
+  let count = word - ((word >>> 1) & 0x5555_5555);
+  count = (count & 0x3333_3333) + ((count >>> 2) & 0x3333_3333);
+  return Math.imul((count + (count >>> 4)) & 0x0f0f_0f0f, 0x0101_0101) >>> 24;
+}
+
+/** Bits that are set in front of a bit. */
+function rank(bits: Buffer, bit: number): number {
+  const word = bit >>> 5;
+  let count = 0;
+  for (let at = 0; at < word; at += 1) count += bitCount(bits.readUInt32LE(at * 4));
+  const mask = 2 ** (bit & 31) - 1;
+  return count + bitCount(bits.readUInt32LE(word * 4) & mask);
+}
+
+/** The bit in front of which `count` bits are set. */
+function select(bits: Buffer, count: number): number {
+  let left = count;
+  for (let at = 0; at < bits.length; at += 4) {
+    let word = bits.readUInt32LE(at);
+    const here = bitCount(word);
+    if (left >= here) {
+      left -= here;
+      continue;
+    }
+    for (let bit = 0; ; bit += 1, word >>>= 1) {
+      if ((word & 1) === 0) continue;
+      if (left === 0) return at * 8 + bit;
+      left -= 1;
+    }
+  }
+  return -1;
+}

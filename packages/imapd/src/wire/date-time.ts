@@ -1,0 +1,58 @@
+/** Dates (RFC 9051 §9): `date-time` of INTERNALDATE and APPEND, always shown in UTC, and the `date` of SEARCH. */
+import type { Decoder } from './decoder.ts';
+
+const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+
+const secondsADay = 86_400;
+
+/** A day: days since 1 January 1970. */
+export type Day = number;
+
+/** The day of a date; undefined where the calendar has none. */
+function dayOf(year: number, month: string, day: number): Day | undefined {
+  const number = months.findIndex((name) => name.toUpperCase() === month.toUpperCase());
+  const date = new Date(0);
+  // Not Date.UTC, which takes years below 100 for those of the last century.
+  date.setUTCFullYear(year, number, day);
+  return number === -1 || date.getUTCDate() !== day ? undefined : Math.floor(date.getTime() / 1_000 / secondsADay);
+}
+
+/** `1-Feb-1994`, with or without quotes. */
+export function expectDate(decoder: Decoder): Day {
+  const octets = decoder.tryAtom() ?? decoder.tryString()?.toString('latin1') ?? '';
+  const [, day, month = '', year] = /^([ 0-3]?\d)-([A-Za-z]{3})-(\d{4})$/.exec(octets) ?? [];
+  const number = day === undefined ? undefined : dayOf(Number(year), month, Number(day));
+  if (number === undefined) decoder.fail('a date such as 1-Feb-1994');
+  return number ?? 0;
+}
+
+const dateTime = /^([ 0-3]\d)-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)$/;
+
+/** `"17-Jul-1996 02:44:25 -0700"` as seconds since 1970; a leap second is the one behind it. */
+export function parseDateTime(text: string): number | undefined {
+  const [, day, month = '', year, hours, minutes, seconds, sign, zoneHours, zoneMinutes] = dateTime.exec(text) ?? [];
+  if (day === undefined) return undefined;
+  const days = dayOf(Number(year), month, Number(day));
+  if (days === undefined || Number(hours) > 23 || Number(minutes) > 59 || Number(seconds) > 60) return undefined;
+  if (Number(zoneHours) > 23 || Number(zoneMinutes) > 59) return undefined;
+  const zone = (Number(zoneHours) * 60 + Number(zoneMinutes)) * 60 * (sign === '-' ? -1 : 1);
+  return days * secondsADay + (Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds) - zone;
+}
+
+/** Where a quote stands, a date with its time; undefined where none does. */
+export function tryDateTime(decoder: Decoder): number | undefined {
+  if (decoder.next !== 0x22) return undefined;
+  const seconds = parseDateTime(decoder.tryString()?.toString('latin1') ?? '');
+  if (seconds === undefined) decoder.fail('a date such as "17-Jul-1996 02:44:25 -0700"');
+  return seconds ?? 0;
+}
+
+/** Seconds since 1970 as INTERNALDATE shows them, without the quotes. */
+export function formatDateTime(seconds: number): string {
+  const date = new Date(seconds * 1_000);
+  const two = (number: number): string => number.toString().padStart(2, '0');
+  const day = date.getUTCDate().toString().padStart(2, ' ');
+  const year = date.getUTCFullYear().toString().padStart(4, '0');
+  const time = `${two(date.getUTCHours())}:${two(date.getUTCMinutes())}:${two(date.getUTCSeconds())}`;
+  return `${day}-${months[date.getUTCMonth()] ?? ''}-${year} ${time} +0000`;
+}

@@ -1,0 +1,114 @@
+/** The arguments of SELECT, CREATE and APPEND around the mailbox's name (RFC 9051 §6.3; RFC 6154, RFC 7162). */
+import { tryDateTime } from './date-time.ts';
+import type { Decoder, UnreadLiteral } from './decoder.ts';
+import { expectFlags } from './fetch-items.ts';
+import { expectMailbox } from './mailbox-name.ts';
+import { expectSequenceSet, type SequenceSet } from './sequence-set.ts';
+
+/** What a client remembers of a mailbox (RFC 7162 §3.2.5). */
+export interface QuickResync {
+  readonly uidValidity: number;
+  readonly modSeq: number;
+  /** The UIDs that it knows; undefined: all. */
+  readonly knownUids: SequenceSet | undefined;
+  /** Some message numbers and the UIDs they had. */
+  readonly match: { readonly numbers: SequenceSet; readonly uids: SequenceSet } | undefined;
+}
+
+export interface SelectArguments {
+  readonly mailbox: string;
+  readonly condStore: boolean;
+  readonly quickResync: QuickResync | undefined;
+}
+
+/** `INBOX (QRESYNC (67890007 20050715194045000 41:211,214:541))`. */
+export function expectSelectArguments(decoder: Decoder): SelectArguments {
+  const mailbox = expectMailbox(decoder);
+  let condStore = false;
+  let quickResync: QuickResync | undefined;
+  if (decoder.trySpace()) {
+    decoder.expectList('CONDSTORE or QRESYNC', () => {
+      const name = decoder.expectName('CONDSTORE or QRESYNC');
+      if (name === 'CONDSTORE') condStore = true;
+      else if (name === 'QRESYNC') {
+        decoder.expectSpace('what is known of the mailbox');
+        quickResync = expectQuickResync(decoder);
+      } else decoder.fail('CONDSTORE or QRESYNC');
+    });
+  }
+  return { mailbox, condStore, quickResync };
+}
+
+function expectQuickResync(decoder: Decoder): QuickResync {
+  decoder.enter();
+  decoder.expectChar('(');
+  const uidValidity = decoder.expectNumber('UIDVALIDITY', 1);
+  decoder.expectSpace('a MODSEQ');
+  const modSeq = decoder.expectNumber('a MODSEQ', 1, Number.MAX_SAFE_INTEGER);
+  let knownUids: SequenceSet | undefined;
+  let match: QuickResync['match'];
+  if (decoder.trySpace()) {
+    if (decoder.next !== 0x28) {
+      knownUids = expectSequenceSet(decoder, 'known UIDs', false);
+      if (decoder.trySpace()) match = expectMatch(decoder);
+    } else match = expectMatch(decoder);
+  }
+  decoder.expectChar(')');
+  decoder.leave();
+  return { uidValidity, modSeq, knownUids, match };
+}
+
+function expectMatch(decoder: Decoder): NonNullable<QuickResync['match']> {
+  decoder.expectChar('(');
+  const numbers = expectSequenceSet(decoder, 'message numbers', false);
+  decoder.expectSpace('UIDs');
+  const uids = expectSequenceSet(decoder, 'UIDs', false);
+  decoder.expectChar(')');
+  return { numbers, uids };
+}
+
+export interface CreateArguments {
+  readonly mailbox: string;
+  /** Special uses as they were written, with their backslash. */
+  readonly uses: readonly string[];
+}
+
+/** `Sent (USE (\Sent))`. */
+export function expectCreateArguments(decoder: Decoder): CreateArguments {
+  const mailbox = expectMailbox(decoder);
+  const uses: string[] = [];
+  if (decoder.trySpace()) {
+    decoder.expectList('USE', () => {
+      if (!decoder.tryWord('USE')) decoder.fail('USE');
+      decoder.expectSpace('special uses');
+      const one = (): void => {
+        decoder.expectChar('\\');
+        uses.push(`\\${decoder.expectAtom('a special use')}`);
+      };
+      decoder.expectList('a special use', one, true);
+    });
+  }
+  return { mailbox, uses };
+}
+
+/** A message of APPEND, with its octets still to come. */
+export interface AppendItem {
+  readonly flags: readonly string[];
+  /** Seconds since 1970; undefined: now. */
+  readonly internalDate: number | undefined;
+  readonly message: UnreadLiteral;
+}
+
+/** What stands in front of a message's literal, on the first line behind the mailbox and on each line behind a message. */
+export function expectAppendItem(decoder: Decoder): AppendItem {
+  let flags: readonly string[] = [];
+  if (decoder.next === 0x28) {
+    flags = expectFlags(decoder);
+    decoder.expectSpace('a date or a message');
+  }
+  const internalDate = tryDateTime(decoder);
+  if (internalDate !== undefined) decoder.expectSpace('a message');
+  const message = decoder.tryUnread();
+  if (message === undefined) decoder.fail('a message as a literal');
+  return { flags, internalDate, message: message ?? { bytes: 0, isBinary: false } };
+}

@@ -1,0 +1,121 @@
+/**
+ * IMAP spoken by peers that get it wrong, on purpose or not: whatever they send in whatever state, the daemon answers in the forms of
+ * RFC 9051 §7, goes on serving, and keeps its memory.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Daemons } from '../support/daemons.ts';
+import { liveBytes } from '../support/live-bytes.ts';
+import { counts } from '../support/long.ts';
+import { type Random, seededRandom } from '../support/random.ts';
+import { testSeed } from '../support/seed.ts';
+import { mutated, say } from './mutate.ts';
+
+const user = 'ann@example.org';
+const plain = Buffer.from(`\0${user}\0secret`).toString('base64');
+
+/** Octets that may stay behind any number of sessions: caches, not sessions. */
+const keptBytesMax = 32 * 2 ** 20;
+
+const login = `a LOGIN ${user} secret\r\n`;
+
+const work = [
+  'b1 LIST "" *\r\n',
+  'b2 LIST (SUBSCRIBED RECURSIVEMATCH) "" ("%" "a/*") RETURN (CHILDREN STATUS (UNSEEN))\r\n',
+  'b3 LSUB "" %\r\n',
+  'b4 CREATE "x/&AOQ-"\r\n',
+  'b5 CREATE {3+}\r\ny z (USE (\\Junk))\r\n',
+  'b6 RENAME "x/&AOQ-" x/b\r\n',
+  'b7 SUBSCRIBE x/b\r\n',
+  'b8 STATUS {5}\r\n',
+  'INBOX (MESSAGES RECENT UIDNEXT SIZE)\r\n',
+  'b9 SELECT INBOX (CONDSTORE)\r\n',
+  'c1 NOOP\r\n',
+  'c2 CHECK\r\n',
+  'c3 UNSELECT\r\n',
+  'c4 EXAMINE x/b\r\n',
+  'c5 CLOSE\r\n',
+  'c6 DELETE x/b\r\n',
+  'c7 UNSUBSCRIBE x/b\r\n',
+  'c8 NAMESPACE\r\n',
+  'c9 ENABLE CONDSTORE QRESYNC\r\n',
+];
+
+const dialogues: readonly (readonly string[])[] = [
+  ['a0 CAPABILITY\r\n', 'a1 ID ("name" "x" "version" NIL)\r\n', login, ...work, 'd LOGOUT\r\n'],
+  ['a AUTHENTICATE PLAIN\r\n', `${plain}\r\n`, ...work],
+  [
+    'a AUTHENTICATE LOGIN\r\n',
+    `${Buffer.from(user).toString('base64')}\r\n`,
+    'c2VjcmV0\r\n',
+    'b SELECT INBOX\r\n',
+    ...work,
+  ],
+  [`a AUTHENTICATE PLAIN ${plain}\r\n`, 'b EXAMINE INBOX\r\n', 'c NOOP\r\n', 'd LOGOUT\r\n'],
+  [`a LOGIN {${user.length}}\r\n`, `${user} {6+}\r\nsecret\r\n`, ...work],
+];
+
+/** Every line is an untagged answer, a continuation, or a tagged completion; literals do not occur in what is asked here. */
+function assertAnswers(text: string, isWhole: boolean): void {
+  const end = text.lastIndexOf('\r\n') + 2;
+  if (isWhole) assert.equal(text.length, end, 'the last line has its end');
+  else if (end < 2) return;
+  for (const line of text.slice(0, end - 2).split('\r\n')) {
+    const isUntagged =
+      /^\* (?:(?:OK|NO|BAD|BYE) (?:\[[^\]]+\] )?[ -~]+|(?:CAPABILITY|ID|NAMESPACE|FLAGS|LIST|LSUB|STATUS|ENABLED)\b[ -~]*|\d+ (?:EXISTS|RECENT|EXPUNGE))$/.test(
+        line,
+      );
+    const isTagged = /^[!#-'),-[\]-z|}~]+ (?:OK|NO|BAD) (?:\[[^\]]+\] )?[ -~]+$/.test(line);
+    assert.ok(isUntagged || isTagged || /^\+ [ -~]*$/.test(line), `no answer: ${JSON.stringify(line)}`);
+  }
+}
+
+async function started(): Promise<Daemons> {
+  const daemons = await Daemons.start();
+  await daemons.addUser(user);
+  await daemons.deliver(user, Buffer.from('Subject: one\r\n\r\nA body.\r\n'));
+  return daemons;
+}
+
+async function assertServes(daemons: Daemons): Promise<void> {
+  const peer = await daemons.connect('imap');
+  await peer.write(`${login}b EXAMINE INBOX\r\nc LOGOUT\r\n`);
+  const heard = (await peer.rest()).toString('latin1');
+  assert.match(heard, /\r\na OK .*\r\n\* \d+ EXISTS\r\n.*\r\nb OK .*\r\nc OK [^\r]*\r\n$/s);
+  peer.kill();
+}
+
+function seeded(t: { diagnostic(text: string): void }): Random {
+  const seed = testSeed();
+  t.diagnostic(`MSTORE_TEST_SEED=${seed}`);
+  return seededRandom(seed);
+}
+
+test('dialogues with anything changed in them are answered as IMAP answers', async (t) => {
+  const random = seeded(t);
+  await using daemons = await started();
+  await assertServes(daemons);
+  const before = liveBytes();
+  for (let round = 0; round < counts(250, 3_000); round += 1) {
+    const dialogue = random.pick(dialogues);
+    const text = mutated(dialogue, random.int(dialogue.length), random);
+    assertAnswers(await say(daemons.address('imap'), text, 'half-close', random), true);
+  }
+  await assertServes(daemons);
+  const kept = liveBytes() - before;
+  assert.ok(kept < keptBytesMax, `${Math.round(kept / 1_024)} KiB stay behind`);
+});
+
+test('peers that break off at any moment leave a daemon that serves', async (t) => {
+  const random = seeded(t);
+  await using daemons = await started();
+  for (let round = 0; round < counts(30, 300); round += 1) {
+    const sessions = Array.from({ length: 8 }, async () => {
+      const dialogue = random.pick(dialogues);
+      const text = random.chance(0.5) ? mutated(dialogue, 0, random) : dialogue.join('');
+      assertAnswers(await say(daemons.address('imap'), text, 'reset', random), false);
+    });
+    await Promise.all(sessions);
+  }
+  await assertServes(daemons);
+});
