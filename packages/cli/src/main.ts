@@ -52,6 +52,7 @@ const commands: readonly ((program: Command) => void)[] = [
   addDf,
   addFsck,
   addRebuild,
+  addCompact,
   addCheckpoint,
   addBackup,
   addRestore,

@@ -15,9 +15,8 @@ import { openMessage, type StoredMessage } from './mail/assemble.ts';
 import { type Margins, messageAtHand } from './mail/at-hand.ts';
 import type { Clock } from './sys/clock.ts';
 import type { FileLock } from './sys/file-lock.ts';
-import { AutoCompaction, type AutoCompactionRules, type CompactionObserver } from './upkeep/auto-compaction.ts';
-import { Compactor } from './upkeep/compact.ts';
-import { RetiredFiles } from './upkeep/retired-files.ts';
+import type { AutoCompactionRules, CompactionObserver } from './upkeep/auto-compaction.ts';
+import { Compaction } from './upkeep/compaction.ts';
 import { noteFailure, removeOld, replaceSuspect } from './upkeep/suspect.ts';
 import { Committer } from './writer/batch.ts';
 import { CatalogReader } from './writer/catalog-reader.ts';
@@ -25,7 +24,7 @@ import { Feed } from './writer/feed.ts';
 import { HeadState } from './writer/head-state.ts';
 import { Health } from './writer/health.ts';
 import type { StoreHealth } from './writer/notices.ts';
-import type { PinnedLog, Pins } from './writer/pins.ts';
+import { type PinnedLog, Pins } from './writer/pins.ts';
 import { giveReserve, Reserve } from './writer/reserve.ts';
 import { Room, type SpaceLevel } from './writer/room.ts';
 import { SegmentUse } from './writer/segment-use.ts';
@@ -107,15 +106,12 @@ export class Store extends Writer implements StoreReading, StoreWriter {
   readonly #head: HeadState;
   readonly #committer: Committer;
   readonly #health: Health;
-  readonly #retired: RetiredFiles;
-  readonly #compactor: Compactor;
-  readonly #use: SegmentUse;
-  readonly #stopCompaction = new AbortController();
+  readonly pins: Pins = new Pins();
+  readonly #compaction: Compaction;
   #idleTimer: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
   /** Resolves when the store can take nothing any more, with the reason: it is to be opened again, which recovers. */
   readonly failed: Promise<StoreError>;
-  #auto: AutoCompaction | undefined;
 
   private constructor(directory: string, parts: OpenParts, options: StoreOptions) {
     const { heap, kv, lock, ports, reserve } = parts;
@@ -142,11 +138,9 @@ export class Store extends Writer implements StoreReading, StoreWriter {
     this.failed = committer.failed.then((error) => noteFailure(error, ports, directory));
     const catalog = (): Catalog => this.catalog();
     const delayMs = options.retiredFileMs ?? limits.retiredFileMs;
-    this.#retired = new RetiredFiles({ heap, catalog, committer, use, clock, delayMs });
     const { segmentBytes } = heapOptions(options);
-    const onRetired = (segment: number): void => this.#retired.add(segment);
-    this.#compactor = new Compactor({ heap, catalog, committer, use, clock, segmentBytes, onRetired });
-    this.#use = use;
+    const { pins } = this;
+    this.#compaction = new Compaction({ heap, catalog, committer, use, pins, clock, segmentBytes, delayMs });
     const idleMs = options.idleCommitMs ?? limits.idleCommitMs;
     if (idleMs === 0) return;
     this.#watchIdle(idleMs);
@@ -185,7 +179,7 @@ export class Store extends Writer implements StoreReading, StoreWriter {
       });
       await removeOld(ports, catalogDirectory(directory));
       const store = new Store(directory, { heap, kv, lock, ports, reserve }, options);
-      await store.#retired.adopt();
+      await store.#compaction.adopt();
       return store;
     } catch (error) {
       await kv?.close();
@@ -234,41 +228,29 @@ export class Store extends Writer implements StoreReading, StoreWriter {
     return this.#health.look();
   }
 
-  /** Whose files are not to be unlinked now. */
-  get pins(): Pins {
-    return this.#use.pins;
-  }
-
   async pinLog(): Promise<PinnedLog> {
-    const release = this.#use.pins.pin(this.heap.segments().map(({ number }) => number));
+    const release = this.pins.pin(this.heap.segments().map(({ number }) => number));
     return { durableLsn: this.heap.durableLsn, release: async () => release() };
   }
 
   /** Compacts what is worth it now. @throws {StoreError} closed, ioError, diskFull, readOnly */
   compact(options: CompactRequest): Promise<CompactReport> {
-    return this.#compactor.run({ ...options, signal: this.#stopCompaction.signal });
+    return this.#compaction.run(options);
   }
 
   /** How far the run of compaction is; undefined when there is none. */
   async compactProgress(): Promise<CompactProgress | undefined> {
-    return this.#compactor.progress;
+    return this.#compaction.progress;
   }
 
   /** From now on compacts by itself, until it is closed. */
   compactAlone(rules: AutoCompactionRules, observer: CompactionObserver): void {
-    this.#auto ??= new AutoCompaction({
-      compactor: this.#compactor,
-      heap: this.heap,
-      quietMs: () => this.#committer.quietMs,
-      compact: (request) => this.compact(request),
-      rules,
-      observer,
-    });
+    this.#compaction.runAlone(rules, observer);
   }
 
   /** Unlinks files of retired segments whose time has come; of all of them when `now`. @throws {StoreError} ioError */
   dropRetired(now = false): Promise<void> {
-    return this.#retired.look(now);
+    return this.#compaction.dropRetired(now);
   }
 
   /** Somebody is about to deliver: the next batch may wait for them, one flush time at most. */
@@ -286,10 +268,7 @@ export class Store extends Writer implements StoreReading, StoreWriter {
     clearTimeout(this.#idleTimer);
     await this.#health.stop();
     try {
-      this.#auto?.stop();
-      this.#stopCompaction.abort();
-      await this.#compactor.idle();
-      await this.#retired.close();
+      await this.#compaction.close();
       await this.#committer.close();
       await this.#committer.commitEmpty('cleanStop');
     } finally {

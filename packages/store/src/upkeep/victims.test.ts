@@ -14,9 +14,7 @@ const nothing: Kv = {
   range: () => [],
   write: async () => undefined,
   refresh: () => undefined,
-  snapshot: () => {
-    throw new Error('nobody asks for one here');
-  },
+  snapshot: () => ({ ...nothing, release: () => undefined }),
   close: async () => undefined,
 };
 
@@ -34,7 +32,7 @@ function victims(rows: readonly Partial<SegmentRow>[], minGarbage: number): numb
       endLsn: brandNumber<SegmentState['endLsn']>(base + bytes),
     };
     const sizes = { fileBytes: bytes, headerBytes: 152, predecessor: at, liveSegments: [], highWater };
-    return { number: at + 1, format: 2, epoch: 1, ...ends, ...sizes };
+    return { number: at + 1, epoch: 1, format: 2, ...ends, ...sizes };
   });
   return victimsOf(new Catalog(view), segments, { minGarbage, segmentBytes: bytes }).map(({ segment }) => segment);
 }
