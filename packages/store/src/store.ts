@@ -17,6 +17,8 @@ import { openMessage, type StoredMessage } from './mail/assemble.ts';
 import { type Margins, messageAtHand } from './mail/at-hand.ts';
 import type { Clock } from './sys/clock.ts';
 import type { FileLock } from './sys/file-lock.ts';
+import { Compactor, type CompactProgress, type CompactReport, type CompactRequest } from './upkeep/compact.ts';
+import { RetiredFiles } from './upkeep/retired-files.ts';
 import { noteFailure, removeOld, replaceSuspect } from './upkeep/suspect.ts';
 import { Committer } from './writer/batch.ts';
 import { CatalogReader } from './writer/catalog-reader.ts';
@@ -25,8 +27,9 @@ import { HeadState } from './writer/head-state.ts';
 import { Health } from './writer/health.ts';
 import type { StoreHealth } from './writer/notices.ts';
 import { type LogKeeper, type PinnedLog, Pins } from './writer/pins.ts';
-import { Reserve } from './writer/reserve.ts';
+import { giveReserve, Reserve } from './writer/reserve.ts';
 import { Room, type SpaceLevel } from './writer/room.ts';
+import { SegmentUse } from './writer/segment-use.ts';
 import {
   catalogDirectory,
   checkFinished,
@@ -105,6 +108,10 @@ export class Store extends Writer implements StoreReading, LogKeeper {
   readonly #head: HeadState;
   readonly #committer: Committer;
   readonly #health: Health;
+  readonly #retired: RetiredFiles;
+  readonly #compactor: Compactor;
+  readonly #use: SegmentUse;
+  readonly #stopCompaction = new AbortController();
   #idleTimer: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
   /** Resolves when the store can take nothing any more, with the reason: it is to be opened again, which recovers. */
@@ -118,11 +125,12 @@ export class Store extends Writer implements StoreReading, LogKeeper {
     const { space, clock } = ports;
     const changed = (level: SpaceLevel, freeBytes: number): void => tell({ kind: 'space', level, freeBytes });
     const room = space === undefined ? undefined : new Room(() => space(directory), clock, options.space, changed);
-    const committer = new Committer(heap, head, feed, clock, room);
-    super(heap, head, committer, feed, {
-      messageBytes: options.messageBytes ?? limits.messageBytes,
-      ...(room !== undefined && { room }),
-    });
+    const use = new SegmentUse(heap);
+    const committer = new Committer(heap, head, feed, clock, use, room);
+    super(
+      { heap, head, committer, feed, use },
+      { messageBytes: options.messageBytes ?? limits.messageBytes, ...(room !== undefined && { room }) },
+    );
     this.heap = heap;
     this.directory = directory;
     this.#ports = ports;
@@ -132,15 +140,34 @@ export class Store extends Writer implements StoreReading, LogKeeper {
     this.#committer = committer;
     this.#health = new Health({ heap, committer, clock, room, reserve, tell });
     this.failed = committer.failed.then((error) => noteFailure(error, ports, directory));
+    const catalog = (): Catalog => this.catalog();
+    const delayMs = options.retiredFileMs ?? limits.retiredFileMs;
+    this.#retired = new RetiredFiles({ heap, catalog, committer, use, clock, delayMs });
+    const { segmentBytes } = heapOptions(options);
+    const onRetired = (segment: number): void => this.#retired.add(segment);
+    this.#compactor = new Compactor({ heap, catalog, committer, use, clock, segmentBytes, onRetired });
+    this.#use = use;
     const idleMs = options.idleCommitMs ?? limits.idleCommitMs;
     if (idleMs === 0) return;
     this.#watchIdle(idleMs);
     this.#health.start(limits.lookMs);
+    // What may be asked in the first second shall know, too.
+    void room?.refresh();
   }
 
   /** Takes the lock, makes the catalog again where its device failed, recovers, and is the writer.
    *  @throws {StoreError} noStore, unfinished, locked, newerFormat, corrupt, lostLog, catalogMissing, diskFull, ioError */
   static async open(directory: string, options: StoreOptions = {}): Promise<Store> {
+    try {
+      return await Store.#openNow(directory, options);
+    } catch (error) {
+      // A store that cannot recover cannot make space either.
+      if (!isStoreError(error, 'diskFull') || !(await giveReserve(directory, options))) throw error;
+      return Store.#openNow(directory, options);
+    }
+  }
+
+  static async #openNow(directory: string, options: StoreOptions): Promise<Store> {
     const ports = options.ports ?? machinePorts;
     await checkFinished(ports.fs, directory);
     if (!(await isStore(ports.fs, directory))) throw new StoreError('noStore', `no store in ${directory}`);
@@ -157,7 +184,9 @@ export class Store extends Writer implements StoreReading, LogKeeper {
         throw isStoreError(error) ? await noteFailure(error, ports, directory) : error;
       });
       await removeOld(ports, catalogDirectory(directory));
-      return new Store(directory, { heap, kv, lock, ports, reserve }, options);
+      const store = new Store(directory, { heap, kv, lock, ports, reserve }, options);
+      await store.#retired.adopt();
+      return store;
     } catch (error) {
       await kv?.close();
       await heap?.close();
@@ -174,7 +203,7 @@ export class Store extends Writer implements StoreReading, LogKeeper {
   async catchUp(): Promise<void> {}
 
   open(entry: EntryPlace): Promise<StoredMessage> {
-    return openMessage(this.heap, this.catalog(), entry);
+    return openMessage(this.heap, () => this.catalog(), entry);
   }
 
   atHand(entry: EntryPlace, room: Margins): Buffer | undefined {
@@ -210,6 +239,27 @@ export class Store extends Writer implements StoreReading, LogKeeper {
     return { durableLsn: this.heap.durableLsn, release: async () => release() };
   }
 
+  /** Compacts what is worth it now. @throws {StoreError} closed, ioError, diskFull, readOnly */
+  compact(options: CompactRequest): Promise<CompactReport> {
+    return this.#compactor.run({ ...options, signal: this.#stopCompaction.signal });
+  }
+
+  /** How far the run of compaction is; undefined when there is none. */
+  async compactProgress(): Promise<CompactProgress | undefined> {
+    return this.#compactor.progress;
+  }
+
+  /** Unlinks files of retired segments whose time has come; of all of them when `now`. @throws {StoreError} ioError */
+  dropRetired(now = false): Promise<void> {
+    return this.#retired.look(now);
+  }
+
+  /** No segment's file is unlinked until what this returns is called. */
+  async pinSegments(): Promise<() => Promise<void>> {
+    const pin = this.#use.pin();
+    return async () => this.#use.unpin(pin);
+  }
+
   /** Somebody is about to deliver: the next batch may wait for them, one flush time at most. */
   expectDelivery(): () => void {
     return this.#committer.expect();
@@ -225,6 +275,9 @@ export class Store extends Writer implements StoreReading, LogKeeper {
     clearTimeout(this.#idleTimer);
     await this.#health.stop();
     try {
+      this.#stopCompaction.abort();
+      await this.#compactor.idle();
+      await this.#retired.close();
       await this.#committer.close();
       await this.#committer.commitEmpty('cleanStop');
     } finally {
@@ -317,12 +370,12 @@ export class StoreReader implements StoreReading {
 
   async open(entry: EntryPlace): Promise<StoredMessage> {
     try {
-      return await openMessage(this.heap, this.catalog(), entry);
+      return await openMessage(this.heap, () => this.catalog(), entry);
     } catch (error) {
       if (!isSegmentGone(error)) throw error;
       await this.#catalog.follow();
       await this.heap.refresh();
-      return openMessage(this.heap, this.catalog(), entry);
+      return openMessage(this.heap, () => this.catalog(), entry);
     }
   }
 

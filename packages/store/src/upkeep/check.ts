@@ -110,7 +110,7 @@ async function checkHeap(
   for (const { id, sha } of snapshot.messages) {
     try {
       const hash = createHash('sha256');
-      const message = await openContent(heap, catalog, id);
+      const message = await openContent(heap, () => catalog, id);
       for await (const octets of message.octets()) hash.update(octets);
       if (!hash.digest().equals(sha))
         findings.add('heap', `message ${id}: its octets are not those it was stored with`, 'badChecksum');
