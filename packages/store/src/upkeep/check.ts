@@ -8,13 +8,11 @@ import { createHash } from 'node:crypto';
 import { Catalog } from '../catalog/catalog.ts';
 import type { View } from '../catalog/write-set.ts';
 import { errorText } from '../errors.ts';
-import type { Damage, Heap, ScannedRecord } from '../heap/heap.ts';
-import { isCreation } from '../log/events.ts';
-import { decodeRecord, recordType } from '../log/records.ts';
-import { restatesThing } from '../log/restate.ts';
+import type { Damage, Heap } from '../heap/heap.ts';
 import { openContent, readTrace } from '../mail/assemble.ts';
-import { brandNumber, type Lsn } from '../types.ts';
+import type { Lsn } from '../types.ts';
 import { checkCatalog, type Snapshot } from './check-catalog.ts';
+import { countedOctets, countSegments } from './count-segments.ts';
 import { placeOfDamage, stateOfDamage, textOfDamage } from './damage-text.ts';
 import { type Finding, type FindingPlace, Findings } from './findings.ts';
 
@@ -157,41 +155,18 @@ async function checkSegments(
   notes: string[],
   passedOver: PassedOver,
 ): Promise<void> {
-  const damaged = new Set<number>();
   const onDamage = (damage: Damage): void => {
-    damaged.add(damage.segment);
     if (passedOver(damage)) notes.push(`${textOfDamage(damage)}; a repair passed over it`);
     else findings.add('heap', textOfDamage(damage), stateOfDamage(damage), placeOfDamage(damage));
   };
-  const logged = new Map<number, { content: number; other: number; restated: number }>();
-  const to = snapshot.appliedLsn;
-  const start = brandNumber<Lsn>(0);
   try {
-    for await (const record of heap.scan({ from: start, to, onDamage })) {
-      const sums = logged.get(record.segment) ?? { content: 0, other: 0, restated: 0 };
-      logged.set(record.segment, sums);
-      sums[accountOf(record)] += record.location.bytes;
+    for (const { number, ...counted } of await countSegments(heap, snapshot, onDamage)) {
+      const row = snapshot.segments.get(number);
+      for (const key of countedOctets) {
+        findings.equal('14', `segment ${number}: ${key} octets`, row?.[key] ?? 0, counted[key]);
+      }
     }
   } catch (error) {
     findings.add('heap', errorText(error), 'corruptLog');
   }
-  for (const [number, sums] of logged) {
-    // What cannot be read cannot be counted.
-    if (damaged.has(number)) continue;
-    const row = snapshot.segments.get(number);
-    const live = snapshot.liveBytes.get(number) ?? 0;
-    findings.equal('14', `segment ${number}: live octets`, row?.live ?? 0, live);
-    findings.equal('14', `segment ${number}: dead octets`, row?.dead ?? 0, sums.content - live);
-    findings.equal('14', `segment ${number}: other octets`, row?.other ?? 0, sums.other);
-    findings.equal('14', `segment ${number}: restated octets`, row?.restated ?? 0, sums.restated);
-  }
-}
-
-/** What of its segment's octets a record counts among: content is live or dead. */
-function accountOf(record: ScannedRecord): 'content' | 'other' | 'restated' {
-  if (record.type === recordType.commit) return 'other';
-  if (record.type !== recordType.event && record.type !== recordType.restate) return 'content';
-  const decoded = decodeRecord(record);
-  if (decoded.type === 'event') return isCreation(decoded.body) ? 'content' : 'other';
-  return decoded.type === 'restate' && !restatesThing(decoded.body) ? 'restated' : 'content';
 }

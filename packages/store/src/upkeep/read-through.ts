@@ -157,7 +157,11 @@ class Through {
     const hash = createHash('sha256');
     try {
       const message = await openContent(this.#reading.heap, () => catalog, record.id);
-      for await (const octets of message.octets()) hash.update(octets);
+      for await (const octets of message.octets()) {
+        hash.update(octets);
+        const waiting = this.#pace.spend(octets.length);
+        if (waiting !== undefined) await waiting;
+      }
     } catch (error) {
       // What it needs is bad or moved away, and is named where it lies.
       if (isStoreError(error, 'corrupt')) return;

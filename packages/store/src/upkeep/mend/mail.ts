@@ -20,6 +20,7 @@ import {
   type Replaced,
   type Replacement,
 } from '../../writer/intents/mend.ts';
+import { decideAccount, decideMailbox } from '../../writer/intents/restate.ts';
 import type { TakenMessage } from '../../writer/mail-writer.ts';
 import { preparedOf } from '../../writer/taken.ts';
 import type { Turn } from '../../writer/turn.ts';
@@ -72,9 +73,26 @@ export class MailMending {
       for (const [hex, size] of parts) await this.#part(hex, size, copies);
       for (const [id, sha] of messages) await this.#message(id, sha, copies);
     }
+    await this.#owners();
     for (const entry of found.entries) await this.#entry(entry);
     const bad = [...found.parts.keys()].map((hex) => Buffer.from(hex, 'hex'));
     if (bad.length > 0) await this.#store.writer?.decide((turn) => decideDropParts(turn, bad));
+  }
+
+  /** Accounts and mailboxes that were made, or last said again, where it cannot be read: they are said again as they stand. */
+  async #owners(): Promise<void> {
+    const { writer } = this.#store;
+    const catalog = this.#store.catalog();
+    const accounts = [...catalog.accounts()].filter(({ row }) => this.#isBad(row.record.lsn));
+    const mailboxes = [...catalog.allMailboxes()].filter(({ row }) => this.#isBad(row.record.lsn));
+    for (const { id, row } of accounts) {
+      this.#tell(`account ${row.name}`, 'the record that made it is lost: it is said again as it stands');
+      await writer?.decide((turn) => decideAccount(turn, id, row.record.lsn));
+    }
+    for (const { id, row } of mailboxes) {
+      this.#tell(`mailbox ${row.name} of account ${row.account}`, 'the record that made it is lost: it is said again');
+      await writer?.decide((turn) => decideMailbox(turn, id, row.record.lsn));
+    }
   }
 
   /** Parts that messages name and that cannot be read, with their octets. */

@@ -113,6 +113,9 @@ export interface CountedSegment {
   readonly live: number;
   readonly dead: number;
   readonly other: number;
+  readonly restated: number;
+  /** Of the dead ones, those that parts without references point to. */
+  readonly idle: number;
 }
 
 /** A lost log cannot have given more sequences than this in a second. */
