@@ -1,7 +1,7 @@
 /** Damage to whole segments: the last one cut anywhere, two swapped, one deleted, an old one brought back, headers. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isStoreError, repair, Store } from '@mstore/store';
+import { isStoreError, rebuild, repair, Store } from '@mstore/store';
 import {
   copyHeap,
   damaged,
@@ -43,6 +43,10 @@ async function repaired(machine: SimMachine, from?: string): Promise<number> {
   await store.close();
   assert.deepEqual(await findingsOf(machine), []);
   const mail = await mailOf(machine);
+  await machine.loseCatalog();
+  await rebuild(simDirectory, sceneOptions(machine));
+  assert.deepEqual(await findingsOf(machine), []);
+  assert.deepEqual([...(await mailOf(machine))], [...mail], 'a rebuild gives the same');
   let replaced = 0;
   for (const [key, octets] of mail) {
     if (octets.includes('Subject: new')) continue;

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Concerned, type Finding, repair, Store } from '@mstore/store';
+import { type Concerned, type Finding, rebuild, repair, Store } from '@mstore/store';
 import {
   copyHeap,
   damaged,
@@ -53,6 +53,10 @@ function namesOf({ mailboxName, uids }: Concerned): string[] {
 }
 
 async function assertRepaired(machine: SimMachine): Promise<void> {
+  const mailAfter = async (): Promise<Mail> => {
+    assert.deepEqual(await findingsOf(machine), []);
+    return mailOf(machine);
+  };
   const { findings } = await repair(simDirectory, sceneOptions(machine));
   assert.deepEqual(
     findings.map(({ text }) => text),
@@ -61,7 +65,10 @@ async function assertRepaired(machine: SimMachine): Promise<void> {
   // It opens as any store does, and goes on.
   const store = await Store.open(simDirectory, sceneOptions(machine));
   await store.close();
-  assert.deepEqual(await findingsOf(machine), []);
+  const mail = await mailAfter();
+  await machine.loseCatalog();
+  await rebuild(simDirectory, sceneOptions(machine));
+  assertSame(await mailAfter(), mail);
 }
 
 test('the scene has every kind of record, and nothing is wrong with it', async () => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { errorText, type StoreOptions } from '@mstore/store';
-import { difference, dumpStore } from '../support/dump-store.ts';
+import { assertRebuildsAlike } from '../support/compacted.ts';
 import { counts } from '../support/long.ts';
 import { MessageSource } from '../support/messages.ts';
 import { type Random, seededRandom } from '../support/random.ts';
@@ -30,22 +30,6 @@ async function histories(t: TestContext, count: number, one: (random: Random) =>
   t.diagnostic(`MSTORE_TEST_SEED=${first}: ${seeds.length} histories, ${requests} requests`);
 }
 
-/** The catalog made again from the heap, in either way, says what the live one said. */
-async function rebuildsAlike(temp: TempStore): Promise<void> {
-  await temp.reopen();
-  const before = withoutStop(dumpStore(temp.store));
-  for (const contentFirst of [false, true]) {
-    const { damage } = await temp.rebuild({ contentFirst });
-    assert.deepEqual(damage, []);
-    assert.deepEqual(difference(withoutStop(dumpStore(temp.store)), before), []);
-  }
-}
-
-/** Without what the clean stop between the two dumps moves. */
-function withoutStop(dump: readonly string[]): string[] {
-  return dump.map((line) => line.replace(/ appliedLsn=\d+ batch=\d+| other=\d+/g, ''));
-}
-
 /** Steps between two comparisons with the model; one of five looks at content too. */
 const compareEvery = counts(10, 50);
 
@@ -61,17 +45,32 @@ async function history(random: Random, temp: TempStore, steps: number): Promise<
     if (temp.machine !== undefined && random.chance(0.01)) await passRetention(run, temp.machine);
     if (random.chance(0.01)) {
       await temp.reopen();
+      adoptSequence(temp, model);
       run = run.goOnWith(temp.store);
     }
+    if (random.chance(counts(0.03, 0.006))) {
+      await temp.store.compact({ minGarbage: random.pick([0, 0.3, 0.6]), maxRate: 0 });
+      if (random.chance(0.5)) await temp.store.dropRetired(true);
+      adoptSequence(temp, model);
+    }
     if (random.chance(counts(0.01, 0.002))) {
-      await rebuildsAlike(temp);
+      await assertRebuildsAlike(temp);
+      adoptSequence(temp, model);
       run = run.goOnWith(temp.store);
     }
   }
   await compareAll(temp.store, model, true);
-  await rebuildsAlike(temp);
+  await assertRebuildsAlike(temp);
+  adoptSequence(temp, model);
   await compareAll(temp.store, model, true);
   return run.requests;
+}
+
+/** Upkeep logs events of its own, which clients do not see; a closing store does too. */
+function adoptSequence({ store }: TempStore, model: StoreModel): void {
+  const sequence = store.catalog().state()?.sequence ?? 0;
+  assert.ok(sequence >= model.sequence && sequence - model.sequence < 1_000);
+  model.sequence = sequence;
 }
 
 test('any history of requests leaves what the model says', (t) =>
@@ -89,7 +88,7 @@ test('any history of requests leaves what the model says, on a real disk', (t) =
 
 test('callers that go on side by side leave a clean store whose catalog can be made again', (t) =>
   histories(t, counts(6, 60), async (random) => {
-    await using temp = await simStore({ segmentBytes: 65_536 }, { seed: random.int(2 ** 31) });
+    await using temp = await simStore({ segmentBytes: 16_384 }, { seed: random.int(2 ** 31) });
     const { store } = temp;
     let fed = 0;
     store.subscribeFeed((changes) => {
@@ -103,15 +102,28 @@ test('callers that go on side by side leave a clean store whose catalog can be m
       () => new Traffic(store, store, random.fork(), new MessageSource(random.fork())),
     );
     for (let n = 0; n < 3; n++) await callers[0]?.request('createAccount');
+    let working = callers.length;
+    let retired = 0;
+    const compacting = (async () => {
+      while (working > 0) {
+        const { segments } = await store.compact({ minGarbage: 0.1, maxRate: 0 });
+        retired += segments.length;
+        await store.dropRetired(random.chance(0.5));
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    })();
     await Promise.all(
       callers.map(async (caller) => {
         for (let n = 0; n < counts(40, 100); n++) await caller.step();
+        working--;
       }),
     );
+    await compacting;
+    assert.ok(retired > 0, 'nothing was compacted meanwhile');
     await store.settle();
     assertNothingTwice(callers.flatMap(({ journal }) => journal.given));
     await assertClean(store);
-    await rebuildsAlike(temp);
+    await assertRebuildsAlike(temp);
     return callers.length * counts(40, 100);
   }));
 

@@ -89,8 +89,7 @@ export class ModelRun {
     if (luck < 75) return this.#setFlags();
     if (luck < 83) return this.#expunge();
     if (luck < 88) return this.#purge();
-    if (luck < 92) return this.#createMailbox();
-    return this.#small();
+    return luck < 92 ? this.#createMailbox() : this.#small();
   }
 
   /** Asks the store, then the model, and compares what they say. */
@@ -234,8 +233,7 @@ export class ModelRun {
     const account = this.#anAccount();
     const { id } = this.#aMailbox();
     const name = this.#random.pick(names);
-    const store = this.#writer;
-    const { model } = this;
+    const [store, model] = [this.#writer, this.model];
     const on = this.#random.chance(0.5);
     const where = on ? id : 0;
     const key = this.#random.pick(['/private/comment', '/shared/comment', retentionEntry]);
@@ -319,8 +317,7 @@ export class ModelRun {
   }
 
   async #remove(): Promise<void> {
-    const { id } = this.#aMailbox();
-    const account = this.#anAccount();
+    const [{ id }, account] = [this.#aMailbox(), this.#anAccount()];
     if (this.#random.chance(0.7)) {
       await this.ask(
         `deleteMailbox ${id}`,

@@ -189,6 +189,10 @@ function fingerprint(octets: Buffer): string {
 
 function pairs(row: object): string {
   return Object.entries(row)
-    .map(([key, value]) => `${key}=${typeof value === 'string' ? JSON.stringify(value) : String(value)}`)
+    .map(([key, value]) => `${key}=${typeof value === 'object' ? JSON.stringify(value) : text(value)}`)
     .join(' ');
+}
+
+function text(value: unknown): string {
+  return typeof value === 'string' ? JSON.stringify(value) : String(value);
 }

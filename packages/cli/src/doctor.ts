@@ -3,21 +3,16 @@ import { resolve } from 'node:path';
 import { type DiskState, diskState, isStore, machinePorts, StoreError, storeOptions } from '@mstore/store';
 import type { Command } from 'commander';
 import { type Run, works } from './command.ts';
+import { type Line, linesOfStore } from './doctor-store.ts';
 import { CommandError, exit } from './errors.ts';
 import { askService } from './supervisor/control-client.ts';
 import { humanBytes } from './text.ts';
 
 const manual = `
 Says whether disk and processes are as they should be: room on the disk and what is refused for want of it, the reserve, a
-device that fails, a catalog that has to be made again, parts of the service that do not run. Quick, beside a service or
+device that fails, a catalog that has to be made again, parts of the service that do not run, segments that are not there,
+what scrubs found, checkpoints, permissions. Quick, beside a service or
 without one; "mstore fsck" is what reads the store. Each finding says what to do; exit code 1 when there is one.`;
-
-/** A line of the answer: something that is well, or a finding. */
-interface Line {
-  readonly area: string;
-  readonly ok: boolean;
-  readonly text: string;
-}
 
 export function addDoctor(program: Command): void {
   const command = program.command('doctor').description('say whether disk and processes are well');
@@ -30,7 +25,7 @@ async function doctor(run: Run): Promise<number> {
   if (!(await isStore(machinePorts.fs, directory))) throw new StoreError('noStore', `no store in ${directory}`);
   const disk = await diskState(directory, storeOptions(config));
   const programs = await programsOf(directory);
-  const lines = [...linesOfDisk(disk), ...linesOfService(programs)];
+  const lines = [...linesOfDisk(disk), ...linesOfService(programs), ...(await linesOfStore(directory, config))];
   const findings = lines.filter(({ ok }) => !ok).map(({ area, text }) => ({ area, text }));
   const value = { ok: findings.length === 0, disk, programs: programs?.map(({ row }) => row) ?? null, findings };
   const said = lines.map(({ area, ok, text }) => `${ok ? 'ok' : '!!'}  ${area}: ${text}\n`);

@@ -5,6 +5,7 @@ import { addAlias } from './alias.ts';
 import { addBackup } from './backup.ts';
 import { addCheckpoint } from './checkpoint.ts';
 import { newProgram } from './command.ts';
+import { addCompact } from './compact.ts';
 import { addConfig } from './config.ts';
 import { addDeliver } from './deliver.ts';
 import { addDemo } from './demo.ts';
@@ -57,6 +58,7 @@ const commands: readonly ((program: Command) => void)[] = [
   addScrub,
   addUpgrade,
   addDoctor,
+  addCompact,
   addDump,
   addDemo,
 ];

@@ -84,6 +84,7 @@ async function start(data: string, sockets: readonly InheritedSocket[], config: 
   retention.start();
   endWithStore(own, log, drain);
   const scrubbing = new BackgroundScrub(data, catalog, config.scrub, new ScrubRecord(log, metrics));
+  keepCompact(own, log, config);
   return {
     ready: { lmtp, lda },
     drain: async (deadlineMs) => {
@@ -115,6 +116,22 @@ async function closeStore(own: OwnStore, log: Log): Promise<void> {
     if (!isStoreError(error)) throw error;
     log.error('stopped without a last write: the next start recovers', {}, error);
   }
+}
+
+/** Garbage in the heap goes back to the disk. */
+function keepCompact({ store }: OwnStore, log: Log, { compaction, heap }: Config): void {
+  const { automatic, garbage, rate, idle } = compaction;
+  if (!automatic) return;
+  const rules = { minGarbage: garbage, maxRate: rate, idleMs: idle * 1_000, segmentBytes: heap.segmentBytes };
+  store.compactAlone(rules, {
+    compacted: ({ segments, retiredBytes, writtenBytes, kept }) => {
+      log.info('compacted', { segments: segments.length, retiredBytes, writtenBytes });
+      for (const { segment, reason, damaged } of kept) {
+        if (damaged) log.error('a damaged segment is not compacted: run mstore fsck', { segment, reason });
+      }
+    },
+    failed: (error) => log.error('compaction ended', {}, error),
+  });
 }
 
 /** When the store can take nothing any more, sessions get their last replies, and the process ends. */

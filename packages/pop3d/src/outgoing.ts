@@ -8,7 +8,7 @@
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import { DotEncoder } from '@mstore/net';
-import { isStoreError, type StoredMessage, StoreError } from '@mstore/store';
+import { isSegmentGone, isStoreError, type StoredMessage, StoreError } from '@mstore/store';
 import { limits } from './limits.ts';
 import { withoutNul } from './nul.ts';
 import { ok } from './reply.ts';
@@ -28,9 +28,15 @@ export async function openMessage(session: Session, number: number): Promise<Sto
   try {
     return await services.reading.open(place);
   } catch (error) {
-    // Its record may have been moved since the login.
-    const entry = services.reading.catalog().entry(listing.mailbox, listing.uid(number - 1));
-    if (!isStoreError(error, 'corrupt') || entry === undefined || entry.lsn === place.lsn) throw error;
+    if (!isStoreError(error, 'corrupt')) throw error;
+    // Its record may have been moved since the login, expunged by others or not.
+    const catalog = services.reading.catalog();
+    const uid = listing.uid(number - 1);
+    const entry = catalog.entry(listing.mailbox, uid) ?? catalog.retainedEntry(listing.mailbox, uid)?.entry;
+    if (entry === undefined && isSegmentGone(error)) {
+      throw new StoreError('noMessage', `UID ${uid} of mailbox ${listing.mailbox} was moved away or purged`, {}, error);
+    }
+    if (entry === undefined || entry.lsn === place.lsn) throw error;
     return services.reading.open(entry);
   }
 }

@@ -42,6 +42,11 @@ function whole(min: number, max: number, unit: string, fallback: number): z.ZodD
   return z.int({ error }).min(min, { error }).max(max, { error }).default(fallback);
 }
 
+function share(fallback: number): z.ZodDefault<z.ZodType<number>> {
+  const error = 'must be a share from 0 to 1';
+  return z.number({ error }).min(0, { error }).max(1, { error }).default(fallback);
+}
+
 function oneOf<const Choice extends string>(
   choices: readonly Choice[],
   fallback: NoInfer<Choice>,
@@ -101,6 +106,16 @@ export interface Config {
   };
   readonly limits: { readonly messageBytes: number };
   readonly heap: { readonly segmentBytes: number };
+  readonly compaction: {
+    /** Whether a service compacts by itself. */
+    readonly automatic: boolean;
+    /** The least share of garbage of a segment that is worth it. */
+    readonly garbage: number;
+    /** Octets of segments gone through per second at most. */
+    readonly rate: number;
+    /** Seconds without deliveries and other changes after which the store is quiet. */
+    readonly idle: number;
+  };
   /** When a service makes a checkpoint by itself; 0 for never for this reason. */
   readonly checkpoint: { readonly ageHours: number; readonly logBytes: number };
   readonly scrub: {
@@ -122,6 +137,14 @@ export interface Config {
 const schema: z.ZodType<Config> = z.strictObject({
   limits: z.strictObject({ messageBytes: octets(1_024, 2 ** 30, limits.messageBytes) }).prefault({}),
   heap: z.strictObject({ segmentBytes: octets(2 ** 20, 2 ** 36, limits.segmentBytes) }).prefault({}),
+  compaction: z
+    .strictObject({
+      automatic: yes(true),
+      garbage: share(0.3),
+      rate: octets(65_536, 2 ** 40, 33_554_432),
+      idle: whole(1, 86_400, 'seconds', 60),
+    })
+    .prefault({}),
   checkpoint: z
     .strictObject({ ageHours: whole(0, 8_760, 'hours', 24), logBytes: octets(0, 2 ** 50, 2 ** 32) })
     .prefault({}),
@@ -197,6 +220,11 @@ export const configTemplate = `# mstore's configuration. Keys that are not set h
 # newMail = "256M"          # free octets below which new mail is refused for now
 # changes = "64M"           # free octets below which every change is refused for now, but those that give space back
 # reserve = "128M"          # octets kept in the file "reserve" for purge and compaction on a full disk; 0 for none
+[compaction]
+# automatic = true          # a running service gives garbage back to the disk by itself
+# garbage = 0.3             # the least share of garbage of a segment that is worth it, 0 to 1
+# rate = "32M"              # octets of segments gone through per second at most
+# idle = 60                 # seconds without changes after which the store is quiet
 
 [retention]
 # expunged = 7              # days that what was expunged or deleted can be brought back; then it goes for good

@@ -1,7 +1,7 @@
 /** The store's face for daemons and commands. */
 export { Catalog, type NamedAccount, type NamedMailbox } from './catalog/catalog.ts';
 export type { Entry, EntryPlace } from './catalog/index-chunk.ts';
-export { type AccountRow, type MailboxRow, retentionEntry, type Totals } from './catalog/rows.ts';
+export { type AccountRow, type MailboxRow, type MessageRow, retentionEntry, type Totals } from './catalog/rows.ts';
 export { pageUids } from './catalog/uid-pages.ts';
 export { UidSet } from './codec/uid-set.ts';
 export {
@@ -15,8 +15,10 @@ export {
   type Setting,
 } from './config.ts';
 export { errnoOf, errorText, isStoreError, StoreError, type StoreErrorCode } from './errors.ts';
+export { isSegmentGone } from './heap/heap.ts';
 export type { HeapRecord, SegmentState } from './heap/location.ts';
 export { limits } from './limits.ts';
+export { type Derived, derive, treeOf } from './log/derive.ts';
 export { decodeRecord, type LogRecord, recordType } from './log/records.ts';
 export type { StoredMessage } from './mail/assemble.ts';
 export { inbox, mailboxName } from './mail/mailbox-name.ts';
@@ -35,6 +37,9 @@ export {
   retentionKeys,
   retentionOf,
 } from './mail/retention.ts';
+export type { Entity, Span } from './mime/entity.ts';
+export { headerFields, listedFieldNames } from './mime/header.ts';
+export { section } from './mime/structure.ts';
 export { type RepairOptions, type RepairReport, type RepairStep, repair } from './repair.ts';
 export { createStore, Store, StoreReader, type StoreReading } from './store.ts';
 export { type FileLock, lockFile, lockHolder } from './sys/file-lock.ts';
@@ -51,6 +56,7 @@ export {
   type Uid,
   type UidValidity,
 } from './types.ts';
+export type { AutoCompactionRules, CompactionObserver } from './upkeep/auto-compaction.ts';
 export { BackgroundScrub, type ScrubObserver } from './upkeep/background-scrub.ts';
 export { type BackupOptions, type BackupReport, backup, type FileToBackUp } from './upkeep/backup/backup.ts';
 export type { BackupManifest } from './upkeep/backup/manifest.ts';
@@ -105,4 +111,5 @@ export type { RestoredMailbox } from './writer/intents/undelete.ts';
 export type { AppendMessage, DeliverOptions, MailWriter, TakenMessage, TakeOptions } from './writer/mail-writer.ts';
 export type { StoreHealth, StoreNotice } from './writer/notices.ts';
 export { isStore, machinePorts, type StoreOptions, type StorePorts } from './writer/store-directory.ts';
+export type { CompactProgress, CompactReport, CompactRequest, StoreWriter } from './writer/store-writer.ts';
 export { WriterLink } from './writer/writer-link.ts';

@@ -6,35 +6,37 @@
  *                lost by 1 and 2, and no number changes.
  *  3. catalog    one that contradicts itself, or is missing, is made again from the heap. One that is sound knows what the log
  *                can no longer say, and is kept.
- *  4. content    parts and messages that lie elsewhere (in a backup, in an old segment) are written once more.
- *  5. mail       what still cannot be read is replaced by a message that says so (`upkeep/mend/explanation.ts`).
- *  6. log        segments that are lost are listed no more; where acknowledged history may be missing, the log says so in a new
- *                segment of a higher epoch. Bad places that are left are noted as passed over. Old segments that nothing needs
- *                go to `lost+found/`.
+ *  4. log        segments that are lost are listed no more; where acknowledged history may be missing, the log says so in a new
+ *                segment of a higher epoch, before any number is given.
+ *  5. content    parts and messages that lie elsewhere (in a backup, in an old segment) are written once more.
+ *  6. mail       what still cannot be read is replaced by a message that says so (`upkeep/mend/explanation.ts`).
+ *  7. account    bad places that are left are noted as passed over, and a checkpoint says what the log no longer does. Old segments
+ *                that nothing needs go to `lost+found/`.
  *
  * Each step is durable before the next begins and leaves a store that is no worse; after a crash the repair is run again, and finds
  * what is left to do. The writer's lock is held from the first step to the last.
  */
 import type { Catalog } from './catalog/catalog.ts';
-import { errorText, invariant, isStoreError, StoreError } from './errors.ts';
+import { invariant, isStoreError, StoreError } from './errors.ts';
 import type { Damage } from './heap/heap.ts';
-import { SegmentSurvey } from './heap/survey.ts';
+import { SegmentSurvey, segmentName } from './heap/survey.ts';
 import { limits } from './limits.ts';
 import { Store } from './store.ts';
-import { brandNumber, type Lsn } from './types.ts';
-import { type CheckReport, check } from './upkeep/check.ts';
-import { countSegment } from './upkeep/count-segment.ts';
-import { type Examined, examine, isUnreadable, openExamined } from './upkeep/examine.ts';
+import { checkpoint } from './upkeep/checkpoint/make.ts';
+import { miscounted } from './upkeep/count-segments.ts';
+import { examine, isUnreadable, openExamined } from './upkeep/examine.ts';
 import type { Finding, FindingState } from './upkeep/findings.ts';
-import { HeapMending, type Look, placeKey, tailOf } from './upkeep/mend/heap-mending.ts';
+import { HeapMending, placeKey } from './upkeep/mend/heap-mending.ts';
+import { type Look, lookAt, usable } from './upkeep/mend/look.ts';
 import { moveAway } from './upkeep/mend/lost-and-found.ts';
 import { MailMending } from './upkeep/mend/mail.ts';
 import { FirstSource, type RecordSource, SurveySource } from './upkeep/mend/record-source.ts';
-import { passOver, readPassedOver } from './upkeep/passed-over.ts';
-import { type BadPlace, readThrough } from './upkeep/read-through.ts';
+import { passOver } from './upkeep/passed-over.ts';
+import type { BadPlace } from './upkeep/read-through.ts';
 import { rebuild } from './upkeep/rebuild.ts';
 import { forgetScrub } from './upkeep/scrub.ts';
-import { decideHistoryLost } from './writer/intents/mend.ts';
+import { readFrom } from './work.ts';
+import { decideCounts, decideHistoryLost } from './writer/intents/mend.ts';
 import {
   isStore,
   machinePorts,
@@ -93,8 +95,6 @@ async function repairStore(directory: string, options: RepairOptions): Promise<R
   }
 }
 
-const zero = brandNumber<Lsn>(0);
-
 class Repair {
   readonly #directory: string;
   readonly #options: RepairOptions;
@@ -125,6 +125,7 @@ class Repair {
       });
       await mending.names();
       await mending.headers();
+      await this.#finish();
       if (await this.#canBeOpened()) {
         await this.#rest(await mending.octets());
         if (!this.#isDry) await forgetScrub(this.#ports.fs, this.#directory);
@@ -133,6 +134,19 @@ class Repair {
       return { dryRun: this.#isDry, steps: this.#steps, stepCount: this.#stepCount, findings, notes };
     } finally {
       await this.#backup?.close();
+    }
+  }
+
+  /** What the last writer, or a repair that was interrupted, left undone is finished, where nothing is in the way. */
+  async #finish(): Promise<void> {
+    if (this.#isDry) return;
+    try {
+      await (await readFrom(this.#directory, { ...this.#options, idleCommitMs: 0 })).close();
+    } catch (error) {
+      const isDamaged = (['corrupt', 'lostLog', 'catalogMissing', 'noStore'] as const).some((code) =>
+        isStoreError(error, code),
+      );
+      if (!isDamaged && !isUnreadable(error)) throw error;
     }
   }
 
@@ -160,102 +174,82 @@ class Repair {
     }
   }
 
-  async #look(): Promise<Look> {
-    const opened = await openExamined(this.#directory, this.#options);
-    try {
-      const { heap } = opened;
-      const passedOver = await readPassedOver(this.#ports.fs, this.#directory);
-      const bad: BadPlace[] = [];
-      const onBad = (found: BadPlace): void => {
-        if (!passedOver(found.place)) bad.push(found);
-      };
-      const reading = { catalog: () => usable(opened), heap };
-      await readThrough(reading, { from: zero, clock: this.#ports.clock, rateBytes: 0, onBad });
-      const catalog = usable(opened);
-      const applied = catalog?.state()?.appliedLsn ?? zero;
-      const unsound = await this.#unsound(opened, catalog, bad, applied);
-      return { opened, catalog, bad, durable: heap.durableLsn, applied, unsound };
-    } catch (error) {
-      await opened.close();
-      throw error;
-    }
-  }
-
-  /** What keeps the catalog from being gone by. Damage does not, where the catalog was past it before. */
-  async #unsound(
-    { heap, catalogProblem }: Examined,
-    catalog: Catalog | undefined,
-    bad: readonly BadPlace[],
-    applied: Lsn,
-  ): Promise<readonly Finding[]> {
-    const because = (text: string): Finding => ({ area: 'open', state: 'noCatalog', text });
-    if (catalog === undefined) return [because(catalogProblem ?? 'it cannot be read')];
-    let report: CheckReport;
-    try {
-      report = await check(catalog.view, heap, { content: false });
-    } catch (error) {
-      if (!isUnreadable(error)) throw error;
-      return [because(errorText(error))];
-    }
-    const ofRows = report.findings.filter(({ state }) => state !== 'missingSegment' && state !== 'lostTail');
-    const behind = bad.find(({ to, damage }) => damage !== undefined && to > applied);
-    return behind === undefined ? ofRows : [...ofRows, because(`it had not taken in what stood there: ${behind.text}`)];
+  #look(): Promise<Look> {
+    return lookAt(this.#directory, this.#options);
   }
 
   async #rest(mended: ReadonlySet<string>): Promise<void> {
     const look = await this.#look();
-    const { unsound } = look;
-    const bad = look.bad.filter((one) => !mended.has(placeKey(one)));
-    const tail = tailOf(look).filter((one) => !mended.has(placeKey(one)));
-    const isSick = bad.length + tail.length + unsound.length > 0;
+    const { unsound, interrupted } = look;
+    const isLeft = (bad: BadPlace): boolean => !mended.has(placeKey(bad));
+    const bad = look.bad.filter(isLeft);
+    const tail = look.tail.filter(isLeft);
+    const catalog = usable(look.opened);
+    const wrong = catalog === undefined || unsound.length > 0 ? [] : await miscounted(catalog, look.opened.heap);
+    if (tail.length === 0) {
+      for (const { number } of wrong) {
+        this.#step('wrongCount', `octets of segment ${number}`, 'they are counted anew');
+      }
+    }
     if (this.#isDry && unsound.length === 0) await this.#mendMail(look, bad, tail);
     await look.opened.close();
     if (unsound.length > 0) await this.#rebuild(look, tail.length > 0);
     if (this.#isDry) {
-      if (unsound.length > 0)
-        this.#step('danglingReference', 'mail that the heap does not hold', 'it is replaced by a message that says so');
+      if (unsound.length > 0) {
+        const what = 'mail that the heap does not hold';
+        this.#step('danglingReference', what, 'it is replaced by a message that says so');
+      }
       this.#tellLog(bad, tail);
-    } else if (isSick) await this.#mendStore(look, bad, tail);
+    } else if (bad.length + tail.length + unsound.length + wrong.length > 0 || interrupted) {
+      await this.#mendStore(look, bad, tail);
+    }
+    if (bad.length + tail.length > 0) {
+      // The log alone does not say any more what the catalog knows: this does, for the next rebuild.
+      this.#step('corruptLog', 'the log has gaps', 'a checkpoint of the catalog is made, from which a rebuild goes on');
+      if (!this.#isDry) await checkpoint(this.#directory, this.#options);
+    }
     await this.#unlisted();
   }
 
-  async #rebuild({ unsound, applied }: Look, lostTail: boolean): Promise<void> {
+  async #rebuild({ unsound, applied, lastSegment }: Look, historyLost: boolean): Promise<void> {
     const action = 'the catalog is made again from the heap';
     for (const { state, area, text } of unsound) this.#step(state, `${area}: ${text}`, action);
     if (this.#isDry) return;
-    const beyond = { lsn: applied, segment: 0 };
+    const beyond = { lsn: applied, segment: lastSegment };
     const despite = { beyond, onDamage: () => undefined };
-    await rebuild(this.#directory, { ...this.#options, despite, retireLost: true, historyLost: lostTail });
+    const rebuilding = { ...this.#options, despite, retireLost: true, historyLost };
+    await rebuild(this.#directory, rebuilding);
+    // A checkpoint may hold the contradiction already.
+    const again = await this.#look();
+    await again.opened.close();
+    const states: readonly FindingState[] = ['wrongCount', 'orphan', 'noCatalog'];
+    if (!again.unsound.some(({ state }) => states.includes(state))) return;
+    await rebuild(this.#directory, { ...rebuilding, full: true });
   }
 
-  /** Opens the store in spite of what is left, replaces what cannot be read, and closes the account of the log. */
+  /** Opens the store in spite of what is left, closes the account of the log, and replaces what cannot be read. */
   async #mendStore(before: Look, bad: readonly BadPlace[], tail: readonly BadPlace[]): Promise<void> {
     const rebuilt = before.unsound.length > 0;
-    const lastSegment = Math.max(0, ...[...(rebuilt ? [] : await this.#segmentRows())]);
-    const despite = { onDamage: (_: Damage) => undefined, beyond: { lsn: before.applied, segment: lastSegment } };
+    const despite = {
+      onDamage: (_: Damage) => undefined,
+      beyond: { lsn: before.applied, segment: before.lastSegment },
+    };
     const store = await Store.open(this.#directory, { ...this.#options, idleCommitMs: 0, despite });
     try {
       const look = { ...before, opened: { ...before.opened, heap: store.heap } };
       const left = rebuilt ? bad.filter(({ state }) => state !== 'missingSegment') : bad;
-      await this.#mendMail(look, left, rebuilt ? [] : tail, store);
       this.#tellLog(left, rebuilt ? [] : tail);
+      const lost = store.heap.lostSegments().map(({ damage }) => damage.segment);
+      if (lost.length > 0 || before.interrupted || (!rebuilt && tail.length > 0)) await this.#loseHistory(store, lost);
+      await this.#mendMail(look, left, rebuilt ? [] : tail, store);
       await store.settle();
-      await this.#retire(store, rebuilt ? [] : tail);
+      const wrong = await miscounted(store.catalog(), store.heap);
+      if (wrong.length + lost.length > 0) await store.decide((turn) => decideCounts(turn, lost, wrong));
       const listed = new Set(store.heap.segments().map(({ number }) => number));
       const passed = left.filter(({ place }) => place.bytes > 0 && listed.has(place.segment)).map(({ place }) => place);
       await passOver(this.#ports.fs, this.#directory, passed);
     } finally {
       await store.close();
-    }
-  }
-
-  /** Numbers of all segments that the catalog knows. */
-  async #segmentRows(): Promise<number[]> {
-    const opened = await openExamined(this.#directory, this.#options);
-    try {
-      return [...(usable(opened)?.segments() ?? [])].map(([number]) => number);
-    } finally {
-      await opened.close();
     }
   }
 
@@ -298,19 +292,19 @@ class Repair {
     for (const { state, text } of tail) this.#step(state, text, 'the log goes on behind it, and the epoch rises');
   }
 
-  /** Segments that are lost are listed no more, and the log says what may be missing. */
-  async #retire(store: Store, tail: readonly BadPlace[]): Promise<void> {
+  /**
+   * Segments that are lost are listed no more, and the log says that something may be missing: before anything is decided that gives
+   * numbers. A crash right behind it leaves rows that lead into no segment, which the next repair takes for a lost end.
+   */
+  async #loseHistory(store: Store, lost: readonly number[]): Promise<void> {
     const { heap } = store;
-    const lost = heap.lostSegments().map(({ damage }) => damage.segment);
-    if (lost.length + tail.length === 0) return;
-    const counted = await Promise.all(tail.map(({ place }) => countSegment(store.catalog(), heap, place.segment)));
     for (const number of lost) {
-      const path = `${this.#directory}/heap/${String(number).padStart(16, '0')}.seg`;
+      const path = `${this.#directory}/heap/${segmentName(number)}`;
       await moveAway(this.#ports.fs, this.#directory, path, `segment-${number}`);
       heap.retire(number);
     }
     await heap.raiseEpoch();
-    await store.decide((turn) => decideHistoryLost(turn, lost, counted));
+    await store.decide(decideHistoryLost);
     for (const number of lost) await heap.drop(number);
   }
 
@@ -326,19 +320,8 @@ class Repair {
       const action = isNeeded ? 'it stays: something is still missing' : 'nothing needs it: it goes to lost+found';
       this.#step('unlistedSegment', `segment ${number} has a file and is listed nowhere`, action);
       if (this.#isDry || isNeeded) continue;
-      const path = `${this.#directory}/heap/${String(number).padStart(16, '0')}.seg`;
+      const path = `${this.#directory}/heap/${segmentName(number)}`;
       await moveAway(this.#ports.fs, this.#directory, path, `segment-${number}`);
     }
-  }
-}
-
-/** The catalog, where its state can be read. */
-function usable(opened: Examined): Catalog | undefined {
-  try {
-    const catalog = opened.catalog();
-    return catalog?.state() === undefined ? undefined : catalog;
-  } catch (error) {
-    if (isUnreadable(error) || isStoreError(error)) return undefined;
-    throw error;
   }
 }

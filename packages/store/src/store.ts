@@ -17,6 +17,9 @@ import { openMessage, type StoredMessage } from './mail/assemble.ts';
 import { type Margins, messageAtHand } from './mail/at-hand.ts';
 import type { Clock } from './sys/clock.ts';
 import type { FileLock } from './sys/file-lock.ts';
+import { AutoCompaction, type AutoCompactionRules, type CompactionObserver } from './upkeep/auto-compaction.ts';
+import { Compactor } from './upkeep/compact.ts';
+import { RetiredFiles } from './upkeep/retired-files.ts';
 import { noteFailure, removeOld, replaceSuspect } from './upkeep/suspect.ts';
 import { Committer } from './writer/batch.ts';
 import { CatalogReader } from './writer/catalog-reader.ts';
@@ -24,9 +27,10 @@ import { Feed } from './writer/feed.ts';
 import { HeadState } from './writer/head-state.ts';
 import { Health } from './writer/health.ts';
 import type { StoreHealth } from './writer/notices.ts';
-import { type LogKeeper, type PinnedLog, Pins } from './writer/pins.ts';
-import { Reserve } from './writer/reserve.ts';
+import type { PinnedLog, Pins } from './writer/pins.ts';
+import { giveReserve, Reserve } from './writer/reserve.ts';
 import { Room, type SpaceLevel } from './writer/room.ts';
+import { SegmentUse } from './writer/segment-use.ts';
 import {
   catalogDirectory,
   checkFinished,
@@ -42,6 +46,7 @@ import {
   sealCatalog,
   takeLock,
 } from './writer/store-directory.ts';
+import type { CompactProgress, CompactReport, CompactRequest, StoreWriter } from './writer/store-writer.ts';
 import type { Turn } from './writer/turn.ts';
 import { Writer } from './writer/writer.ts';
 
@@ -94,10 +99,9 @@ async function makeStore(directory: string, ports: StorePorts, options: StoreOpt
 }
 
 /** A store opened by its one writer. */
-export class Store extends Writer implements StoreReading, LogKeeper {
+export class Store extends Writer implements StoreReading, StoreWriter {
   readonly heap: Heap;
   /** Segments whose files somebody needs: to be asked before one is unlinked. */
-  readonly pins: Pins = new Pins();
   readonly directory: string;
   readonly #ports: StorePorts;
   readonly #kv: Kv;
@@ -105,10 +109,15 @@ export class Store extends Writer implements StoreReading, LogKeeper {
   readonly #head: HeadState;
   readonly #committer: Committer;
   readonly #health: Health;
+  readonly #retired: RetiredFiles;
+  readonly #compactor: Compactor;
+  readonly #use: SegmentUse;
+  readonly #stopCompaction = new AbortController();
   #idleTimer: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
   /** Resolves when the store can take nothing any more, with the reason: it is to be opened again, which recovers. */
   readonly failed: Promise<StoreError>;
+  #auto: AutoCompaction | undefined;
 
   private constructor(directory: string, parts: OpenParts, options: StoreOptions) {
     const { heap, kv, lock, ports, reserve } = parts;
@@ -118,11 +127,12 @@ export class Store extends Writer implements StoreReading, LogKeeper {
     const { space, clock } = ports;
     const changed = (level: SpaceLevel, freeBytes: number): void => tell({ kind: 'space', level, freeBytes });
     const room = space === undefined ? undefined : new Room(() => space(directory), clock, options.space, changed);
-    const committer = new Committer(heap, head, feed, clock, room);
-    super(heap, head, committer, feed, {
-      messageBytes: options.messageBytes ?? limits.messageBytes,
-      ...(room !== undefined && { room }),
-    });
+    const use = new SegmentUse(heap);
+    const committer = new Committer(heap, head, feed, clock, use, room);
+    super(
+      { heap, head, committer, feed, use },
+      { messageBytes: options.messageBytes ?? limits.messageBytes, ...(room !== undefined && { room }) },
+    );
     this.heap = heap;
     this.directory = directory;
     this.#ports = ports;
@@ -132,15 +142,34 @@ export class Store extends Writer implements StoreReading, LogKeeper {
     this.#committer = committer;
     this.#health = new Health({ heap, committer, clock, room, reserve, tell });
     this.failed = committer.failed.then((error) => noteFailure(error, ports, directory));
+    const catalog = (): Catalog => this.catalog();
+    const delayMs = options.retiredFileMs ?? limits.retiredFileMs;
+    this.#retired = new RetiredFiles({ heap, catalog, committer, use, clock, delayMs });
+    const { segmentBytes } = heapOptions(options);
+    const onRetired = (segment: number): void => this.#retired.add(segment);
+    this.#compactor = new Compactor({ heap, catalog, committer, use, clock, segmentBytes, onRetired });
+    this.#use = use;
     const idleMs = options.idleCommitMs ?? limits.idleCommitMs;
     if (idleMs === 0) return;
     this.#watchIdle(idleMs);
     this.#health.start(limits.lookMs);
+    // What may be asked in the first second shall know, too.
+    void room?.refresh();
   }
 
   /** Takes the lock, makes the catalog again where its device failed, recovers, and is the writer.
    *  @throws {StoreError} noStore, unfinished, locked, newerFormat, corrupt, lostLog, catalogMissing, diskFull, ioError */
   static async open(directory: string, options: StoreOptions = {}): Promise<Store> {
+    try {
+      return await Store.#openNow(directory, options);
+    } catch (error) {
+      // A store that cannot recover cannot make space either.
+      if (!isStoreError(error, 'diskFull') || !(await giveReserve(directory, options))) throw error;
+      return Store.#openNow(directory, options);
+    }
+  }
+
+  static async #openNow(directory: string, options: StoreOptions): Promise<Store> {
     const ports = options.ports ?? machinePorts;
     await checkFinished(ports.fs, directory);
     if (!(await isStore(ports.fs, directory))) throw new StoreError('noStore', `no store in ${directory}`);
@@ -157,7 +186,9 @@ export class Store extends Writer implements StoreReading, LogKeeper {
         throw isStoreError(error) ? await noteFailure(error, ports, directory) : error;
       });
       await removeOld(ports, catalogDirectory(directory));
-      return new Store(directory, { heap, kv, lock, ports, reserve }, options);
+      const store = new Store(directory, { heap, kv, lock, ports, reserve }, options);
+      await store.#retired.adopt();
+      return store;
     } catch (error) {
       await kv?.close();
       await heap?.close();
@@ -174,7 +205,7 @@ export class Store extends Writer implements StoreReading, LogKeeper {
   async catchUp(): Promise<void> {}
 
   open(entry: EntryPlace): Promise<StoredMessage> {
-    return openMessage(this.heap, this.catalog(), entry);
+    return openMessage(this.heap, () => this.catalog(), entry);
   }
 
   atHand(entry: EntryPlace, room: Margins): Buffer | undefined {
@@ -205,9 +236,41 @@ export class Store extends Writer implements StoreReading, LogKeeper {
     return this.#health.look();
   }
 
+  /** Whose files are not to be unlinked now. */
+  get pins(): Pins {
+    return this.#use.pins;
+  }
+
   async pinLog(): Promise<PinnedLog> {
-    const release = this.pins.pin(this.heap.segments().map(({ number }) => number));
+    const release = this.#use.pins.pin(this.heap.segments().map(({ number }) => number));
     return { durableLsn: this.heap.durableLsn, release: async () => release() };
+  }
+
+  /** Compacts what is worth it now. @throws {StoreError} closed, ioError, diskFull, readOnly */
+  compact(options: CompactRequest): Promise<CompactReport> {
+    return this.#compactor.run({ ...options, signal: this.#stopCompaction.signal });
+  }
+
+  /** How far the run of compaction is; undefined when there is none. */
+  async compactProgress(): Promise<CompactProgress | undefined> {
+    return this.#compactor.progress;
+  }
+
+  /** From now on compacts by itself, until it is closed. */
+  compactAlone(rules: AutoCompactionRules, observer: CompactionObserver): void {
+    this.#auto ??= new AutoCompaction({
+      compactor: this.#compactor,
+      heap: this.heap,
+      quietMs: () => this.#committer.quietMs,
+      compact: (request) => this.compact(request),
+      rules,
+      observer,
+    });
+  }
+
+  /** Unlinks files of retired segments whose time has come; of all of them when `now`. @throws {StoreError} ioError */
+  dropRetired(now = false): Promise<void> {
+    return this.#retired.look(now);
   }
 
   /** Somebody is about to deliver: the next batch may wait for them, one flush time at most. */
@@ -225,6 +288,10 @@ export class Store extends Writer implements StoreReading, LogKeeper {
     clearTimeout(this.#idleTimer);
     await this.#health.stop();
     try {
+      this.#auto?.stop();
+      this.#stopCompaction.abort();
+      await this.#compactor.idle();
+      await this.#retired.close();
       await this.#committer.close();
       await this.#committer.commitEmpty('cleanStop');
     } finally {
@@ -268,6 +335,7 @@ export class StoreReader implements StoreReading {
   readonly heap: Heap;
   readonly #catalog: CatalogReader;
   readonly #clock: Clock;
+  readonly #forgetTimer: NodeJS.Timeout;
   /** Where octets of the log end that nobody will apply. */
   #voidLsn: number | undefined;
 
@@ -275,6 +343,9 @@ export class StoreReader implements StoreReading {
     this.heap = heap;
     this.#catalog = catalog;
     this.#clock = clock;
+    this.#forgetTimer = setInterval(() => {
+      heap.forgetUnlinked().catch(() => undefined);
+    }, limits.compactLookMs).unref();
   }
 
   /** @throws {StoreError} noStore, unfinished, newerFormat, corrupt, catalogMissing, ioError */
@@ -317,12 +388,12 @@ export class StoreReader implements StoreReading {
 
   async open(entry: EntryPlace): Promise<StoredMessage> {
     try {
-      return await openMessage(this.heap, this.catalog(), entry);
+      return await openMessage(this.heap, () => this.catalog(), entry);
     } catch (error) {
       if (!isSegmentGone(error)) throw error;
       await this.#catalog.follow();
       await this.heap.refresh();
-      return openMessage(this.heap, this.catalog(), entry);
+      return openMessage(this.heap, () => this.catalog(), entry);
     }
   }
 
@@ -336,6 +407,7 @@ export class StoreReader implements StoreReading {
   }
 
   async close(): Promise<void> {
+    clearInterval(this.#forgetTimer);
     await this.#catalog.close();
     await this.heap.close();
   }

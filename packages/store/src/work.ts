@@ -7,14 +7,13 @@ import { isStoreError, StoreError } from './errors.ts';
 import { limits } from './limits.ts';
 import { Store, StoreReader, type StoreReading } from './store.ts';
 import { WriterClient } from './writer/client.ts';
-import type { MailWriter } from './writer/mail-writer.ts';
-import type { LogKeeper } from './writer/pins.ts';
 import { WriterServer } from './writer/server.ts';
 import { machinePorts, type StoreOptions } from './writer/store-directory.ts';
+import type { StoreWriter } from './writer/store-writer.ts';
 
 /** Access to a store for changes and for reading. */
 export interface WorkingStore {
-  readonly writer: MailWriter & LogKeeper;
+  readonly writer: StoreWriter;
   readonly reading: StoreReading;
   /** True when this process holds the writer's lock. */
   readonly isWriter: boolean;

@@ -4,6 +4,7 @@ import { UidSet } from '../codec/uid-set.ts';
 import {
   type AccountId,
   brandNumber,
+  type Location,
   type Lsn,
   type MailboxRole,
   type ModSeq,
@@ -52,6 +53,10 @@ function shallow<Row extends object>(encode: (row: Row, w: Writer) => void, deco
   };
 }
 
+function locationIn(r: Reader): Location {
+  return { lsn: brandNumber<Lsn>(r.varint()), bytes: r.varint() };
+}
+
 export const stateCodec: RowCodec<StateRow> = {
   encode(row) {
     const w = new Writer();
@@ -91,6 +96,7 @@ export const accountCodec: RowCodec<AccountRow> = shallow(
     w.signed(row.deletedAt);
     w.varint(row.quotaBytes).varint(row.quotaMessages).varint(row.messages).varint(row.bytes);
     w.varint(row.retainedMessages).varint(row.retainedBytes).varint(row.mailboxes);
+    w.varint(row.record.lsn).varint(row.record.bytes).varint(row.memoryLsn);
   },
   (r) => ({
     name: r.text(),
@@ -104,6 +110,8 @@ export const accountCodec: RowCodec<AccountRow> = shallow(
     retainedMessages: r.varint(),
     retainedBytes: r.varint(),
     mailboxes: r.varint(),
+    record: locationIn(r),
+    memoryLsn: r.varint(),
   }),
 );
 
@@ -126,7 +134,7 @@ export const mailboxCodec: RowCodec<MailboxRow> = shallow(
     w.signed(row.deletedAt);
     w.u8(Math.max(0, roles.indexOf(row.role)));
     w.varint(row.messages).varint(row.unseen).varint(row.flaggedDeleted).varint(row.bytes);
-    w.varint(row.retainedMessages).varint(row.retainedBytes);
+    w.varint(row.retainedMessages).varint(row.retainedBytes).varint(row.record.lsn).varint(row.record.bytes);
     if (row.modSeqFloor > 0) w.varint(row.modSeqFloor);
   },
   (r) => readMailbox(r),
@@ -154,6 +162,7 @@ function readMailbox(r: Reader): MailboxRow {
     bytes: r.varint(),
     retainedMessages: r.varint(),
     retainedBytes: r.varint(),
+    record: locationIn(r),
   };
   return { ...row, modSeqFloor: (bits & mailboxBits.modSeqFloor) === 0 ? 0 : r.varint() };
 }
@@ -196,7 +205,7 @@ export const messageCodec: RowCodec<MessageRow> = shallow(
   },
   (r) => ({
     refs: r.varint(),
-    record: { lsn: brandNumber<Lsn>(r.varint()), bytes: r.varint() },
+    record: locationIn(r),
     sha: r.bytes(32),
     size: r.varint(),
     headerBytes: r.varint(),
@@ -246,13 +255,19 @@ export const threadCodec: RowCodec<ThreadRow> = shallow(
 );
 
 export const segmentCodec: RowCodec<SegmentRow> = shallow(
-  (row, w) => w.varint(row.live).varint(row.dead).varint(row.other).varint(row.firstSequence).varint(row.lastSequence),
+  (row, w) => {
+    w.varint(row.live).varint(row.dead).varint(row.other).varint(row.restated).varint(row.idle);
+    w.varint(row.firstSequence).varint(row.lastSequence).signed(row.retiredAt);
+  },
   (r) => ({
     live: r.varint(),
     dead: r.varint(),
     other: r.varint(),
+    restated: r.varint(),
+    idle: r.varint(),
     firstSequence: r.varint(),
     lastSequence: r.varint(),
+    retiredAt: r.signed(),
   }),
 );
 

@@ -81,6 +81,10 @@ export interface AccountRow {
   retainedBytes: number;
   /** Mailboxes not deleted. */
   mailboxes: number;
+  /** The newest record that makes the account: its creation, or a RESTATE. What older records say of it is in that. */
+  record: Location;
+  /** The newest record behind that one which changed what names of mailboxes are remembered by; 0: none. */
+  memoryLsn: number;
 }
 
 export interface MailboxRow {
@@ -104,6 +108,8 @@ export interface MailboxRow {
   bytes: number;
   retainedMessages: number;
   retainedBytes: number;
+  /** As the account's. */
+  record: Location;
 }
 
 export interface RetainedRow {
@@ -148,6 +154,12 @@ export interface MessageRow {
   listedFields: Buffer;
 }
 
+export interface ThreadRow {
+  thread: ThreadId;
+  /** Live and retained entries of the account that bear or name the Message-ID. */
+  refs: number;
+}
+
 /** One record that holds a part's content, or a piece of it. */
 export interface PartPiece extends Location {
   /** Decoded octets of content in this record; 0 for the closing record of a chunked part. */
@@ -160,23 +172,25 @@ export interface PartRow {
   refs: number;
   /** Decoded octets. */
   size: number;
-  /** Chunks in order; the closing record, if any, last. */
+  /** Chunks in order; the closing record, if any, last. None: messages name it, and its content is not in the log. */
   pieces: readonly PartPiece[];
 }
 
-export interface ThreadRow {
-  thread: ThreadId;
-  /** Live and retained entries of the account that bear or name the Message-ID. */
-  refs: number;
-}
-
 export interface SegmentRow {
+  /** Octets of records that something names: PART, MESSAGE, ENTRY, and what makes a mailbox or an account. */
   live: number;
+  /** Octets of such records that nothing names. */
   dead: number;
   /** EVENT and COMMIT records. */
   other: number;
+  /** RESTATE records that make nothing. */
+  restated: number;
+  /** Dead octets that the row of a part without references points to. */
+  idle: number;
   firstSequence: number;
   lastSequence: number;
+  /** Seconds since 1970 from which nothing points into it and its file may go; 0 before. */
+  retiredAt: number;
 }
 
 export function emptyTotals(): Totals {
@@ -197,8 +211,9 @@ export function emptyTotals(): Totals {
 }
 
 export function emptySegment(): SegmentRow {
-  return { live: 0, dead: 0, other: 0, firstSequence: 0, lastSequence: 0 };
+  return { live: 0, dead: 0, other: 0, restated: 0, idle: 0, firstSequence: 0, lastSequence: 0, retiredAt: 0 };
 }
+
 export const mailboxIdOf = (value: number): MailboxId => brandNumber<MailboxId>(value);
 
 /** The account's own metadata entry that holds its retention; no name that IMAP can ask for (RFC 5464 §4: they begin with /). */

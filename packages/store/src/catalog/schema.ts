@@ -16,8 +16,8 @@
  * 10. messages      refs equals the live and retained entries that name it and is never 0; every part it lists exists.
  * 11. messageHashes exactly one row per message, leading to it.
  * 12. threads       refs equals the entries of the account that bear or name the Message-ID and is never 0.
- * 13. parts         refs equals the messages that list it; 0 is allowed (it may be named again).
- * 14. segments      live, dead and other equal what the rows and the log say.
+ * 13. parts         refs equals the messages that list it; 0 is allowed (it may be named again) for one that has a place.
+ * 14. segments      live, dead, other, restated and idle equal what the rows and the log say; nothing points into a retired one.
  * 15. due           exactly the retained entries, deleted mailboxes and accounts, and expunges, each under its time; the
  *                   deleted mailboxes of each account; the accounts with a retention of their own, and those whose deletion
  *                   is not finished.

@@ -133,6 +133,13 @@ export class SegmentFiles {
     await retire(descriptor);
   }
 
+  /** Closes descriptors of files that are no longer there. @throws {StoreError} ioError */
+  async forgetUnlinked(): Promise<void> {
+    if (this.#descriptors.size === 0) return;
+    const present = new Set(await this.list());
+    for (const number of [...this.#descriptors.keys()]) if (!present.has(number)) await this.forget(number);
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     const all = [...this.#descriptors.values()];

@@ -10,13 +10,13 @@ import { errnoOf, invariant, isStoreError, StoreError } from '../errors.ts';
 import type { FileHandle } from '../sys/fs.ts';
 import { brandNumber, type Location, type Lsn } from '../types.ts';
 import type { BatchBuilder } from './batch.ts';
-import { type Segment, stateOf } from './chain.ts';
+import { Believed } from './believed.ts';
+import type { Segment } from './chain.ts';
 import { asStoreError, closeQuietly, type HeapCounters, SegmentFiles } from './files.ts';
-import { heapFormat, type ListedSegment } from './format.ts';
+import { heapFormat } from './format.ts';
 import type {
   Commit,
   CommitOptions,
-  DamageKind,
   HeapPorts,
   HeapRecord,
   HighWater,
@@ -24,13 +24,10 @@ import type {
   OnDamage,
   ScannedRecord,
   SegmentState,
+  StoredRecord,
 } from './location.ts';
 import {
   type HeapOptions,
-  indexBelow,
-  lastOf,
-  lostOf,
-  lostSegments,
   nothingFound,
   type OpenOptions,
   type OpenReport,
@@ -43,14 +40,14 @@ import {
 import { RecordPeek } from './peek.ts';
 import { decodeStored, readStored, segmentGone } from './reader.ts';
 import { type ScanOptions, scan } from './scanner.ts';
-import { type Appended, type DeviceRecord, SegmentWriter } from './writer.ts';
+import { type DeviceRecord, SegmentWriter } from './writer.ts';
 
 export type { BatchBuilder } from './batch.ts';
 export type { HeapCounters } from './files.ts';
 export { commitBytes, heapFormat } from './format.ts';
 export type * from './location.ts';
 export type { HeapOptions, OpenOptions, OpenReport } from './open.ts';
-export { isSegmentGone } from './reader.ts';
+export { isSegmentGone, unpackPayload } from './reader.ts';
 export type { ScanOptions } from './scanner.ts';
 
 /** What a heap begins with. */
@@ -68,14 +65,7 @@ export class Heap {
   readonly #onDamage: OnDamage | undefined;
   readonly #peek: RecordPeek;
   #writer: SegmentWriter | undefined;
-  /** Believed segments, rising; never empty. */
-  #segments: Segment[];
-  /** What the newest header lists, and itself, with their ends: what the next one has to list. */
-  #listed: Map<number, Lsn>;
-  /** Listed segments that cannot be read. */
-  #lost: Map<number, DamageKind>;
-  /** Segments that no further header lists, though they can still be read. */
-  readonly #retired: Set<number> = new Set();
+  readonly #believed: Believed;
   #lastCommit: Commit | undefined;
   #reloading: Promise<void> | undefined;
 
@@ -84,12 +74,9 @@ export class Heap {
     this.#files = files;
     this.#peek = new RecordPeek(files);
     this.#onDamage = onDamage;
-    this.#segments = [...beginning.segments];
-    const { number, endLsn } = lastOf(this.#segments);
-    this.#listed = new Map(beginning.listed).set(number, endLsn);
-    this.#lost = lostOf(report);
+    this.#believed = new Believed(beginning.segments, beginning.listed, report);
     this.#lastCommit = beginning.lastCommit;
-    this.storeId = lastOf(this.#segments).storeId;
+    this.storeId = this.#newest.storeId;
     this.report = report;
   }
 
@@ -118,7 +105,7 @@ export class Heap {
       lastBatch: 0,
       lastNumber: present.at(-1) ?? 0,
       attemptedLsn: 0,
-      listed: () => (heap === undefined ? [] : heap.#stillListed()),
+      listed: () => (heap === undefined ? [] : heap.#believed.stillListed()),
     });
     const first = await writer.createFirst();
     const listed = new Map([[first.number, first.endLsn]]);
@@ -154,7 +141,7 @@ export class Heap {
         lastBatch: tail.lastCommit?.number ?? newest.lastBatch,
         lastNumber: Math.max(chain.lastNumber, options.beyond?.segment ?? 0),
         attemptedLsn: Math.max(chain.attemptedLsn, options.beyond?.lsn ?? 0),
-        listed: () => heap.#stillListed(),
+        listed: () => heap.#believed.stillListed(),
       });
       return heap;
     } catch (error) {
@@ -209,12 +196,12 @@ export class Heap {
 
   /** The believed segments, rising by number. */
   segments(): readonly SegmentState[] {
-    return this.#segments.map(stateOf);
+    return this.#believed.states();
   }
 
   /** The number of the segment whose log holds this LSN; undefined when none does. */
   segmentOf(lsn: Lsn): number | undefined {
-    return this.#holding(lsn)?.number;
+    return this.#believed.holding(lsn)?.number;
   }
 
   /**
@@ -238,7 +225,8 @@ export class Heap {
    */
   async commit(batch: BatchBuilder, options: CommitOptions = {}): Promise<void> {
     const appended = await this.#writing().commit(batch, options.cleanStop ?? false, options.idle ?? false);
-    this.#publish(appended);
+    this.#believed.publish(appended.segments);
+    this.#lastCommit = appended.commit;
   }
 
   /** Forgets a begun batch; nothing was written. */
@@ -285,18 +273,56 @@ export class Heap {
 
   /** Records of the believed log as it is now, COMMITs included, in LSN order; without retired segments. */
   scan(options: ScanOptions): AsyncIterable<ScannedRecord> {
-    const segments = this.#segments.filter(({ number }) => !this.#retired.has(number));
-    return scan(this.#files, { segments, lost: this.lostSegments() }, options);
+    return scan(this.#files, this.#believed.scanView(), options);
   }
 
   /** Listed segments that cannot be read, with the LSN at which the log ended in each; without retired ones. */
-  lostSegments(): LostSegment[] {
-    return lostSegments(this.#lost, this.#retired, this.#listed);
+  lostSegments(): readonly LostSegment[] {
+    return this.#believed.scanView().lost;
+  }
+
+  /** The records of one believed segment, with payloads as they are stored. @throws {StoreError} corrupt, ioError */
+  scanSegment(number: number, from?: Lsn): AsyncIterable<ScannedRecord> {
+    const segments = this.#believed.segments.filter((segment) => segment.number === number);
+    return scan(this.#files, { segments, lost: [] }, { from: from ?? brandNumber<Lsn>(0), asStored: true });
+  }
+
+  /** As `read`, with the payload as it is stored. @throws {StoreError} corrupt, ioError */
+  async readStored(lsn: Lsn, bytes: number): Promise<StoredRecord> {
+    const segment = this.#believed.holding(lsn);
+    if (segment === undefined) throw segmentGone(lsn, undefined);
+    return readStored(this.#files, segment, lsn, bytes);
   }
 
   /** Of a reading heap: believes what was appended since. */
   async refresh(): Promise<void> {
     if (this.#writer === undefined) await this.#reload();
+  }
+
+  /** Closes descriptors of files that were unlinked: they would keep the octets. @throws {StoreError} ioError */
+  forgetUnlinked(): Promise<void> {
+    return this.#files.forgetUnlinked();
+  }
+
+  /** The next batch begins a new segment. */
+  async endSegment(): Promise<void> {
+    await this.#writing().close();
+  }
+
+  /** Whether a header that is on disk may still list the segment. */
+  isListed(number: number): boolean {
+    return this.#believed.isListed(number);
+  }
+
+  /** Whether the segment stays: not retired. */
+  keepsSegment(number: number): boolean {
+    return !this.#believed.isRetired(number);
+  }
+
+  /** Whether the place lies in a segment that stays: believed, and not retired. */
+  keeps(lsn: Lsn): boolean {
+    const segment = this.#believed.holding(lsn);
+    return segment !== undefined && !this.#believed.isRetired(segment.number);
   }
 
   /** What follows bears a higher epoch: acknowledged history may be missing behind it. After a restore, the so-manieth of its
@@ -308,19 +334,18 @@ export class Heap {
   /** A logged-as-garbage segment: no further header lists it. It can be read until `drop`. */
   retire(number: number): void {
     invariant(number !== this.#newest.number, 'the newest segment is never retired');
-    this.#retired.add(number);
+    this.#believed.retire(number);
   }
 
   /**
-   * Forgets a retired segment and closes its descriptors; when writing, also unlinks its file, if it is there.
+   * Forgets a retired segment and closes its descriptors; when writing, also unlinks its file, if it is there. The newest header
+   * must not list it: what is listed must be there.
    * @throws {StoreError} ioError
    */
   async drop(number: number): Promise<void> {
     invariant(number !== this.#newest.number, 'the newest segment is never dropped');
-    this.#segments = this.#segments.filter((segment) => segment.number !== number);
-    this.#listed.delete(number);
-    this.#lost.delete(number);
-    this.#retired.delete(number);
+    invariant(this.#writer === undefined || !this.isListed(number), 'a listed segment is not dropped');
+    this.#believed.forget(number);
     await this.#files.forget(number);
     if (this.#writer === undefined) return;
     const path = this.#files.path(number);
@@ -338,7 +363,7 @@ export class Heap {
   }
 
   get #newest(): Segment {
-    return lastOf(this.#segments);
+    return this.#believed.newest;
   }
 
   #writing(): SegmentWriter {
@@ -347,35 +372,10 @@ export class Heap {
     return this.#writer;
   }
 
-  #stillListed(): ListedSegment[] {
-    const listed = [...this.#listed].map(([number, endLsn]) => ({ number, endLsn }));
-    return listed.filter(({ number }) => !this.#retired.has(number));
-  }
-
-  #publish({ commit, segments }: Appended): void {
-    for (const segment of segments) {
-      const newest = this.#newest;
-      if (segment.number === newest.number) this.#segments[this.#segments.length - 1] = segment;
-      else {
-        this.#segments[this.#segments.length - 1] = { ...newest, liveSegments: [] };
-        this.#segments.push(segment);
-        for (const number of this.#retired) this.#listed.delete(number);
-      }
-      this.#listed.set(segment.number, segment.endLsn);
-    }
-    this.#lastCommit = commit;
-  }
-
-  #holding(lsn: Lsn): Segment | undefined {
-    const segment = this.#segments[indexBelow(this.#segments, lsn)];
-    if (segment === undefined || lsn < segment.baseLsn + segment.headerBytes) return undefined;
-    return lsn < segment.endLsn ? segment : undefined;
-  }
-
   /** Where a record may lie: a reader's places come from a catalog that can be ahead of what it believes. */
   #candidate(lsn: Lsn): Segment | undefined {
     const ahead = this.#writer === undefined && lsn >= this.#newest.endLsn;
-    return ahead ? this.#newest : this.#holding(lsn);
+    return ahead ? this.#newest : this.#believed.holding(lsn);
   }
 
   #reload(): Promise<void> {
@@ -386,12 +386,10 @@ export class Heap {
   }
 
   async #loadAgain(): Promise<void> {
-    const known = { segments: this.#segments, lastCommit: this.#lastCommit };
+    const known = { segments: this.#believed.segments, lastCommit: this.#lastCommit };
     const now = await readAgain(this.#files, known, this.#onDamage);
-    this.#segments = [...now.segments];
-    this.#listed = new Map(now.chain.listed);
-    this.#lost = lostOf(now.chain);
+    this.#believed.replace(now.segments, now.chain, now.retired);
     this.#lastCommit = now.lastCommit;
-    for (const number of now.retired) this.#retired.add(number);
+    await this.forgetUnlinked();
   }
 }

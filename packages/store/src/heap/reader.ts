@@ -77,6 +77,14 @@ export function decodeStored(stored: StoredRecord, segment: WalkedSegment & { re
   return { type, format: segment.format, location, fields, payload, storedBytes: stored.payload.length };
 }
 
+/** The payload of a record that was read as it is stored, decoded. @throws {StoreError} corrupt */
+export function unpackPayload(record: StoredRecord & { readonly segment: number }): Buffer {
+  const { lsn } = record.location;
+  const plain = record.codec === 0 ? record.payload : unpack(record.payload, record.decodedBytes);
+  if (plain === undefined) throw corruptAt('payload', record.segment, 0, lsn);
+  return plain;
+}
+
 let context: zstd.DCtx | undefined;
 
 /** zstd frames decoded into exactly `decodedBytes` octets; undefined when they are something else. */

@@ -24,6 +24,8 @@ export interface ScanOptions {
   readonly to?: Lsn;
   /** False: the payload is neither verified nor decoded, and not read where it is large. Fields always are. */
   readonly wantPayload?: (type: number) => boolean;
+  /** True: payloads as they are stored, not decoded. */
+  readonly asStored?: boolean;
   /** Told of damage, behind which the scan goes on; without it the first one is thrown as `corrupt`. */
   readonly onDamage?: OnDamage;
 }
@@ -113,7 +115,8 @@ class SegmentScan {
     if (head.payloadBytes === 0 && head.codec === 0) return noOctets;
     if (this.#options.wantPayload?.(head.type) === false) return noOctets;
     const stored = await this.#walk.payload(at, head);
-    return stored === undefined || head.codec === 0 ? stored : unpack(stored, head.decodedBytes);
+    const isAsWanted = head.codec === 0 || this.#options.asStored === true;
+    return stored === undefined || isAsWanted ? stored : unpack(stored, head.decodedBytes);
   }
 
   #record(at: number, head: RecordHead, fields: Buffer, payload: Buffer, commit: Commit | undefined): ScannedRecord {

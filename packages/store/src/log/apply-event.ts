@@ -1,25 +1,26 @@
-/** What each kind of EVENT does to the catalog. */
+/** What each kind of EVENT does to the catalog; what leaves sight, comes back or goes for good stands in apply-retained.ts. */
 
 import { Catalog } from '../catalog/catalog.ts';
 import { chunkSlots } from '../catalog/index-chunk.ts';
-import { type MailboxRow, retentionEntry } from '../catalog/rows.ts';
+import { emptySegment, type MailboxRow } from '../catalog/rows.ts';
 import {
   accountNameTable,
   accountTable,
   indexTable,
-  mailboxNameTable,
   mailboxTable,
-  metadataTable,
-  ownRetentionTable,
+  segmentTable,
   subscriptionTable,
   uidTable,
 } from '../catalog/schema.ts';
 import { pageUids } from '../catalog/uid-pages.ts';
 import type { View } from '../catalog/write-set.ts';
 import { brandNumber, flag, type Location, type MailboxId, type ModSeq } from '../types.ts';
+import { forgetAccountName, isNewsOf, putMetadata } from './apply-account.ts';
 import { keywordNumbers, raiseModSeq } from './apply-entry.ts';
-import { applyRetained, forgetAccountName, forgetMailboxName, noteUnfinished, raiseFloor } from './apply-retained.ts';
-import type { EventBody, EventKind, FlagGroup } from './events.ts';
+import { raiseFloor } from './apply-expunge.ts';
+import { createMailbox, mailboxAt, renameMailboxes } from './apply-mailbox.ts';
+import { applyRetained } from './apply-retained.ts';
+import { type EventBody, type EventKind, type FlagGroup, isCreation } from './events.ts';
 import type { EventRecord } from './records.ts';
 import type { References } from './references.ts';
 
@@ -28,56 +29,62 @@ type Body<Kind extends EventKind> = Extract<EventBody, { readonly kind: Kind }>;
 export function applyEvent(refs: References, record: EventRecord, location: Location): void {
   const { view } = refs;
   const { body, sequence, time } = record;
+  const { lsn } = location;
   const modSeq = brandNumber<ModSeq>(sequence);
+  if (!isCreation(body)) refs.count(location, 'other');
   switch (body.kind) {
     case 'accountCreated':
-      createAccount(refs, body, time);
+      createAccount(refs, body, time, location);
       break;
-    case 'accountRenamed':
-      renameAccount(view, body);
-      break;
-    case 'quotaSet': {
-      const account = view.edit(accountTable, body.account);
-      if (account !== undefined) Object.assign(account, { quotaBytes: body.bytes, quotaMessages: body.messages });
-      break;
-    }
     case 'mailboxCreated':
-      createMailbox(refs, body, modSeq, time);
+      createMailbox(refs, body, modSeq, time, location);
       break;
     case 'mailboxesRenamed':
-      renameMailboxes(refs, body);
+      renameMailboxes(refs, body, location);
+      break;
+    case 'accountRenamed':
+    case 'quotaSet':
+    case 'subscribed':
+      if (isNewsOf(view, body.account, lsn)) changeAccount(view, body);
+      break;
+    case 'metadataSet':
+      if (body.mailbox === 0 ? isNewsOf(view, body.account, lsn) : mailboxAt(refs, body.mailbox, lsn) !== undefined) {
+        putMetadata(view, body.account, body.mailbox, body.name, body.value);
+      }
       break;
     case 'roleSet': {
-      const mailbox = view.edit(mailboxTable, body.mailbox);
+      const mailbox = mailboxAt(refs, body.mailbox, lsn);
       if (mailbox !== undefined) mailbox.role = body.role;
       break;
     }
-    case 'subscribed':
-      if (body.on) view.put(subscriptionTable, 1, body.account, body.name);
-      else view.remove(subscriptionTable, body.account, body.name);
-      break;
-    case 'metadataSet':
-      setMetadata(view, body);
-      break;
     case 'flagsSet':
       setFlags(view, body.mailbox, body.groups, modSeq);
       break;
     case 'historyLost':
-      loseHistory(refs, body.epoch, modSeq, lostJumps);
+      loseHistory(refs, body.epoch, modSeq, lostJumps, lsn);
       break;
     case 'restored':
-      loseHistory(refs, body.epoch, modSeq, restoreJumps(body.restores));
+      loseHistory(refs, body.epoch, modSeq, restoreJumps(body.restores), lsn);
+      break;
+    case 'segmentsRetired':
+      for (const segment of body.segments) retireSegment(view, segment, body.dropped, time);
       break;
     case 'partsDropped':
-      for (const sha of body.hashes) refs.dropPart(sha, location.lsn);
+      for (const sha of body.hashes) refs.dropPart(sha, lsn);
       break;
     default:
-      applyRetained(refs, body, modSeq, time);
+      applyRetained(refs, body, { modSeq, time, lsn });
   }
 }
 
-function createAccount(refs: References, body: Body<'accountCreated'>, time: number): void {
-  refs.state.account = Math.max(refs.state.account, body.account);
+function createAccount(refs: References, body: Body<'accountCreated'>, time: number, location: Location): void {
+  const { view, state } = refs;
+  state.account = Math.max(state.account, body.account);
+  if (view.read(accountTable, body.account) !== undefined) {
+    refs.count(location, 'dead');
+    return;
+  }
+  refs.count(location, 'live');
   const row = {
     name: body.name,
     deleted: false,
@@ -90,71 +97,35 @@ function createAccount(refs: References, body: Body<'accountCreated'>, time: num
     retainedMessages: 0,
     retainedBytes: 0,
     mailboxes: 0,
+    record: location,
+    memoryLsn: 0,
   };
-  refs.view.put(accountTable, row, body.account);
-  refs.view.put(accountNameTable, body.account, body.name);
+  view.put(accountTable, row, body.account);
+  view.put(accountNameTable, body.account, body.name);
 }
 
-function renameAccount(view: View, body: Body<'accountRenamed'>): void {
+function changeAccount(view: View, body: Body<'accountRenamed' | 'quotaSet' | 'subscribed'>): void {
+  if (body.kind === 'subscribed') {
+    if (body.on) view.put(subscriptionTable, 1, body.account, body.name);
+    else view.remove(subscriptionTable, body.account, body.name);
+    return;
+  }
   const account = view.edit(accountTable, body.account);
   if (account === undefined) return;
+  if (body.kind === 'quotaSet') {
+    account.quotaBytes = body.bytes;
+    account.quotaMessages = body.messages;
+    return;
+  }
   forgetAccountName(view, body.account, account.name);
   account.name = body.name;
   view.put(accountNameTable, body.account, body.name);
 }
 
-function createMailbox(refs: References, body: Body<'mailboxCreated'>, modSeq: ModSeq, time: number): void {
-  const { view, state } = refs;
-  state.mailbox = Math.max(state.mailbox, body.mailbox);
-  state.uidValidity = Math.max(state.uidValidity, body.uidValidity);
-  const row: MailboxRow = {
-    account: body.account,
-    name: body.name,
-    deleted: false,
-    uidValidity: body.uidValidity,
-    uidNext: 1,
-    highestModSeq: modSeq,
-    expungeFloor: 0,
-    modSeqFloor: 0,
-    createdAt: time,
-    deletedAt: 0,
-    role: body.role,
-    messages: 0,
-    unseen: 0,
-    flaggedDeleted: 0,
-    bytes: 0,
-    retainedMessages: 0,
-    retainedBytes: 0,
-  };
-  view.put(mailboxTable, row, body.mailbox);
-  view.put(mailboxNameTable, body.mailbox, body.account, body.name);
-  const account = view.edit(accountTable, body.account);
-  if (account !== undefined) account.mailboxes++;
-  noteUnfinished(view, body.account);
-}
-
-function renameMailboxes(refs: References, body: Body<'mailboxesRenamed'>): void {
-  const { view, state } = refs;
-  for (const { mailbox: id } of body.names) {
-    const mailbox = view.read(mailboxTable, id);
-    if (mailbox !== undefined) forgetMailboxName(view, id, mailbox);
-  }
-  for (const { mailbox: id, name, uidValidity } of body.names) {
-    const mailbox = view.edit(mailboxTable, id);
-    if (mailbox === undefined) continue;
-    mailbox.name = name;
-    mailbox.uidValidity = uidValidity;
-    state.uidValidity = Math.max(state.uidValidity, uidValidity);
-    view.put(mailboxNameTable, id, body.account, name);
-  }
-}
-
-function setMetadata(view: View, { account, mailbox, name, value }: Body<'metadataSet'>): void {
-  if (value !== undefined) view.put(metadataTable, value, account, mailbox, name);
-  else view.remove(metadataTable, account, mailbox, name);
-  if (mailbox !== 0 || name !== retentionEntry) return;
-  if (value !== undefined) view.put(ownRetentionTable, 1, account);
-  else view.remove(ownRetentionTable, account);
+/** Nothing points into the segment any more; when its file is gone too, it is forgotten. */
+function retireSegment(view: View, number: number, dropped: boolean, time: number): void {
+  if (dropped) view.remove(segmentTable, number);
+  else (view.edit(segmentTable, number) ?? view.put(segmentTable, emptySegment(), number)).retiredAt = time;
 }
 
 function setFlags(view: View, id: MailboxId, groups: readonly FlagGroup[], modSeq: ModSeq): void {
@@ -163,20 +134,31 @@ function setFlags(view: View, id: MailboxId, groups: readonly FlagGroup[], modSe
   raiseModSeq(mailbox, modSeq);
   for (const group of groups) {
     const keywords = keywordNumbers(view, id, group.keywords);
-    for (const uid of group.uids) {
-      const chunk = view.edit(indexTable, id, Math.floor(uid / chunkSlots));
-      const entry = chunk?.get(uid);
-      if (chunk === undefined || entry === undefined) continue;
-      const changed = entry.flags ^ group.flags;
-      if ((changed & flag.seen) !== 0) {
-        const unseen = (group.flags & flag.seen) === 0;
-        mailbox.unseen += unseen ? 1 : -1;
-        view.edit(uidTable, id, Math.floor(uid / pageUids))?.set(uid, unseen);
-      }
-      if ((changed & flag.deleted) !== 0) mailbox.flaggedDeleted += (group.flags & flag.deleted) !== 0 ? 1 : -1;
-      chunk.setFlags(uid, group.flags, keywords, modSeq);
-    }
+    for (const uid of group.uids) setFlagsOf(view, id, mailbox, uid, { flags: group.flags, keywords, modSeq });
   }
+}
+
+/** Gives a live entry its flags, unless it has newer ones; false when it is not there. */
+export function setFlagsOf(
+  view: View,
+  id: MailboxId,
+  mailbox: MailboxRow,
+  uid: number,
+  to: { readonly flags: number; readonly keywords: readonly number[]; readonly modSeq: ModSeq },
+): boolean {
+  const chunk = view.edit(indexTable, id, Math.floor(uid / chunkSlots));
+  const entry = chunk?.get(uid);
+  if (chunk === undefined || entry === undefined) return false;
+  if (entry.modSeq > to.modSeq) return true;
+  const changed = entry.flags ^ to.flags;
+  if ((changed & flag.seen) !== 0) {
+    const unseen = (to.flags & flag.seen) === 0;
+    mailbox.unseen += unseen ? 1 : -1;
+    view.edit(uidTable, id, Math.floor(uid / pageUids))?.set(uid, unseen);
+  }
+  if ((changed & flag.deleted) !== 0) mailbox.flaggedDeleted += (to.flags & flag.deleted) !== 0 ? 1 : -1;
+  chunk.setFlags(uid, to.flags, to.keywords, to.modSeq);
+  return true;
 }
 
 /** How far each counter jumps when history may be missing. */
@@ -210,7 +192,7 @@ const u32End = 2 ** 32;
  * UIDs, MODSEQs and ids go on above anything that the missing part can have given, and clients compare everything once: every
  * mailbox's HIGHESTMODSEQ, expunge floor and lower bound of MODSEQs become this event's.
  */
-function loseHistory(refs: References, epoch: number, modSeq: ModSeq, jumps: Jumps): void {
+function loseHistory(refs: References, epoch: number, modSeq: ModSeq, jumps: Jumps, lsn: number): void {
   const { view, state } = refs;
   state.epoch = Math.max(state.epoch, epoch);
   state.message += jumps.messages;
@@ -219,7 +201,7 @@ function loseHistory(refs: References, epoch: number, modSeq: ModSeq, jumps: Jum
   state.account = Math.min(state.account + jumps.accounts, u32End - 1);
   state.uidValidity = Math.min(state.uidValidity + jumps.uidValidity, u32End - 1);
   for (const { id } of [...new Catalog(view).allMailboxes()]) {
-    const mailbox = view.edit(mailboxTable, id);
+    const mailbox = mailboxAt(refs, id, lsn);
     if (mailbox === undefined) continue;
     mailbox.uidNext = Math.min(mailbox.uidNext + jumps.uids, u32End);
     mailbox.modSeqFloor = Math.max(mailbox.modSeqFloor, modSeq);

@@ -105,11 +105,16 @@ const bodies: { readonly [Kind in EventKind]: fc.Arbitrary<EventBody> } = {
   purged: record({ kind: fc.constant('purged'), mailbox, uids }),
   expungeFloor: record({ kind: fc.constant('expungeFloor'), mailbox, floor: modSeq }),
   historyLost: record({ kind: fc.constant('historyLost'), epoch: whole }),
+  segmentsRetired: record({
+    kind: fc.constant('segmentsRetired'),
+    segments: fc.array(whole, { maxLength: 5 }),
+    dropped: fc.boolean(),
+  }),
   partsDropped: record({ kind: fc.constant('partsDropped'), hashes: fc.array(sha, { maxLength: 5 }) }),
-  restored: record({ kind: fc.constant('restored'), epoch: whole, restores: whole }),
   mailboxRestored: record({ kind: fc.constant('mailboxRestored'), mailbox, name: text, uidValidity, role }),
   accountRestored: record({ kind: fc.constant('accountRestored'), account, name: text }),
   namesForgotten: record({ kind: fc.constant('namesForgotten'), account, names: words }),
+  restored: record({ kind: fc.constant('restored'), epoch: whole, restores: whole }),
 };
 
 const entries: fc.Arbitrary<EntryRecord> = record({

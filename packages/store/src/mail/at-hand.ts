@@ -8,9 +8,10 @@ import type { EntryPlace } from '../catalog/index-chunk.ts';
 import type { MessageRow } from '../catalog/rows.ts';
 import type { HeapRecord } from '../heap/location.ts';
 import type { PartReference } from '../log/manifest.ts';
-import { decodeEntry, decodeMessage } from '../log/records.ts';
+import { decodeMessage } from '../log/records.ts';
 import { wrapBase64Window } from '../mime/transfer-encoding.ts';
 import type { Location } from '../types.ts';
+import { traceOf } from './assemble.ts';
 
 /** What is asked for around the message's octets. */
 export interface Margins {
@@ -45,7 +46,7 @@ export function messageAtHand(
   const records = places === undefined ? undefined : heap.peek(places);
   const [entryRecord, messageRecord] = records ?? [];
   if (records === undefined || entryRecord === undefined || messageRecord === undefined) return undefined;
-  const { trace } = decodeEntry(entryRecord);
+  const trace = traceOf(entryRecord);
   const { size, manifest, literals } = decodeMessage(messageRecord);
   if (size !== row.size) return undefined;
   const octets = Buffer.allocUnsafe(margins.before + trace.length + size + margins.behind);

@@ -40,6 +40,8 @@ export interface Snapshot {
   readonly segments: Map<number, SegmentRow>;
   /** Live octets by segment, as the rows give them. */
   readonly liveBytes: Map<number, number>;
+  /** Octets by segment that parts without references point to. */
+  readonly idleBytes: Map<number, number>;
 }
 
 interface Sums {
@@ -87,6 +89,7 @@ class CatalogCheck {
       parts: [],
       segments: new Map(),
       liveBytes: new Map(),
+      idleBytes: new Map(),
     };
   }
 
@@ -105,7 +108,7 @@ class CatalogCheck {
     const named = this.#messages();
     this.#threads();
     this.#parts(named);
-    for (const [number, row] of this.#catalog.segments()) this.#snapshot.segments.set(number, row);
+    for (const [number, row] of this.#catalog.segments()) this.#segment(number, row);
     checkDue(this.#view, this.#findings);
     for (const key of totalsKeys) this.#findings.equal('totals', key, this.#state.totals[key], this.#totals[key]);
     return this.#snapshot;
@@ -115,6 +118,7 @@ class CatalogCheck {
     const findings = this.#findings;
     this.#snapshot.mailboxes++;
     const name = `mailbox ${id}`;
+    this.#addLive(row.record.lsn, row.record.bytes);
     if (id > this.#state.mailbox) findings.add('1', `${name}: id above the counter ${this.#state.mailbox}`);
     const sums = this.#sumsOf(row.account);
     const counted = { messages: 0, unseen: 0, flaggedDeleted: 0, bytes: 0, retainedMessages: 0, retainedBytes: 0 };
@@ -173,9 +177,23 @@ class CatalogCheck {
   }
 
   #addLive(lsn: Lsn, bytes: number): void {
+    this.#add(this.#snapshot.liveBytes, lsn, bytes);
+  }
+
+  #add(sums: Map<number, number>, lsn: Lsn, bytes: number): void {
     const segment = this.#heap.segmentOf(lsn);
     if (segment === undefined) this.#findings.add('6', `no segment holds the record at ${lsn}`, 'missingSegment');
-    else this.#snapshot.liveBytes.set(segment, (this.#snapshot.liveBytes.get(segment) ?? 0) + bytes);
+    else sums.set(segment, (sums.get(segment) ?? 0) + bytes);
+  }
+
+  #segment(number: number, row: SegmentRow): void {
+    const { segments, liveBytes, idleBytes } = this.#snapshot;
+    segments.set(number, row);
+    const name = `segment ${number}`;
+    this.#findings.equal('14', `${name}: idle octets`, row.idle, idleBytes.get(number) ?? 0);
+    if (row.retiredAt > 0 && (liveBytes.get(number) ?? 0) > 0) {
+      this.#findings.add('14', `${name} is retired, and rows point into it`);
+    }
   }
 
   #pages(id: MailboxId, name: string, uids: ReadonlySet<number>): void {
@@ -266,6 +284,7 @@ class CatalogCheck {
   }
 
   #account(id: AccountId, row: AccountRow): void {
+    this.#addLive(row.record.lsn, row.record.bytes);
     const sums = this.#sumsOf(id);
     for (const key of ['messages', 'bytes', 'retainedMessages', 'retainedBytes', 'mailboxes'] as const) {
       this.#findings.equal('2', `account ${id}: ${key}`, row[key], sums[key]);
@@ -317,7 +336,7 @@ class CatalogCheck {
       for (const sha of partsOf(row)) {
         const hex = sha.toString('hex');
         named.set(hex, (named.get(hex) ?? 0) + 1);
-        if (this.#catalog.part(sha) === undefined)
+        if ((this.#catalog.part(sha)?.pieces.length ?? 0) === 0)
           this.#findings.add('10', `message ${id}: part ${hex} is missing`, 'danglingReference');
       }
       this.#totals.messages++;
@@ -357,8 +376,16 @@ class CatalogCheck {
     for (const [sha, row] of this.#catalog.parts()) {
       const hex = sha.toString('hex');
       this.#findings.equal('13', `part ${hex}: references`, row.refs, named.get(hex) ?? 0);
+      // Its message was named already.
+      if (row.pieces.length === 0 && row.refs > 0) continue;
       this.#snapshot.parts.push({ sha, size: row.size, pieces: row.pieces });
-      if (row.refs === 0) continue;
+      if (row.refs === 0) {
+        for (const piece of row.pieces) this.#add(this.#snapshot.idleBytes, piece.lsn, piece.bytes);
+        // Somebody's mail may come to name it.
+        const lost = row.pieces.find(({ lsn }) => this.#heap.segmentOf(lsn) === undefined);
+        if (lost !== undefined) this.#findings.add('13', `part ${hex}: no segment holds ${lost.lsn}`, 'missingSegment');
+        continue;
+      }
       this.#totals.parts++;
       this.#totals.partBytes += row.size;
       this.#totals.plainBytes += row.size;

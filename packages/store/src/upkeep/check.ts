@@ -8,8 +8,10 @@ import { createHash } from 'node:crypto';
 import { Catalog } from '../catalog/catalog.ts';
 import type { View } from '../catalog/write-set.ts';
 import { errorText } from '../errors.ts';
-import type { Damage, Heap } from '../heap/heap.ts';
-import { recordType } from '../log/records.ts';
+import type { Damage, Heap, ScannedRecord } from '../heap/heap.ts';
+import { isCreation } from '../log/events.ts';
+import { decodeRecord, recordType } from '../log/records.ts';
+import { restatesThing } from '../log/restate.ts';
 import { openContent, readTrace } from '../mail/assemble.ts';
 import { brandNumber, type Lsn } from '../types.ts';
 import { checkCatalog, type Snapshot } from './check-catalog.ts';
@@ -110,7 +112,7 @@ async function checkHeap(
   for (const { id, sha } of snapshot.messages) {
     try {
       const hash = createHash('sha256');
-      const message = await openContent(heap, catalog, id);
+      const message = await openContent(heap, () => catalog, id);
       for await (const octets of message.octets()) hash.update(octets);
       if (!hash.digest().equals(sha))
         findings.add('heap', `message ${id}: its octets are not those it was stored with`, 'badChecksum');
@@ -161,15 +163,14 @@ async function checkSegments(
     if (passedOver(damage)) notes.push(`${textOfDamage(damage)}; a repair passed over it`);
     else findings.add('heap', textOfDamage(damage), stateOfDamage(damage), placeOfDamage(damage));
   };
-  const logged = new Map<number, { content: number; other: number }>();
+  const logged = new Map<number, { content: number; other: number; restated: number }>();
   const to = snapshot.appliedLsn;
   const start = brandNumber<Lsn>(0);
   try {
     for await (const record of heap.scan({ from: start, to, onDamage })) {
-      const sums = logged.get(record.segment) ?? { content: 0, other: 0 };
+      const sums = logged.get(record.segment) ?? { content: 0, other: 0, restated: 0 };
       logged.set(record.segment, sums);
-      const isOther = record.type === recordType.event || record.type === recordType.commit;
-      sums[isOther ? 'other' : 'content'] += record.location.bytes;
+      sums[accountOf(record)] += record.location.bytes;
     }
   } catch (error) {
     findings.add('heap', errorText(error), 'corruptLog');
@@ -182,5 +183,15 @@ async function checkSegments(
     findings.equal('14', `segment ${number}: live octets`, row?.live ?? 0, live);
     findings.equal('14', `segment ${number}: dead octets`, row?.dead ?? 0, sums.content - live);
     findings.equal('14', `segment ${number}: other octets`, row?.other ?? 0, sums.other);
+    findings.equal('14', `segment ${number}: restated octets`, row?.restated ?? 0, sums.restated);
   }
+}
+
+/** What of its segment's octets a record counts among: content is live or dead. */
+function accountOf(record: ScannedRecord): 'content' | 'other' | 'restated' {
+  if (record.type === recordType.commit) return 'other';
+  if (record.type !== recordType.event && record.type !== recordType.restate) return 'content';
+  const decoded = decodeRecord(record);
+  if (decoded.type === 'event') return isCreation(decoded.body) ? 'content' : 'other';
+  return decoded.type === 'restate' && !restatesThing(decoded.body) ? 'restated' : 'content';
 }

@@ -156,7 +156,7 @@ class Through {
     if (record.size > limits.scrubMessageBytes && record.manifest.some(({ kind }) => kind === 'part')) return;
     const hash = createHash('sha256');
     try {
-      const message = await openContent(this.#reading.heap, catalog, record.id);
+      const message = await openContent(this.#reading.heap, () => catalog, record.id);
       for await (const octets of message.octets()) hash.update(octets);
     } catch (error) {
       // What it needs is bad or moved away, and is named where it lies.

@@ -3,8 +3,12 @@
  * what becomes of it, is `rebuild.ts`'s.
  *
  * From a checkpoint, and from the start of a log of which no segment is gone, records are applied in the order of the log, as
- * recovery does. Else what a record names may stand behind it: content comes first (PART, MESSAGE), then everything else in
- * order. Messages that nothing names in the end are dropped.
+ * recovery does. Else what a record names may stand behind it: first come content (PART, MESSAGE) and what compaction said again of
+ * mailboxes and accounts, then everything else in order. What follows from other rows (names, an account's counts) is made last
+ * then (`rebuild-end.ts`). Messages that nothing names in the end are dropped.
+ *
+ * Why mailboxes and accounts first: a record about an entry can be older than the RESTATE of its mailbox, where the mailbox's creation
+ * is gone with its segment. Each row knows the LSN of its RESTATE, and older records about it change nothing.
  */
 import { Catalog } from '../catalog/catalog.ts';
 import { messageOfKey } from '../catalog/keys.ts';
@@ -16,9 +20,10 @@ import { StoreError } from '../errors.ts';
 import { commitBytes, type Damage, type Heap, type ScannedRecord, type SegmentState } from '../heap/heap.ts';
 import { Applier } from '../log/apply.ts';
 import type { EventBody } from '../log/events.ts';
-import { decodeRecord, encodeEvent, recordType } from '../log/records.ts';
+import { decodeRecord, encodeEvent, type LogRecord, recordType } from '../log/records.ts';
 import type { SegmentOf } from '../log/references.ts';
 import { brandNumber, type Lsn, type MessageId } from '../types.ts';
+import { lastSteps } from './rebuild-end.ts';
 
 /** A restore, as the log will know it. */
 export interface Restoring {
@@ -39,6 +44,9 @@ const everyMessage = { from: Buffer.alloc(0), to: Buffer.alloc(9, 0xff) };
 /** A lost log cannot have given more sequences than this in a second. */
 const sequencesPerSecond = 2 ** 20;
 
+const counters = ['sequence', 'account', 'mailbox', 'message', 'thread', 'uidValidity'] as const;
+type Counter = (typeof counters)[number];
+
 export class Rebuilder {
   readonly #heap: Heap;
   readonly #kv: Kv;
@@ -49,6 +57,8 @@ export class Rebuilder {
   #below: readonly WriteSet[] = [];
   #writing: Promise<void> = Promise.resolve();
   #applier: Applier;
+  /** True while the log is gone through from its start: then accounts are counted at the end. */
+  #begins = false;
   #records = 0;
   #read = 0;
 
@@ -63,28 +73,30 @@ export class Rebuilder {
 
   /** Applies all of a log from which segments are gone. */
   async run(onDamage: (damage: Damage) => void): Promise<number> {
+    this.#begins = true;
+    this.#applier = this.#begin();
     this.#total *= 2;
-    const wantContent = (type: number): boolean => type === recordType.message;
+    const wantContent = (type: number): boolean => type === recordType.message || type === recordType.restate;
     for await (const scanned of this.#heap.scan({ from: logStart, wantPayload: wantContent, onDamage })) {
       await this.#seen(scanned);
-      if (isContent(scanned.type)) this.#apply(scanned, onDamage);
+      if (isContent(scanned.type) || scanned.type === recordType.restate) this.#apply(scanned, isFirst, onDamage);
     }
-    // The second pass counts message ids anew, as the live path did: an event that makes the counter jump adds to what was then.
-    const highestMessage = this.#applier.refs.state.message;
-    this.#applier.refs.state.message = 0;
+    // The second pass counts ids anew, as the live path did: an event that makes counters jump adds to what was then.
+    const highest = this.#resetIds();
     const wantRest = (type: number): boolean => !isContent(type);
     // The first pass named all damage but that of payloads it did not want.
     const onPayload = (found: Damage): void => {
-      if (found.kind === 'payload') onDamage(found);
+      if (found.kind === 'payload' && found.record?.type !== recordType.restate) onDamage(found);
     };
     for await (const scanned of this.#heap.scan({ from: logStart, wantPayload: wantRest, onDamage: onPayload })) {
       await this.#seen(scanned);
       if (scanned.commit !== undefined) {
         this.#applier.close(scanned.location, scanned.commit.number, scanned.commit.epoch);
-      } else if (!isContent(scanned.type)) this.#apply(scanned, onDamage);
+      } else if (!isContent(scanned.type)) this.#apply(scanned, (record) => !isFirst(record), onPayload);
     }
     await this.#dropUnnamed();
-    this.#raiseCounters(highestMessage);
+    await this.#makeLast();
+    this.#raiseCounters(highest);
     await this.#settle();
     return this.#records;
   }
@@ -96,10 +108,10 @@ export class Rebuilder {
       await this.#seen(scanned);
       if (scanned.commit !== undefined) {
         this.#applier.close(scanned.location, scanned.commit.number, scanned.commit.epoch);
-      } else this.#apply(scanned, onDamage);
+      } else this.#apply(scanned, () => true, onDamage);
     }
     await this.#dropUnnamed();
-    this.#raiseCounters(0);
+    this.#raiseCounters({});
     await this.#settle();
     return this.#records;
   }
@@ -135,14 +147,18 @@ export class Rebuilder {
     await this.#settle();
   }
 
-  #apply(scanned: ScannedRecord, onDamage: (damage: Damage) => void): void {
-    this.#records++;
+  /** Applies a record, if it is one of this pass. */
+  #apply(scanned: ScannedRecord, isWanted: (record: LogRecord) => boolean, onDamage: (damage: Damage) => void): void {
     try {
-      this.#applier.apply(decodeRecord(scanned), scanned.location);
+      const record = decodeRecord(scanned);
+      if (!isWanted(record)) return;
+      this.#records++;
+      this.#applier.apply(record, scanned.location);
     } catch (error) {
       if (!(error instanceof RangeError) && !(error instanceof Error && error.name === 'DecodeError')) throw error;
       const { lsn, bytes } = scanned.location;
-      onDamage({ kind: 'payload', segment: scanned.segment, offset: 0, lsn, bytes });
+      const record = { type: scanned.type, fields: scanned.fields };
+      onDamage({ kind: 'payload', segment: scanned.segment, offset: 0, lsn, bytes, record });
     }
   }
 
@@ -173,7 +189,7 @@ export class Rebuilder {
   }
 
   #begin(): Applier {
-    return new Applier(new View(this.#kv, this.#below, this.#set), this.#segmentOf);
+    return new Applier(new View(this.#kv, this.#below, this.#set), this.#segmentOf, this.#begins);
   }
 
   /** Messages that were stored, and whose entries are all gone, or were never logged. */
@@ -191,14 +207,33 @@ export class Rebuilder {
     }
   }
 
-  /** No id that a header says was given is given again. */
-  #raiseCounters(highestMessage: number): void {
-    const { state } = this.#applier.refs;
-    state.message = Math.max(state.message, highestMessage);
-    const high = this.#heap.newestHighWater;
-    for (const key of ['sequence', 'account', 'mailbox', 'message', 'thread', 'uidValidity'] as const) {
-      state[key] = Math.max(state[key], high[key]);
+  /** What follows from the rest. */
+  async #makeLast(): Promise<void> {
+    await this.#settle();
+    for (const step of lastSteps(this.#heap)) {
+      for (let from: Buffer | undefined = step.start(); from !== undefined; ) {
+        from = step.go(this.#applier.refs, from);
+        if (this.#set.size >= rowsPerWrite) await this.#settle();
+      }
+      await this.#settle();
     }
+    this.#begins = false;
+    this.#applier = this.#begin();
+  }
+
+  /** Begins to count ids anew; returns what they were. */
+  #resetIds(): Partial<Record<Counter, number>> {
+    const { state } = this.#applier.refs;
+    const { account, mailbox, message, uidValidity } = state;
+    Object.assign(state, { account: 0, mailbox: 0, message: 0, uidValidity: 0 });
+    return { account, mailbox, message, uidValidity };
+  }
+
+  /** No id that a header says was given, or that a record bore, is given again. */
+  #raiseCounters(highest: Partial<Record<Counter, number>>): void {
+    const { state } = this.#applier.refs;
+    const high = this.#heap.newestHighWater;
+    for (const key of counters) state[key] = Math.max(state[key], high[key], highest[key] ?? 0);
     if (state.appliedLsn > this.#heap.durableLsn) {
       throw new StoreError('corrupt', 'the log ends before a batch that it holds');
     }
@@ -208,6 +243,13 @@ export class Rebuilder {
 /** True when no segment was ever retired and none is lost: then what a record names stands before it. */
 export function isWholeLog(segments: readonly SegmentState[]): boolean {
   return segments.every(({ predecessor }, at) => predecessor === (segments[at - 1]?.number ?? 0));
+}
+
+/** Records of the first pass, beyond content: what stands for all older records of its thing. */
+function isFirst(record: LogRecord): boolean {
+  if (record.type !== 'restate') return record.type !== 'entry' && record.type !== 'event';
+  const { kind } = record.body;
+  return kind === 'mailbox' || kind === 'account' || kind === 'details';
 }
 
 function isContent(type: number): boolean {

@@ -33,29 +33,11 @@ import { isTooFar, shareOf, type Weight } from './ahead.ts';
 import { Expectations } from './expectations.ts';
 import type { Change, Feed } from './feed.ts';
 import type { HeadState } from './head-state.ts';
+import { type Intent, type Waiting, waitingFor } from './intent.ts';
 import { Linger } from './linger.ts';
 import { Returns } from './returns.ts';
 import type { Room } from './room.ts';
-import { Turn } from './turn.ts';
-
-/** A question to the writer. */
-export interface Intent<Answer> {
-  /** `heap`: answered when the log has it (deliveries). `catalog`: when readers can see it. */
-  readonly answerAfter: 'heap' | 'catalog';
-  /** Decides, or throws a StoreError before it appended anything. */
-  decide(turn: Turn): Answer;
-  /** It gives space back, now or later: decided also where the disk has no room for other changes. */
-  readonly givesSpace?: boolean;
-}
-
-/** An intent on its way, its answer's type forgotten. */
-interface Waiting {
-  readonly answerAfter: 'heap' | 'catalog';
-  /** Decides and keeps the answer; throws what decide throws. */
-  decide(turn: Turn): void;
-  answer(): void;
-  refuse(error: unknown): void;
-}
+import { type Places, Turn } from './turn.ts';
 
 interface Decided extends Weight {
   readonly intents: readonly Waiting[];
@@ -78,7 +60,10 @@ export class Committer {
   readonly #head: HeadState;
   readonly #feed: Feed;
   readonly #clock: Clock;
+  readonly #places: Places;
   #queue: Waiting[] = [];
+  #background: Waiting[] = [];
+  #lastWorkAt = Number.NEGATIVE_INFINITY;
   #running: Promise<void> | undefined;
   #catalogRun: Promise<void> | undefined;
   /** Batches that are durable and not yet in the catalog, oldest first; one per layer of the head state. */
@@ -102,7 +87,8 @@ export class Committer {
   /** Catalog transactions begun since open. */
   catalogWrites = 0;
 
-  constructor(heap: Heap, head: HeadState, feed: Feed, clock: Clock, room?: Room) {
+  constructor(heap: Heap, head: HeadState, feed: Feed, clock: Clock, places: Places, room?: Room) {
+    this.#places = places;
     this.#heap = heap;
     this.#head = head;
     this.#feed = feed;
@@ -123,8 +109,18 @@ export class Committer {
     return this.#isWriting;
   }
 
+  /** ms since an intent came that is not upkeep. */
+  get quietMs(): number {
+    return this.#clock.monotonic() - this.#lastWorkAt;
+  }
+
   get isIdle(): boolean {
-    return this.#queue.length === 0 && this.#running === undefined && this.#ahead.length === 0;
+    return (
+      this.#queue.length === 0 &&
+      this.#background.length === 0 &&
+      this.#running === undefined &&
+      this.#ahead.length === 0
+    );
   }
 
   /** Decides the intent in its turn. Resolves with its answer when that is durable (and visible, for `catalog`).
@@ -134,20 +130,11 @@ export class Committer {
       // What these throw rejects.
       if (this.#failed !== undefined || this.#closed)
         throw this.#failed ?? new StoreError('closed', 'the store is closing');
-      this.#room?.admit(intent.givesSpace === true);
-      let answer: { readonly value: Answer } | undefined;
-      this.#queue.push({
-        answerAfter: intent.answerAfter,
-        decide: (turn) => {
-          answer = { value: intent.decide(turn) };
-        },
-        answer: () => {
-          invariant(answer !== undefined, 'an intent is answered after it was decided');
-          resolve(answer.value);
-        },
-        refuse: reject,
-      });
-      if (intent.answerAfter === 'heap') this.#returns.asked();
+      const { answerAfter, background = false, givesSpace = background } = intent;
+      this.#room?.admit(givesSpace);
+      if (!background) this.#lastWorkAt = this.#clock.monotonic();
+      (background ? this.#background : this.#queue).push(waitingFor(intent, resolve, reject));
+      if (answerAfter === 'heap') this.#returns.asked();
       this.#start();
     });
   }
@@ -173,6 +160,12 @@ export class Committer {
     await this.settle();
   }
 
+  /** The next batch goes to a new segment. */
+  async beginSegment(): Promise<void> {
+    while (this.#running !== undefined) await this.#running;
+    await this.#alone(() => this.#heap.endSegment());
+  }
+
   /** Appends an empty COMMIT: everything before it is proved durable. Intents that come meanwhile wait for it. A `probe` tries
    *  it also after device errors. @throws {StoreError} readOnly, ioError, diskFull */
   async commitEmpty(kind: 'idle' | 'cleanStop' | 'probe'): Promise<void> {
@@ -192,7 +185,7 @@ export class Committer {
 
   /** Begins to work on the queue, unless somebody does: whoever does looks at the queue again when done. */
   #start(): void {
-    if (this.#running === undefined && this.#queue.length > 0) void this.#alone(() => this.#run());
+    if (this.#running === undefined && this.#hasWork) void this.#alone(() => this.#run());
   }
 
   /** Does `work` as the only one that begins batches. */
@@ -208,7 +201,7 @@ export class Committer {
 
   async #run(): Promise<void> {
     await this.#gather();
-    while (this.#queue.length > 0) {
+    while (this.#hasWork) {
       if (this.#failed !== undefined) {
         this.#refuseAll(this.#failed);
         return;
@@ -217,6 +210,10 @@ export class Committer {
       if (this.#flushMs >= slowFlushMs) await this.#returns.wait();
       await this.#batch();
     }
+  }
+
+  get #hasWork(): boolean {
+    return this.#queue.length > 0 || this.#background.length > 0;
   }
 
   /** Waits while others are mid-message, one flush time at most, so that they share the flush. */
@@ -248,7 +245,7 @@ export class Committer {
       }
       const set = new WriteSet();
       const applier = this.#applier(builder, set);
-      const turn = new Turn(applier, builder, Math.floor(this.#clock.now() / 1000));
+      const turn = new Turn(applier, builder, Math.floor(this.#clock.now() / 1000), this.#places);
       let decided: Waiting[];
       try {
         decided = this.#assemble(turn, builder, taken);
@@ -285,8 +282,11 @@ export class Committer {
     const decided: Waiting[] = [];
     const start = this.#clock.monotonic();
     const again = taken.splice(0);
+    let upkeep = again.length > 0 ? 0 : 1;
     for (;;) {
-      const waiting = again.shift() ?? this.#next(builder, decided.length, start);
+      let waiting = again.shift() ?? this.#next(builder, decided.length, start);
+      if (waiting === undefined && upkeep-- > 0 && builder.octets < limits.batchBytes)
+        waiting = this.#background.shift();
       if (waiting === undefined) return decided;
       const before = builder.records;
       try {
@@ -385,6 +385,6 @@ export class Committer {
   }
 
   #refuseAll(error: StoreError): void {
-    for (const waiting of this.#queue.splice(0)) waiting.refuse(error);
+    for (const waiting of [...this.#queue.splice(0), ...this.#background.splice(0)]) waiting.refuse(error);
   }
 }

@@ -19,13 +19,13 @@ import type {
   AppendMessage,
   CopiedMessages,
   DeliverOptions,
-  MailWriter,
   RestoredAccount,
   TakenMessage,
   TakeOptions,
 } from './mail-writer.ts';
-import type { LogKeeper, PinnedLog } from './pins.ts';
+import type { PinnedLog } from './pins.ts';
 import type { Refusal } from './server.ts';
+import type { CompactProgress, CompactReport, CompactRequest, StoreWriter } from './store-writer.ts';
 import {
   bodyBytes,
   decodeValue,
@@ -67,7 +67,7 @@ function idOf(message: TakenMessage): number {
   return message.id;
 }
 
-export class WriterClient implements MailWriter, LogKeeper {
+export class WriterClient implements StoreWriter {
   readonly #socket: Socket;
   readonly #frames = new FrameReader(limits.answerBytes);
   readonly #waiting = new Map<number, Waiting>();
@@ -258,6 +258,14 @@ export class WriterClient implements MailWriter, LogKeeper {
     if (this.#listeners.size === 0) this.#request('feed').catch(() => undefined);
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  compact(request: CompactRequest): Promise<CompactReport> {
+    return this.#request('compact', request);
+  }
+
+  async compactProgress(): Promise<CompactProgress | undefined> {
+    return (await this.#request<CompactProgress | null>('compactProgress')) ?? undefined;
   }
 
   #request<Answer>(name: string, ...args: readonly unknown[]): Promise<Answer> {

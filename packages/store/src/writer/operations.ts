@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { UidSet } from '../codec/uid-set.ts';
 import { StoreError } from '../errors.ts';
 import { type AccountId, brandNumber, type EmailId, type MailboxId, type MailboxRole } from '../types.ts';
-import type { MailWriter, TakenMessage } from './mail-writer.ts';
+import type { TakenMessage } from './mail-writer.ts';
+import type { StoreWriter } from './store-writer.ts';
 
 /** Gives the message that was sent ahead under an id, once. @throws {StoreError} badIntent */
 export type TakeUpload = (id: number) => TakenMessage;
@@ -30,12 +31,12 @@ const role = z.enum([
 const seconds = z.number().int();
 
 interface Operation {
-  readonly run: (writer: MailWriter, args: unknown, take: TakeUpload) => Promise<unknown>;
+  readonly run: (writer: StoreWriter, args: unknown, take: TakeUpload) => Promise<unknown>;
 }
 
 function operation<Args>(
   shape: z.ZodType<Args>,
-  run: (writer: MailWriter, args: Args, take: TakeUpload) => Promise<unknown>,
+  run: (writer: StoreWriter, args: Args, take: TakeUpload) => Promise<unknown>,
 ): Operation {
   return {
     run: (writer, args, take) => {
@@ -79,6 +80,8 @@ const flagsRequest = z.object({
   unchangedSince: whole.optional(),
 });
 
+const compactRequest = z.object({ minGarbage: z.number().min(0).max(1), maxRate: whole });
+
 export const operations: Readonly<Record<string, Operation>> = {
   deliver: operation(
     z.tuple([u32, z.array(target), z.object({ allOrNone: z.boolean().optional() })]),
@@ -117,4 +120,6 @@ export const operations: Readonly<Record<string, Operation>> = {
   renameAccount: operation(z.tuple([accountId, z.string()]), (writer, args) => writer.renameAccount(...args)),
   deleteAccount: operation(z.tuple([accountId]), (writer, args) => writer.deleteAccount(...args)),
   setQuota: operation(z.tuple([accountId, whole, whole]), (writer, args) => writer.setQuota(...args)),
+  compact: operation(z.tuple([compactRequest]), (writer, [request]) => writer.compact(request)),
+  compactProgress: operation(z.tuple([]), (writer) => writer.compactProgress()),
 };

@@ -9,7 +9,8 @@ import { limits } from '../limits.ts';
 import type { Change } from './feed.ts';
 import type { MailWriter, TakenMessage } from './mail-writer.ts';
 import { operations } from './operations.ts';
-import type { LogKeeper, PinnedLog } from './pins.ts';
+import type { PinnedLog } from './pins.ts';
+import type { StoreWriter } from './store-writer.ts';
 import { decodeValue, encodeFrame, encodeValue, type Frame, FrameReader, frameType, windowBytes } from './wire.ts';
 
 /** Messages sent ahead and not yet used, of one connection. */
@@ -23,11 +24,11 @@ const lingerMs = 1_000;
 
 export class WriterServer {
   readonly #server: Server;
-  readonly #writer: MailWriter & LogKeeper;
+  readonly #writer: StoreWriter;
   readonly #connections = new Set<WriterConnection>();
   readonly #unsubscribe: () => void;
 
-  private constructor(server: Server, writer: MailWriter & LogKeeper) {
+  private constructor(server: Server, writer: StoreWriter) {
     this.#server = server;
     this.#writer = writer;
     server.on('connection', (socket) => this.#accept(socket));
@@ -37,7 +38,7 @@ export class WriterServer {
   }
 
   /** Opens the socket, replacing one that a dead writer left: the lock proves that it is dead. */
-  static async listen(writer: MailWriter & LogKeeper, path: string): Promise<WriterServer> {
+  static async listen(writer: StoreWriter, path: string): Promise<WriterServer> {
     await unlink(path).catch((error: unknown) => {
       if (errnoOf(error) !== 'ENOENT') throw error;
     });
@@ -124,14 +125,14 @@ function listenHidden(server: Server, path: string, listens: () => void): void {
 
 class WriterConnection {
   readonly #socket: Socket;
-  readonly #writer: MailWriter & LogKeeper;
+  readonly #writer: StoreWriter;
   readonly #frames = new FrameReader(limits.frameBytes);
   readonly #uploads = new Map<number, Upload>();
   #running = 0;
   #finished: (() => void) | undefined;
   #feed = false;
 
-  constructor(socket: Socket, writer: MailWriter & LogKeeper) {
+  constructor(socket: Socket, writer: StoreWriter) {
     this.#socket = socket;
     this.#writer = writer;
     socket.on('data', (octets) => this.#receive(octets));

@@ -61,6 +61,8 @@ export interface StoreOptions {
   readonly despite?: OpenOptions;
   /** ms without work after which an empty COMMIT proves the log; 0 for never, and nothing else happens by itself then. */
   readonly idleCommitMs?: number;
+  /** ms from a segment's retirement to the end of its file. */
+  readonly retiredFileMs?: number;
   /** Free octets that the store keeps to. */
   readonly space?: Partial<SpaceMarks>;
   /** Who hears of what the writer does by itself about a disk that is full or fails. */

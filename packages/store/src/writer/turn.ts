@@ -22,9 +22,21 @@ import {
   encodeEvent,
   encodeMessage,
   encodePart,
+  encodeRestate,
+  type LogRecord,
 } from '../log/records.ts';
+import type { RestateBody } from '../log/restate.ts';
 import type { PreparedChunk, PreparedMessage, PreparedPart } from '../mail/prepared.ts';
-import { brandNumber, type EmailId, type Location, type MessageId, type ModSeq, type ThreadId } from '../types.ts';
+import {
+  brandNumber,
+  type EmailId,
+  type Location,
+  type Lsn,
+  type MessageId,
+  type ModSeq,
+  type Sha256,
+  type ThreadId,
+} from '../types.ts';
 import type { Change } from './feed.ts';
 
 /** An entry to be logged. Email id 0: its own. */
@@ -32,6 +44,14 @@ export type NewEntry = Omit<EntryRecord, 'type' | 'sequence' | 'modSeq' | 'saveD
   readonly email: EmailId | 0;
   readonly saveDate?: number;
 };
+
+/** What becomes of segments. */
+export interface Places {
+  /** False for a place whose segment goes, or is gone. */
+  isKept(lsn: Lsn): boolean;
+  /** False for a place whose segment is gone. */
+  isThere(lsn: Lsn): boolean;
+}
 
 export class Turn {
   readonly view: View;
@@ -41,8 +61,10 @@ export class Turn {
   readonly changes: Change[] = [];
   readonly #applier: Applier;
   readonly #batch: BatchBuilder;
+  readonly #places: Places;
 
-  constructor(applier: Applier, batch: BatchBuilder, time: number) {
+  constructor(applier: Applier, batch: BatchBuilder, time: number, places: Places) {
+    this.#places = places;
     this.view = applier.refs.view;
     this.state = applier.refs.state;
     this.time = time;
@@ -78,15 +100,44 @@ export class Turn {
     return modSeq;
   }
 
+  /** Whether the store has this part to be named: one that no message names, in a segment that goes, is as good as gone. */
+  hasPart(sha: Sha256): boolean {
+    const row = this.view.read(partTable, sha);
+    if (row === undefined || row.pieces.length === 0) return false;
+    return row.refs > 0 || row.pieces.every(({ lsn }) => this.#places.isKept(lsn));
+  }
+
+  /** Whether the part lies where it stays, whoever names it. */
+  keepsPart(sha: Sha256): boolean {
+    const row = this.view.read(partTable, sha);
+    return row !== undefined && row.pieces.length > 0 && row.pieces.every(({ lsn }) => this.#places.isKept(lsn));
+  }
+
+  /** Passes when `message` can store it. What went ahead of it is kept for it; this is for when it was not.
+   *  @throws {StoreError} ioError */
+  checkStorable(prepared: PreparedMessage): void {
+    if (this.view.read(messageHashTable, prepared.sha) !== undefined) return;
+    for (const part of prepared.content().parts) {
+      const isAtHand =
+        part.chunks.length === 0
+          ? part.payload() !== undefined
+          : part.chunks.every(({ payload, place }) => payload !== undefined || this.#isThere(place));
+      if (!isAtHand && !this.hasPart(part.sha)) {
+        throw new StoreError('ioError', 'a part that went ahead of its message is gone: send the message again');
+      }
+    }
+  }
+
+  #isThere(place: Location | undefined): boolean {
+    return place !== undefined && this.#places.isThere(place.lsn);
+  }
+
   /** The stored message with these octets; stores it, and the parts nobody has stored, when it is new. */
   message(prepared: PreparedMessage): MessageId {
     const known = this.view.read(messageHashTable, prepared.sha);
     if (known !== undefined) return brandNumber<MessageId>(known);
     const content = prepared.content();
-    const missing = content.parts.filter((part) => this.view.read(partTable, part.sha) === undefined);
-    if (missing.some((part) => part.chunks.length === 0 && part.payload() === undefined)) {
-      throw new StoreError('ioError', 'a part that went ahead of its message is gone');
-    }
+    const missing = content.parts.filter((part) => !this.hasPart(part.sha));
     for (const part of missing) this.part(part);
     const id = brandNumber<MessageId>(this.state.message + 1);
     const { sha, size } = prepared;
@@ -140,7 +191,22 @@ export class Turn {
     this.#append(encodeClosing(part.sha, part.size, chunks), record);
   }
 
-  #append(record: NewRecord, applied: Parameters<Applier['apply']>[0]): Location {
+  /** Logs what stands, said again: no sequence, nothing that clients see. */
+  restate(body: RestateBody): Location {
+    return this.copy(encodeRestate(body), { type: 'restate', body });
+  }
+
+  /** Logs a record that is in the log already. `applied` is what it says; of a message, what its fields say. */
+  copy(record: NewRecord, applied: LogRecord): Location {
+    return this.#append(record, applied);
+  }
+
+  /** Octets of the batch so far. */
+  get bytes(): number {
+    return this.#batch.octets;
+  }
+
+  #append(record: NewRecord, applied: LogRecord): Location {
     const location = this.#batch.add(record);
     this.#applier.apply(applied, location);
     return location;

@@ -23,13 +23,14 @@ import type {
   AppendMessage,
   CopiedMessages,
   DeliverOptions,
-  MailWriter,
   RestoredAccount,
   TakenMessage,
   TakeOptions,
 } from './mail-writer.ts';
+import type { PinnedLog } from './pins.ts';
+import type { CompactProgress, CompactReport, CompactRequest, StoreWriter } from './store-writer.ts';
 
-export class WriterLink implements MailWriter {
+export class WriterLink implements StoreWriter {
   readonly #path: string;
   /** The connection that is there or being made; undefined when none is. */
   #client: Promise<WriterClient> | undefined;
@@ -168,6 +169,18 @@ export class WriterLink implements MailWriter {
 
   async setQuota(account: AccountId, bytes: number, messages: number): Promise<void> {
     return (await this.#connected()).setQuota(account, bytes, messages);
+  }
+
+  async compact(request: CompactRequest): Promise<CompactReport> {
+    return (await this.#connected()).compact(request);
+  }
+
+  async compactProgress(): Promise<CompactProgress | undefined> {
+    return (await this.#connected()).compactProgress();
+  }
+
+  async pinLog(): Promise<PinnedLog> {
+    return (await this.#connected()).pinLog();
   }
 
   /** As everywhere; and an empty list means that changes may have been missed. */

@@ -7,15 +7,17 @@ import { UidSet } from '../codec/uid-set.ts';
 import { isStoreError, StoreError } from '../errors.ts';
 import type { Heap } from '../heap/heap.ts';
 import { limits } from '../limits.ts';
-import { readTrace } from '../mail/assemble.ts';
+import { readTraces } from '../mail/assemble.ts';
 import { Ingest, type IngestPorts, sendAhead } from '../mail/ingest.ts';
 import { inbox } from '../mail/mailbox-name.ts';
 import type { PreparedMessage } from '../mail/prepared.ts';
 import { CrlfConverter } from '../mime/line-ends.ts';
 import type { AccountId, Lsn, MailboxId, MailboxRole, Uid } from '../types.ts';
-import type { Committer, Intent } from './batch.ts';
+import type { Committer } from './batch.ts';
 import type { Feed, Listener } from './feed.ts';
 import type { HeadState } from './head-state.ts';
+import { ingestPorts } from './ingest-ports.ts';
+import type { Intent } from './intent.ts';
 import {
   type CreatedAccount,
   decideCreateAccount,
@@ -42,7 +44,6 @@ import {
   decideAppend,
   decideDeliver,
   decideDeliverTogether,
-  decidePart,
   type Placed,
   refusedResult,
 } from './intents/place.ts';
@@ -56,34 +57,27 @@ import type {
 } from './mail-writer.ts';
 import { RetainedWriter } from './retained-writer.ts';
 import type { Room } from './room.ts';
+import type { SegmentUse } from './segment-use.ts';
 import { byAccount, octetSlices, uidSlices } from './slices.ts';
+import { LocalMessage, preparedOf } from './taken.ts';
 import type { Turn } from './turn.ts';
 
 /** Octets of an append whose parts go ahead of it: with them it might not fit one intent. */
 const aheadBytes: number = limits.intentBytes / 2;
 
-/** A taken message of this writer. */
-class LocalMessage implements TakenMessage {
-  readonly prepared: PreparedMessage;
-
-  constructor(prepared: PreparedMessage) {
-    this.prepared = prepared;
-  }
-
-  get size(): number {
-    return this.prepared.size;
-  }
-}
-
-export function preparedOf(message: TakenMessage): PreparedMessage {
-  if (!(message instanceof LocalMessage)) throw new StoreError('badIntent', 'a message taken by another writer');
-  return message.prepared;
-}
-
 export interface WriterOptions {
   readonly messageBytes: number;
   /** Asked before mail is taken in. */
   readonly room?: Room;
+}
+
+/** What a writer works with. */
+export interface WriterParts {
+  readonly heap: Heap;
+  readonly head: HeadState;
+  readonly committer: Committer;
+  readonly feed: Feed;
+  readonly use: SegmentUse;
 }
 
 export class Writer extends RetainedWriter implements MailWriter {
@@ -93,9 +87,11 @@ export class Writer extends RetainedWriter implements MailWriter {
   readonly #feed: Feed;
   readonly #messageBytes: number;
   readonly #room: Room | undefined;
+  readonly #use: SegmentUse;
   readonly #ports: IngestPorts;
 
-  constructor(heap: Heap, head: HeadState, committer: Committer, feed: Feed, options: WriterOptions) {
+  constructor(parts: WriterParts, options: WriterOptions) {
+    const { heap, head, committer, feed, use } = parts;
     super(heap, head, committer);
     this.#heap = heap;
     this.#head = head;
@@ -103,12 +99,8 @@ export class Writer extends RetainedWriter implements MailWriter {
     this.#feed = feed;
     this.#messageBytes = options.messageBytes;
     this.#room = options.room;
-    this.#ports = {
-      hasPart: (sha) => this.#catalog().part(sha) !== undefined,
-      hasMessage: (sha) => this.#catalog().messageWithHash(sha) !== undefined,
-      appendChunk: (chunk) => committer.submit({ answerAfter: 'heap', decide: (turn) => turn.chunk(chunk) }),
-      appendPart: (part) => committer.submit({ answerAfter: 'heap', decide: (turn) => decidePart(turn, part) }),
-    };
+    this.#use = use;
+    this.#ports = ingestPorts(committer, use, () => this.#catalog());
   }
 
   #catalog(): Catalog {
@@ -162,13 +154,21 @@ export class Writer extends RetainedWriter implements MailWriter {
   }
 
   discard(message: TakenMessage): void {
-    preparedOf(message);
+    this.#use.arrived(preparedOf(message).ahead());
   }
 
   async deliver(
     message: TakenMessage,
     targets: readonly DeliveryTarget[],
     options: DeliverOptions = {},
+  ): Promise<DeliveryResult[]> {
+    return this.#deliver(message, targets, options).finally(() => this.discard(message));
+  }
+
+  async #deliver(
+    message: TakenMessage,
+    targets: readonly DeliveryTarget[],
+    options: DeliverOptions,
   ): Promise<DeliveryResult[]> {
     const most = options.allOrNone === true ? limits.recipientsTogether : limits.recipients;
     if (targets.length > most) {
@@ -199,7 +199,9 @@ export class Writer extends RetainedWriter implements MailWriter {
     if (bytes > aheadBytes) {
       for (const { prepared } of items) await this.#sendPartsAhead(prepared);
     }
-    return this.#submit('catalog', (turn) => decideAppend(turn, mailbox, items));
+    return this.#submit('catalog', (turn) => decideAppend(turn, mailbox, items)).finally(() => {
+      for (const { message } of messages) this.discard(message);
+    });
   }
 
   async #sendPartsAhead(prepared: PreparedMessage): Promise<void> {
@@ -284,11 +286,8 @@ export class Writer extends RetainedWriter implements MailWriter {
     return { ...rest, pairs: [...answer.pairs, ...rest.pairs] };
   }
 
-  async #traces(mailbox: MailboxId, uids: UidSet): Promise<Map<Lsn, Buffer>> {
-    const traces = new Map<Lsn, Buffer>();
-    const entries = [...this.#catalog().entries(mailbox, uids)];
-    for (const entry of entries) traces.set(entry.lsn, await readTrace(this.#heap, entry));
-    return traces;
+  #traces(mailbox: MailboxId, uids: UidSet): Promise<Map<Lsn, Buffer>> {
+    return readTraces(this.#heap, this.#catalog(), mailbox, uids);
   }
 
   createMailbox(account: AccountId, name: string, role: MailboxRole = ''): Promise<CreatedMailbox> {

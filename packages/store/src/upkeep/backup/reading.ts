@@ -59,7 +59,7 @@ export async function openBackup(directory: string, options: OpenBackupOptions):
       manifest,
       heap,
       catalog,
-      open: (entry) => openMessage(heap, catalog(), entry),
+      open: (entry) => openMessage(heap, catalog, entry),
       damage,
       passedOver,
       close: async () => {

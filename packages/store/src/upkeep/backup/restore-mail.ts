@@ -251,7 +251,7 @@ class MailRestore {
     const { heap } = this.#backup;
     try {
       const trace = await readTrace(heap, entry);
-      const content = await openContent(heap, this.#backup.catalog(), entry.message);
+      const content = await openContent(heap, this.#backup.catalog, entry.message);
       const message = await this.#target.writer.take(content.octets());
       return {
         message,

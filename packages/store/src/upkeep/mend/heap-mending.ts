@@ -2,29 +2,14 @@
  * The first steps of a repair, after which nothing is lost: files get their names back, flipped bits are turned back, and what a
  * backup of this heap holds is put in its place.
  */
-import type { Catalog } from '../../catalog/catalog.ts';
-import { invariant } from '../../errors.ts';
 import { SegmentSurvey } from '../../heap/survey.ts';
 import type { FileSystem } from '../../sys/fs.ts';
 import { brandNumber, type Lsn } from '../../types.ts';
-import type { Examined } from '../examine.ts';
-import type { Finding, FindingState } from '../findings.ts';
+import type { FindingState } from '../findings.ts';
 import type { BadPlace } from '../read-through.ts';
+import type { Look } from './look.ts';
 import { SameOctets } from './same-octets.ts';
 import { giveNames, misnamed } from './segment-names.ts';
-
-/** What a look at the store shows. */
-export interface Look {
-  readonly opened: Examined;
-  readonly catalog: Catalog | undefined;
-  /** Bad places, those passed over before left out. */
-  readonly bad: readonly BadPlace[];
-  /** Where the log ends, and where the catalog thinks it does. */
-  readonly durable: Lsn;
-  readonly applied: Lsn;
-  /** Why the catalog cannot be gone by. */
-  readonly unsound: readonly Finding[];
-}
 
 /** What the repair gives to its first steps. */
 export interface HeapWork {
@@ -37,7 +22,6 @@ export interface HeapWork {
 /** Rounds of putting octets back: each makes room for the next look, which may see more. */
 const roundsMax = 1_000;
 const zero = brandNumber<Lsn>(0);
-const endless = brandNumber<Lsn>(Number.MAX_SAFE_INTEGER);
 
 export class HeapMending {
   readonly #directory: string;
@@ -98,7 +82,7 @@ export class HeapMending {
         const survey = await SegmentSurvey.open(this.#fs, this.#directory);
         try {
           const mender = new SameOctets(this.#fs, this.#directory, survey, this.#backup);
-          for (const bad of [...look.bad, ...tailOf(look)]) {
+          for (const bad of [...look.bad, ...look.tail]) {
             const key = placeKey(bad);
             const mending = mended.has(key) ? undefined : await mender.find(bad, look.opened.heap.storeId);
             if (mending === undefined) continue;
@@ -134,15 +118,4 @@ function badHeader(segment: number, fileBytes: number): BadPlace {
     from: zero,
     to: zero,
   };
-}
-
-/** The end of the log that the catalog knows and the heap no longer has. */
-export function tailOf({ opened, applied, durable }: Look): BadPlace[] {
-  if (applied <= durable) return [];
-  const newest = opened.heap.segments().at(-1);
-  invariant(newest !== undefined, 'a heap has a segment');
-  const offset = newest.endLsn - newest.baseLsn;
-  const place = { segment: newest.number, offset, lsn: durable, bytes: applied - durable, record: 'unreadable' };
-  const text = `the log ends at LSN ${durable} (segment ${newest.number}, offset ${offset}), the catalog knows it up to ${applied}`;
-  return [{ state: 'lostTail', text, place, from: durable, to: endless }];
 }

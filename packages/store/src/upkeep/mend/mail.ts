@@ -21,8 +21,8 @@ import {
   type Replacement,
 } from '../../writer/intents/mend.ts';
 import type { TakenMessage } from '../../writer/mail-writer.ts';
+import { preparedOf } from '../../writer/taken.ts';
 import type { Turn } from '../../writer/turn.ts';
-import { preparedOf } from '../../writer/writer.ts';
 import { type ConcernedEntry, type LsnRange, type Needing, needing } from '../concerned.ts';
 import { markField, onlyHeader, withoutParts } from './explanation.ts';
 import type { RecordSource } from './record-source.ts';
@@ -185,7 +185,11 @@ export class MailMending {
     const catalog = this.#store.catalog();
     const octets = isLost
       ? onlyHeader(catalog.message(id), internalDate, this.#about)
-      : withoutParts(await openContent(this.#store.heap, catalog, id), this.#lostParts, this.#about);
+      : withoutParts(
+          await openContent(this.#store.heap, () => this.#store.catalog(), id),
+          this.#lostParts,
+          this.#about,
+        );
     const taken = await writer.take(octets);
     this.#replacements.set(id, taken);
     return taken;

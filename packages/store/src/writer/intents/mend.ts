@@ -6,6 +6,7 @@
  */
 import { Catalog } from '../../catalog/catalog.ts';
 import type { Entry } from '../../catalog/index-chunk.ts';
+import { emptySegment } from '../../catalog/rows.ts';
 import { segmentTable } from '../../catalog/schema.ts';
 import { UidSet } from '../../codec/uid-set.ts';
 import type { HeapRecord } from '../../heap/location.ts';
@@ -117,16 +118,19 @@ export interface CountedSegment {
 /** A lost log cannot have given more sequences than this in a second. */
 const sequencesPerSecond = 2 ** 20;
 
-/**
- * Says in the log that acknowledged history may be missing before this: numbers go on above anything that was given. Rows of
- * segments that are no more go, and those of segments that lost octets become what counting gives.
- */
-export function decideHistoryLost(turn: Turn, gone: readonly number[], counted: readonly CountedSegment[]): void {
-  for (const number of gone) turn.view.remove(segmentTable, number);
-  for (const { number, ...octets } of counted) {
-    const row = turn.view.edit(segmentTable, number);
-    if (row !== undefined) Object.assign(row, octets);
-  }
+/** Says in the log that acknowledged history may be missing before this: numbers go on above anything that was given. */
+export function decideHistoryLost(turn: Turn): void {
   turn.state.sequence = Math.max(turn.state.sequence, turn.time * sequencesPerSecond - 1);
   turn.event({ kind: 'historyLost', epoch: turn.epoch });
+}
+
+/** Rows of segments that are no more go; those of segments that lost octets become what counting gives. */
+export function decideCounts(turn: Turn, gone: readonly number[], counted: readonly CountedSegment[]): void {
+  for (const number of gone) turn.view.remove(segmentTable, number);
+  for (const { number, ...octets } of counted) {
+    const row = turn.view.edit(segmentTable, number) ?? turn.view.put(segmentTable, emptySegment(), number);
+    Object.assign(row, octets);
+  }
+  // Only what the log says something about is written: this says nothing.
+  turn.event({ kind: 'partsDropped', hashes: [] });
 }

@@ -13,6 +13,7 @@ import {
   allFlags,
   brandNumber,
   type EmailId,
+  type Lsn,
   type MailboxId,
   type MessageId,
   type ThreadId,
@@ -58,6 +59,7 @@ export function decideDeliver(
   prepared: PreparedMessage,
   targets: readonly DeliveryTarget[],
 ): DeliveryResult[] {
+  turn.checkStorable(prepared);
   const done = new Map<MailboxId, DeliveryResult>();
   return targets.map((target) => {
     try {
@@ -96,6 +98,7 @@ export function decideDeliverTogether(
   prepared: PreparedMessage,
   targets: readonly DeliveryTarget[],
 ): DeliveryResult[] {
+  turn.checkStorable(prepared);
   const byMailbox = new Map<MailboxId, { mailbox: NamedMailbox; trace: Buffer }>();
   const added = new Map<AccountId, { bytes: number; messages: number }>();
   const wanted = targets.map(({ trace, ...target }) => {
@@ -190,9 +193,10 @@ export function decideAppend(turn: Turn, id: MailboxId, items: readonly AppendIt
   );
 }
 
-/** Stores a part ahead of its message, unless the store has it. */
-export function decidePart(turn: Turn, part: PreparedPart): void {
-  if (turn.view.read(partTable, part.sha) === undefined) turn.part(part);
+/** Stores a part ahead of its message, unless the store has it where it stays; returns where it lies. */
+export function decidePart(turn: Turn, part: PreparedPart): readonly Lsn[] {
+  if (!turn.keepsPart(part.sha)) turn.part(part);
+  return turn.view.read(partTable, part.sha)?.pieces.map(({ lsn }) => lsn) ?? [];
 }
 
 interface PlaceOptions {
@@ -232,6 +236,7 @@ export function threadOf(turn: Turn, account: AccountId, message: MessageId): Th
 function checkRecords(turn: Turn, items: readonly AppendItem[]): void {
   let bytes = 0;
   for (const { prepared } of items) {
+    turn.checkStorable(prepared);
     const isKnown = turn.view.read(messageHashTable, prepared.sha) !== undefined;
     if (!isKnown) bytes += prepared.content().payload().octets.length;
   }
