@@ -17,17 +17,17 @@ import { passRetention } from './retained-run.ts';
 /** Runs histories, each with a seed of its own that a failure names. */
 async function histories(t: TestContext, count: number, one: (random: Random) => Promise<number>): Promise<void> {
   const first = testSeed();
+  const isReplay = process.env.MSTORE_TEST_SEED !== undefined;
+  const seeds = Array.from({ length: isReplay ? 1 : count }, (_, n) => (first + n) % 2 ** 31);
   let requests = 0;
-  for (let n = 0; n < count; n++) {
-    const seed = (first + n) % 2 ** 31;
+  for (const seed of seeds) {
     try {
       requests += await one(seededRandom(seed));
     } catch (error) {
       throw new Error(`MSTORE_TEST_SEED=${seed}: ${errorText(error)}`, { cause: error });
     }
-    if (process.env.MSTORE_TEST_SEED !== undefined) break;
   }
-  t.diagnostic(`MSTORE_TEST_SEED=${first}: ${count} histories, ${requests} requests`);
+  t.diagnostic(`MSTORE_TEST_SEED=${first}: ${seeds.length} histories, ${requests} requests`);
 }
 
 /** Steps between two comparisons with the model; one of five looks at content too. */

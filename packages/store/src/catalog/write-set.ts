@@ -29,6 +29,7 @@ export class WriteSet {
   readonly #tables = new Map<TableName, Changes>();
   /** The changes of `groupedTables` by the first octets of their keys, so that a small range need not look at all of them. */
   readonly #groups = new Map<TableName, Map<KeyText, Changes>>();
+  #size = 0;
 
   find(table: TableName, key: KeyText): Change | undefined {
     return this.#tables.get(table)?.get(key);
@@ -44,6 +45,7 @@ export class WriteSet {
     if (known === undefined) {
       const change = { codec, row };
       changes.set(key, change);
+      this.#size++;
       if (groupedTables.has(table)) this.#group(table, key).set(key, change);
     } else {
       invariant(
@@ -88,9 +90,7 @@ export class WriteSet {
 
   /** Number of rows changed. */
   get size(): number {
-    let size = 0;
-    for (const changes of this.#tables.values()) size += changes.size;
-    return size;
+    return this.#size;
   }
 
   /** The changes of `sets`, later ones over earlier ones, as octets. */
