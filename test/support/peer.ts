@@ -92,6 +92,12 @@ export class Peer {
     }
   }
 
+  /** So many octets; fewer when the daemon's side ended before. */
+  async octets(count: number): Promise<Buffer> {
+    while (this.#heardBytes < count && !this.#ended) await this.#more(`${count} octets`);
+    return this.#take(Math.min(count, this.#heardBytes));
+  }
+
   /** Everything until the daemon ends its side. */
   async rest(): Promise<Buffer> {
     while (!this.#ended) await this.#more('the end');
