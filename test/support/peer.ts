@@ -79,7 +79,9 @@ export class Peer {
       const octets = this.#heard[chunk];
       if (octets === undefined) {
         if (this.#ended) return undefined;
-        await this.#more(`${JSON.stringify(mark)} behind ${JSON.stringify(this.pending.toString('latin1', 0, 200))}`);
+        // Not `pending`, which would put together what is walked through here.
+        const first = this.#heard[0]?.toString('latin1', 0, 200) ?? '';
+        await this.#more(`${JSON.stringify(mark)} behind ${JSON.stringify(first)}`);
         continue;
       }
       // The mark may lie across two reads.
