@@ -43,6 +43,7 @@ import {
   machinePorts,
   mailboxName,
   Store,
+  type StoreReading,
   socketPath,
 } from '@mstore/store';
 import { WriterServer } from '@mstore/store/internal/writer/server';
@@ -172,6 +173,12 @@ export class Daemons implements AsyncDisposable {
     const address = this.#running?.addresses.get(protocol);
     assert.ok(address !== undefined, `nobody listens for ${protocol}`);
     return address;
+  }
+
+  /** What the IMAP daemon reads the store through. */
+  get imapReading(): StoreReading {
+    assert.ok(this.#running !== undefined, 'the daemons listen');
+    return this.#running.imapBacking.reading;
   }
 
   connect(protocol: 'lmtp' | 'pop3' | 'imap', patience?: number): Promise<Peer> {
@@ -363,9 +370,9 @@ export class Daemons implements AsyncDisposable {
   async #canLogInToImap(): Promise<boolean> {
     const peer = await this.connect('imap');
     await peer.write(`a LOGIN ${randomBytes(8).toString('hex')}@example.org x\r\n`);
-    const answers = [await peer.line(), await peer.line()];
+    const heard = await peer.through('\r\na NO ').then(() => peer.line());
     peer.kill();
-    return answers[1]?.startsWith('a NO [AUTHENTICATIONFAILED]') === true;
+    return heard?.startsWith('[AUTHENTICATIONFAILED]') === true;
   }
 }
 

@@ -79,7 +79,9 @@ export class Peer {
       const octets = this.#heard[chunk];
       if (octets === undefined) {
         if (this.#ended) return undefined;
-        await this.#more(`${JSON.stringify(mark)} behind ${JSON.stringify(this.pending.toString('latin1', 0, 200))}`);
+        // Not `pending`, which would put together what is walked through here.
+        const first = this.#heard[0]?.toString('latin1', 0, 200) ?? '';
+        await this.#more(`${JSON.stringify(mark)} behind ${JSON.stringify(first)}`);
         continue;
       }
       // The mark may lie across two reads.
@@ -90,6 +92,12 @@ export class Peer {
       carried = here.subarray(Math.max(0, here.length - mark.length + 1));
       chunk += 1;
     }
+  }
+
+  /** So many octets; fewer when the daemon's side ended before. */
+  async octets(count: number): Promise<Buffer> {
+    while (this.#heardBytes < count && !this.#ended) await this.#more(`${count} octets`);
+    return this.#take(Math.min(count, this.#heardBytes));
   }
 
   /** Everything until the daemon ends its side. */

@@ -14,16 +14,18 @@ import { type AppendArguments, type AppendItem, expectAppendItem } from '../wire
 import { targetOf } from './copies.ts';
 
 export async function append(session: Session, { mailbox, first }: AppendArguments): Promise<Completion | undefined> {
-  const { writer } = session.services;
   const target = targetOf(session, mailbox);
   const taken: TakenMessage[] = [];
+  let isPlaced = false;
   try {
     const messages = await takeAll(session, first, taken);
     if (messages === undefined) return undefined;
-    return await place(session, target, messages);
-  } catch (error) {
-    for (const message of taken) writer.discard(message);
-    throw error;
+    const done = await place(session, target, messages);
+    isPlaced = true;
+    return done;
+  } finally {
+    // Also of a client that went away before the end of its command.
+    if (!isPlaced) for (const message of taken) session.services.writer.discard(message);
   }
 }
 

@@ -8,6 +8,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { type Catalog, type Entry, flag, isStoreError, UidSet } from '@mstore/store';
 import { damaged, RefusedError, refusals } from '../errors.ts';
 import { FetchWriter } from '../fetch-writer.ts';
+import { changeFlags } from '../flag-changes.ts';
 import { limits } from '../limits.ts';
 import { type Numbering, namedUids, selectedOf } from '../message-set.ts';
 import { type Completion, completed } from '../reply.ts';
@@ -139,15 +140,12 @@ export function entriesOf(
 }
 
 /** Sets `\Seen` where it is not set; the UIDs that have it new. */
-async function setSeen({ services }: Session, selected: Selected, uids: UidSet): Promise<UidSet> {
-  const { mailbox } = selected;
+async function setSeen(session: Session, selected: Selected, uids: UidSet): Promise<UidSet> {
   const unseen: number[] = [];
-  for (const entry of services.reading.catalog().entries(mailbox, uids)) {
+  for (const entry of session.services.reading.catalog().entries(selected.mailbox, uids)) {
     if ((entry.flags & flag.seen) === 0) unseen.push(entry.uid);
   }
   if (unseen.length === 0) return UidSet.empty;
-  const request = { mailbox, uids: UidSet.of(unseen), mode: 'add', flags: flag.seen, keywords: [] } as const;
-  const { changed, sequence } = await services.writer.setFlags(request);
-  if (changed.size > 0) selected.ownSequences.add(sequence);
-  return changed;
+  const wanted = { mode: 'add', flags: flag.seen, keywords: [], unchangedSince: undefined } as const;
+  return (await changeFlags(session, selected, UidSet.of(unseen), wanted)).changed;
 }

@@ -23,8 +23,9 @@ export async function idle(session: Session): Promise<Completion | undefined> {
       () => bell.end(),
       () => bell.end(),
     );
-    while (!bell.hasEnded && !session.isOver) {
+    while (!bell.hasEnded) {
       await tellChanges(session);
+      if (session.isOver) break;
       if (bell.isDue) await session.say(untaggedOk('still here'));
       bell.isDue = false;
       deadline.set(services.wheel.now() + limits.keepAliveMs);

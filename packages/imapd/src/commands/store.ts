@@ -1,9 +1,10 @@
 /** STORE and UID STORE (RFC 9051 §6.4.6, RFC 7162 §3.1.3). */
 
 import { setImmediate as turn } from 'node:timers/promises';
-import { limits as storeLimits, type UidSet } from '@mstore/store';
+import type { UidSet } from '@mstore/store';
 import { RefusedError, refusals } from '../errors.ts';
 import { FetchWriter } from '../fetch-writer.ts';
+import { changeFlags } from '../flag-changes.ts';
 import { limits } from '../limits.ts';
 import { type Numbering, namedUids, selectedOf } from '../message-set.ts';
 import { type Completion, completed } from '../reply.ts';
@@ -28,15 +29,8 @@ async function storeBy(session: Session, args: StoreArguments, numbering: Number
   if (named === undefined) throw new RefusedError(refusals.noSuchFlag);
   if (args.unchangedSince !== undefined) session.wantsModSeqs = true;
   const uids = namedUids(selected, args.messages, numbering);
-  const { changed, modified, sequence } = await session.services.writer.setFlags({
-    mailbox: selected.mailbox,
-    uids,
-    mode: args.mode,
-    ...named,
-    ...(args.unchangedSince !== undefined && { unchangedSince: args.unchangedSince }),
-  });
-  // A larger one is done in several events, whose other sequences nobody told us: then the session hears of its own changes again.
-  if (changed.size > 0 && uids.size <= storeLimits.sliceEntries) selected.ownSequences.add(sequence);
+  const { mode, unchangedSince } = args;
+  const { modified } = await changeFlags(session, selected, uids, { mode, ...named, unchangedSince });
   const items = itemsOf(session, args.isSilent, numbering);
   if (items.length > 0) await tellFlags(session, selected, uids, modified, items);
   if (modified.size === 0) return completed('stored');

@@ -1,0 +1,194 @@
+/**
+ * Several sessions on one mailbox that others deliver to, expunge from, move from and set flags in: what each session was told adds
+ * up to what is there, message by message, at any time it looks (RFC 9051 §7.4.1, §7.5.1).
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { UidSet } from '@mstore/store';
+import { Daemons } from '../support/daemons.ts';
+import { ImapClient } from '../support/imap-client.ts';
+import { counts } from '../support/long.ts';
+import { type Random, seededRandom } from '../support/random.ts';
+import { testSeed } from '../support/seed.ts';
+
+const user = 'ann@example.org';
+
+/** A client's idea of its mailbox, made of nothing but what it was told. */
+class Mirror {
+  readonly client: ImapClient;
+  /** Flags by message number, from 1; undefined where they were never told. */
+  #flags: (string | undefined)[] = [];
+  #uids: (number | undefined)[] = [];
+
+  constructor(client: ImapClient) {
+    this.client = client;
+  }
+
+  get count(): number {
+    return this.#flags.length;
+  }
+
+  hear(lines: readonly string[]): void {
+    for (const line of lines) {
+      const [, number, what = '', rest = ''] = /^\* (\d+) (EXISTS|EXPUNGE|FETCH)(.*)$/s.exec(line) ?? [];
+      const at = Number(number) - 1;
+      if (what === 'EXISTS') {
+        assert.ok(at + 1 >= this.count, `EXISTS falls from ${this.count} to ${at + 1}`);
+        while (this.count < at + 1) {
+          this.#flags.push(undefined);
+          this.#uids.push(undefined);
+        }
+      } else if (what !== '') assert.ok(at < this.count, `${line} of ${this.count}`);
+      if (what === 'EXPUNGE') {
+        this.#flags.splice(at, 1);
+        this.#uids.splice(at, 1);
+      } else if (what === 'FETCH') this.#learn(at, rest);
+    }
+  }
+
+  #learn(at: number, rest: string): void {
+    const uid = /\bUID (\d+)/.exec(rest)?.[1];
+    if (uid !== undefined) {
+      assert.ok(this.#uids[at] === undefined || this.#uids[at] === Number(uid), `message ${at + 1} is ${uid}`);
+      this.#uids[at] = Number(uid);
+    }
+    const flags = /FLAGS \(([^)]*)\)/.exec(rest)?.[1];
+    if (flags !== undefined) this.#flags[at] = sorted(flags);
+  }
+
+  /** Asks, and learns from the answer. */
+  async ask(command: string): Promise<string> {
+    const { untagged, status } = await this.client.ask(command);
+    this.hear(untagged);
+    // What a client changes without wanting to hear of it, it works out by itself; this one forgets.
+    if (command.includes('.SILENT')) this.#flags.fill(undefined);
+    return status;
+  }
+
+  /** What was told is what is there; flags that were never told are left out. */
+  assertIs(truth: ReadonlyMap<number, string>): void {
+    assert.equal(this.count, truth.size);
+    for (const [index, [uid, flags]] of [...truth].entries()) {
+      assert.ok(
+        this.#uids[index] === undefined || this.#uids[index] === uid,
+        `message ${index + 1}: ${this.#uids[index]}, ${uid}`,
+      );
+      assert.ok(
+        this.#flags[index] === undefined || this.#flags[index] === flags,
+        `${uid}: ${this.#flags[index]}, ${flags}`,
+      );
+    }
+  }
+}
+
+function sorted(flags: string): string {
+  return flags
+    .split(' ')
+    .filter((flag) => flag !== '' && flag !== '\\Recent')
+    .sort()
+    .join(' ');
+}
+
+const flagNames = ['\\Answered', '\\Flagged', '\\Deleted', '\\Seen', '\\Draft'];
+const flagBits = [2, 4, 8, 1, 16];
+
+async function truthOf(daemons: Daemons): Promise<ReadonlyMap<number, string>> {
+  await daemons.store.settle();
+  const mailbox = await daemons.mailbox(user);
+  const catalog = daemons.store.catalog();
+  const words = catalog.keywords(mailbox);
+  const truth = new Map<number, string>();
+  for (const { uid, flags, keywords } of catalog.entries(mailbox)) {
+    const names = flagNames.filter((_, at) => (flags & (flagBits[at] ?? 0)) !== 0);
+    truth.set(uid, sorted([...names, ...keywords.map((number) => words[number] ?? '')].join(' ')));
+  }
+  return truth;
+}
+
+/** Something that a session does. */
+function someCommand(random: Random, count: number): string {
+  const one = (): string => `${1 + random.int(Math.max(count, 1))}`;
+  const set = random.pick([one(), `${one()}:*`, '1:*', '*', `${one()},${one()}`]);
+  const flags = random.pick(['\\Seen', '\\Deleted', '\\Flagged $Label', '$Junk', '']);
+  const silent = random.chance(0.5) ? '.SILENT' : '';
+  const mode = random.pick(['+', '-', '']);
+  return random.pick([
+    'NOOP',
+    'NOOP',
+    `STORE ${set} ${mode}FLAGS${silent} (${flags})`,
+    `UID STORE ${set} ${mode}FLAGS${silent} (${flags})`,
+    `FETCH ${set} (UID FLAGS)`,
+    `UID FETCH ${set} FLAGS`,
+    `FETCH ${set} BODY[TEXT]`,
+    'EXPUNGE',
+    `UID EXPUNGE ${set}`,
+    `COPY ${set} INBOX`,
+    `UID MOVE ${set} Archive`,
+    `MOVE ${one()} INBOX`,
+    'CHECK',
+  ]);
+}
+
+async function deliver(daemons: Daemons): Promise<void> {
+  await daemons.deliver(user, Buffer.from('Subject: x\r\n\r\nbody\r\n'));
+}
+
+test('whatever several sessions do to one mailbox, what each was told is what is there', async (t) => {
+  const seed = testSeed();
+  t.diagnostic(`MSTORE_TEST_SEED=${seed}`);
+  const random = seededRandom(seed);
+  await using daemons = await Daemons.start();
+  await daemons.addUser(user);
+  for (let at = 0; at < 5; at += 1) await deliver(daemons);
+  const mirrors: Mirror[] = [];
+  for (let at = 0; at < 3; at += 1) {
+    const mirror = new Mirror(await ImapClient.logIn(daemons.address('imap'), user));
+    assert.match(await mirror.ask('SELECT INBOX'), /^OK/);
+    mirrors.push(mirror);
+  }
+  for (let round = 0; round < counts(300, 5_000); round += 1) {
+    const mirror = random.pick(mirrors);
+    if (random.chance(0.15)) await deliver(daemons);
+    else if (random.chance(0.05)) {
+      await daemons.store.expunge(await daemons.mailbox(user), UidSet.of([1 + random.int(round + 5)]), false);
+    } else if (mirror.count === 0) await mirror.ask('NOOP');
+    else {
+      const command = someCommand(random, mirror.count);
+      assert.match(await mirror.ask(command), /^(?:OK|NO \[EXPUNGEISSUED\])/, command);
+    }
+    if (!random.chance(0.2)) continue;
+    const truth = await truthOf(daemons);
+    for (const looking of mirrors) {
+      await looking.ask('NOOP');
+      looking.assertIs(truth);
+    }
+  }
+  for (const { client } of mirrors) client.close();
+});
+
+test('sessions that act at the same time see the same in the end', async (t) => {
+  const seed = testSeed();
+  t.diagnostic(`MSTORE_TEST_SEED=${seed}`);
+  const random = seededRandom(seed);
+  await using daemons = await Daemons.start();
+  await daemons.addUser(user);
+  for (let at = 0; at < 20; at += 1) await deliver(daemons);
+  const act = async (): Promise<Mirror> => {
+    const mirror = new Mirror(await ImapClient.logIn(daemons.address('imap'), user));
+    assert.match(await mirror.ask('SELECT INBOX'), /^OK/);
+    for (let round = 0; round < counts(60, 600); round += 1) {
+      if (mirror.count === 0) await mirror.ask('NOOP');
+      else assert.match(await mirror.ask(someCommand(random, mirror.count)), /^(?:OK|NO \[EXPUNGEISSUED\])/);
+      if (random.chance(0.3)) await deliver(daemons);
+    }
+    return mirror;
+  };
+  const mirrors = await Promise.all([act(), act(), act(), act()]);
+  const truth = await truthOf(daemons);
+  for (const mirror of mirrors) {
+    await mirror.ask('NOOP');
+    await mirror.ask('FETCH 1:* (UID FLAGS)');
+    mirror.assertIs(truth);
+    mirror.client.close();
+  }
+});
