@@ -1,7 +1,7 @@
 /** Every call of a backup and of a restore fails once: it is reported, the backup there was stays good, and the next attempt works. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { backup, createStore, isStoreError, restoreStore, Store, verifyBackup } from '@mstore/store';
+import { backup, createStore, isStoreError, restoreStore, Store, StoreError, verifyBackup } from '@mstore/store';
 import { counts } from '../support/long.ts';
 import { MessageSource } from '../support/messages.ts';
 import { seededRandom } from '../support/random.ts';
@@ -122,5 +122,29 @@ test('a read that fails while a backup or a restore is made is told', async () =
       assert.ok(error === undefined || isStoreError(error), `read ${read}: ${String(error)}`);
       await assertGood(machine.kill());
     }
+  }
+});
+
+test('a catalog transaction that fails in a restore is told, and the restore can be repeated', async () => {
+  const base = await start();
+  for (let call = 1; ; call++) {
+    let calls = 0;
+    const failWrite = (number: number): Error | undefined => {
+      calls = Math.max(calls, number);
+      return number === call ? new StoreError('ioError', 'the catalog failed') : undefined;
+    };
+    const machine = base.kill({ kv: { failWrite } });
+    const error = await restoreStore('/backup', '/new', optionsOn(machine)).then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    );
+    if (calls < call) break;
+    assert.ok(isStoreError(error, 'ioError'), String(error));
+    const next = machine.kill();
+    await assert.rejects(Store.open('/new', optionsOn(next)), (refused) => isStoreError(refused, 'unfinished'));
+    await restoreStore('/backup', '/new', optionsOn(next));
+    const store = await Store.open('/new', optionsOn(next));
+    await assertClean(store);
+    await store.close();
   }
 });

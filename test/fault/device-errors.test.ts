@@ -15,7 +15,7 @@ import { type Random, seededRandom } from '../support/random.ts';
 import { testSeed } from '../support/seed.ts';
 import { commonPassword, Service } from '../support/service.ts';
 import { pidsOf, until } from '../support/service-life.ts';
-import { requireStrace, Tracing } from '../support/strace.ts';
+import { type Injection, requireStrace, Tracing } from '../support/strace.ts';
 
 const users = ['ann@example.org', 'bob@example.org', 'eve@example.org'] as const;
 /** Every call that could bring octets to a file; which of them the heap and LMDB use is theirs. */
@@ -26,27 +26,32 @@ const syncing = ['fdatasync', 'fsync', 'sync_file_range'] as const;
 interface Fault {
   readonly target: 'newest segment' | 'heap' | 'catalog';
   readonly calls: readonly string[];
-  readonly errno: 'EIO' | 'ENOSPC';
+  readonly effect: Injection['effect'];
   /** The call of a thread from which on it fails. */
   readonly from?: number;
   /** survives: made again in another segment; readOnly: until the disk works; full: answered 452; code: the writer ends with it. */
-  readonly outcome: 'survives' | 'readOnly' | 'full' | 71 | 75;
+  readonly outcome: 'survives' | 'readOnly' | 'full' | 71 | 74 | 75;
 }
 
 const faults: readonly Fault[] = [
-  { target: 'newest segment', calls: writing, errno: 'EIO', outcome: 'survives' },
-  { target: 'newest segment', calls: syncing, errno: 'EIO', outcome: 'survives' },
-  { target: 'newest segment', calls: syncing, errno: 'ENOSPC', outcome: 'survives' },
-  { target: 'heap', calls: writing, errno: 'EIO', outcome: 'readOnly' },
-  { target: 'heap', calls: syncing, errno: 'EIO', outcome: 'readOnly' },
-  { target: 'heap', calls: syncing, errno: 'ENOSPC', outcome: 'readOnly' },
-  { target: 'heap', calls: writing, errno: 'ENOSPC', outcome: 'full' },
+  { target: 'newest segment', calls: writing, effect: 'EIO', outcome: 'survives' },
+  { target: 'newest segment', calls: syncing, effect: 'EIO', outcome: 'survives' },
+  { target: 'newest segment', calls: syncing, effect: 'ENOSPC', outcome: 'survives' },
+  { target: 'heap', calls: writing, effect: 'EIO', outcome: 'readOnly' },
+  { target: 'heap', calls: syncing, effect: 'EIO', outcome: 'readOnly' },
+  { target: 'heap', calls: syncing, effect: 'ENOSPC', outcome: 'readOnly' },
+  { target: 'heap', calls: writing, effect: 'ENOSPC', outcome: 'full' },
   ...Array.from({ length: counts(2, 12) }, (_, n): readonly Fault[] => [
-    { target: 'catalog', calls: writing, errno: 'EIO', from: 1 + 3 * n, outcome: 71 },
-    { target: 'catalog', calls: writing, errno: 'ENOSPC', from: 1 + 3 * n, outcome: 75 },
-    { target: 'catalog', calls: syncing, errno: 'EIO', from: 1 + n, outcome: 71 },
-    { target: 'catalog', calls: syncing, errno: 'ENOSPC', from: 1 + n, outcome: 75 },
+    { target: 'catalog', calls: writing, effect: 'EIO', from: 1 + 3 * n, outcome: 71 },
+    { target: 'catalog', calls: writing, effect: 'ENOSPC', from: 1 + 3 * n, outcome: 75 },
+    { target: 'catalog', calls: syncing, effect: 'EIO', from: 1 + n, outcome: 71 },
+    { target: 'catalog', calls: syncing, effect: 'ENOSPC', from: 1 + n, outcome: 75 },
   ]).flat(),
+  // Longer than any transaction may take.
+  ...Array.from(
+    { length: counts(0, 1) },
+    (): Fault => ({ target: 'catalog', calls: syncing, effect: 40_000, outcome: 74 }),
+  ),
 ];
 
 /** The service, and the load on it. */
@@ -91,8 +96,11 @@ async function deliveriesGoOn(books: Books, count: number): Promise<void> {
   await until('deliveries go on', () => books.told.size >= target);
 }
 
-/** While changes are refused: who logs in reads, and a QUIT that cannot delete says so. */
-async function assertReadable(service: Service, books: Books): Promise<void> {
+/** While changes are refused: a mail server is told to try again, who logs in reads, and a QUIT that cannot delete says so. */
+async function assertRefused(service: Service, books: Books, reply: RegExp): Promise<void> {
+  const message = Buffer.from('Subject: refused\r\n\r\n');
+  const [said] = await service.deliver({ message, recipients: [users[0]] });
+  assert.match(`${said?.code} ${said?.lines.join()}`, reply);
   for (const user of users) {
     const deletedBefore = books.deletedCount;
     const client = await Pop3Client.login(service.tcp('pop3'), user, commonPassword);
@@ -115,13 +123,13 @@ async function play({ strace, service, books }: Scene, fault: Fault): Promise<vo
   const before = currentCatalog(service);
   const log = join(service.directory, '..', `strace-${from}`);
   const paths = pathsOf(service, fault.target);
-  const { calls, errno } = fault;
+  const { calls, effect } = fault;
   const heard = (event: string): boolean => linesSince(service, from).some(saying(event));
   const tracing = await Tracing.begin(strace, {
     pid,
     calls,
     paths,
-    errno,
+    effect,
     log,
     ...(fault.from && { from: fault.from }),
   });
@@ -134,13 +142,13 @@ async function play({ strace, service, books }: Scene, fault: Fault): Promise<vo
       await until('read-only in the log', () =>
         heard('the device keeps failing: changes are refused, reading goes on'),
       );
-      await assertReadable(service, books);
+      await assertRefused(service, books, /^451 .*4\.3\.0/);
     } else if (fault.outcome === 'full') {
       await until(
         'some refusals',
         () => linesSince(service, from).filter(({ reason }) => reason === 'diskFull').length > 3,
       );
-      await assertReadable(service, books);
+      await assertRefused(service, books, /^452 .*4\.3\.1/);
     }
   } finally {
     await tracing.end();
@@ -160,7 +168,7 @@ async function play({ strace, service, books }: Scene, fault: Fault): Promise<vo
     assert.ok(heard('the store failed: ending, so that it is opened again and recovers'));
     await until('the next writer', () => ![undefined, pid].includes(pidsOf(service).get('writer')));
     // A device that failed is not written again; a full one is.
-    assert.equal(currentCatalog(service) === before, fault.outcome === 75);
+    assert.equal(currentCatalog(service) === before, fault.outcome !== 71);
   } else assert.equal(pidsOf(service).get('writer'), pid);
   await deliveriesGoOn(books, 3);
 }
@@ -190,7 +198,7 @@ test('a service whose disk fails under it loses nothing, tells the administrator
   try {
     await deliveriesGoOn(books, 5);
     for (const fault of faults) {
-      const name = `${fault.target}: ${fault.errno} of ${fault.calls[0]} … from call ${fault.from ?? 1} of a thread`;
+      const name = `${fault.target}: ${fault.effect} of ${fault.calls[0]} … from call ${fault.from ?? 1} of a thread`;
       await Promise.race([
         play({ strace, service, books }, fault).catch((error: unknown) => {
           throw new Error(`${name}: ${String(error)}`, { cause: error });

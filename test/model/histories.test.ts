@@ -48,7 +48,7 @@ async function history(random: Random, temp: TempStore, steps: number): Promise<
       adoptSequence(temp, model);
       run = run.goOnWith(temp.store);
     }
-    if (random.chance(0.03)) {
+    if (random.chance(counts(0.03, 0.006))) {
       await temp.store.compact({ minGarbage: random.pick([0, 0.3, 0.6]), maxRate: 0 });
       if (random.chance(0.5)) await temp.store.dropRetired(true);
       adoptSequence(temp, model);

@@ -4,6 +4,7 @@ import {
   type AccountId,
   type AppendMessage,
   brandNumber,
+  limits,
   type MailboxId,
   type MailWriter,
   retentionEntry,
@@ -88,8 +89,7 @@ export class ModelRun {
     if (luck < 75) return this.#setFlags();
     if (luck < 83) return this.#expunge();
     if (luck < 88) return this.#purge();
-    if (luck < 92) return this.#createMailbox();
-    return this.#small();
+    return luck < 92 ? this.#createMailbox() : this.#small();
   }
 
   /** Asks the store, then the model, and compares what they say. */
@@ -215,7 +215,10 @@ export class ModelRun {
 
   #purge(): () => Promise<void> {
     const id = this.#random.pick([...this.model.mailboxes.keys()]);
-    const some = this.#random.chance(0.5) ? UidSet.range(1, 1_000) : UidSet.of([1, 3, 4, 7]);
+    // What one turn does: between two, other requests of a burst come.
+    const { retained, entries } = this.model.mailboxes.get(id) ?? { retained: new Map(), entries: new Map() };
+    const first = [...retained.keys(), ...entries.keys()].slice(0, limits.purgeEntries);
+    const some = this.#random.chance(0.5) ? UidSet.of(first) : UidSet.of([1, 3, 4, 7]);
     return () =>
       this.ask(
         `purge ${id}`,
@@ -230,8 +233,7 @@ export class ModelRun {
     const account = this.#anAccount();
     const { id } = this.#aMailbox();
     const name = this.#random.pick(names);
-    const store = this.#writer;
-    const { model } = this;
+    const [store, model] = [this.#writer, this.model];
     const on = this.#random.chance(0.5);
     const where = on ? id : 0;
     const key = this.#random.pick(['/private/comment', '/shared/comment', retentionEntry]);
@@ -315,8 +317,7 @@ export class ModelRun {
   }
 
   async #remove(): Promise<void> {
-    const { id } = this.#aMailbox();
-    const account = this.#anAccount();
+    const [{ id }, account] = [this.#aMailbox(), this.#anAccount()];
     if (this.#random.chance(0.7)) {
       await this.ask(
         `deleteMailbox ${id}`,

@@ -3,7 +3,7 @@ import { StoreError, type StoreErrorCode, type UidSet } from '@mstore/store';
 import type { ModelMailbox, StoreModel } from './store-model.ts';
 
 /** Messages that the writer brings back in one turn, with an event of its own. */
-const undeleteSlice = 100;
+const undeleteSlice = 50;
 
 function refuse(code: StoreErrorCode): never {
   throw new StoreError(code, 'as the model has it');

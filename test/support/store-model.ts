@@ -6,6 +6,8 @@ import { flag, inbox, isStoreError, mailboxName, StoreError, type StoreErrorCode
 
 /** Entries that the writer copies or moves in one turn, each with an event of its own for the source. */
 const copySlice = 100;
+/** The same of what it purges. */
+const purgeSlice = 250;
 
 export interface ModelEntry {
   readonly uid: number;
@@ -285,7 +287,7 @@ export class StoreModel {
     const places = mailbox.deleted ? [mailbox.retained, mailbox.entries] : [mailbox.retained];
     let found = 0;
     for (const place of places) for (const uid of [...place.keys()]) if (uids.has(uid) && place.delete(uid)) found++;
-    if (found > 0) this.sequence++;
+    this.sequence += Math.ceil(found / purgeSlice);
     if (mailbox.deleted && mailbox.entries.size + mailbox.retained.size === 0) {
       this.sequence++;
       this.mailboxes.delete(id);

@@ -1,4 +1,4 @@
-/** System calls of a running process that fail, as strace makes them: for real descriptors, under the real kernel. */
+/** System calls of a running process that fail or hang, as strace makes them: for real descriptors, under the real kernel. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -9,13 +9,14 @@ import { requireProgram } from './interop.ts';
 
 const attachMs = 20_000;
 
-/** Which calls fail, on which files, and how. */
+/** Which calls are hit, on which files, and how. */
 export interface Injection {
   readonly pid: number;
   readonly calls: readonly string[];
   /** Files by their paths; they need not be there yet. */
   readonly paths: readonly string[];
-  readonly errno: 'EIO' | 'ENOSPC';
+  /** What becomes of them: an error, or so many ms until they are made. */
+  readonly effect: 'EIO' | 'ENOSPC' | number;
   /** From which such call of a thread on; all of them are hit. */
   readonly from?: number;
   /** Where what happened is written. */
@@ -48,11 +49,12 @@ export class Tracing implements AsyncDisposable {
     this.#ended = once(child, 'exit');
   }
 
-  /** Resolves when the calls fail. */
-  static async begin(strace: string, { pid, calls, paths, errno, from = 1, log }: Injection): Promise<Tracing> {
+  /** Resolves when the calls are hit. */
+  static async begin(strace: string, { pid, calls, paths, effect, from = 1, log }: Injection): Promise<Tracing> {
     const names = calls.map((call) => `?${call}`).join(',');
     const filters = paths.flatMap((path) => ['-P', path]);
-    const injecting = ['-e', `trace=${names}`, '-e', `inject=${names}:error=${errno}:when=${from}+`];
+    const how = typeof effect === 'number' ? `delay_enter=${effect * 1_000}` : `error=${effect}`;
+    const injecting = ['-e', `trace=${names}`, '-e', `inject=${names}:${how}:when=${from}+`];
     const child = spawn(strace, ['-f', '-p', `${pid}`, '-o', log, ...filters, ...injecting], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
@@ -69,10 +71,10 @@ export class Tracing implements AsyncDisposable {
     return tracing;
   }
 
-  /** Calls that failed so far. */
+  /** Calls that were hit so far. */
   get injected(): number {
     try {
-      return readFileSync(this.#log, 'latin1').split('(INJECTED)').length - 1;
+      return readFileSync(this.#log, 'latin1').split(/\(INJECTED\)|<unfinished/).length - 1;
     } catch {
       return 0;
     }

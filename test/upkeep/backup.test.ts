@@ -1,9 +1,13 @@
 /** Backups: taken while mail comes in, incremental, verified, restored; and no number is given twice after a restore. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { backup, isStoreError, restoreStore, Store, verifyBackup } from '@mstore/store';
+import { crc32 } from 'node:zlib';
+import { backup, isStoreError, machinePorts, rebuild, restoreStore, Store, UidSet, verifyBackup } from '@mstore/store';
+import { writeManifest } from '@mstore/store/internal/upkeep/backup/manifest';
+import { bringGolden } from '../format/golden.ts';
 import { toldNumbers } from '../support/backups.ts';
 import { difference, dumpStore } from '../support/dump-store.ts';
 import { counts } from '../support/long.ts';
@@ -37,7 +41,7 @@ function content(store: Pick<Store, 'catalog'>): string[] {
   const raised =
     / (?:appliedLsn|batch|other|sequence|epoch|mailbox|message|thread|account|uidValidity|lastSequence)=\d+/g;
   return dumpStore(store)
-    .filter((line) => !line.startsWith('segment ') && !/ expunged at /.test(line))
+    .filter((line) => !/^segment |^due | expunged \d+ at /.test(line))
     .map((line) => (line.startsWith('state ') ? line.replace(raised, '') : line))
     .map((line) => line.replace(/ (?:uidNext|highestModSeq|expungeFloor|modSeqFloor)=\d+/g, ''));
 }
@@ -69,7 +73,46 @@ test('a backup beside the writer holds what was there, and a restore of it is th
   await some(trafficOn(store, random), 20);
   await store.settle();
   await assertClean(store);
+  const live = dumpStore(store);
   await store.close();
+  // The event that began it anew is applied alike from the checkpoint that came along, and from the start of the log.
+  for (const full of [false, true]) {
+    const report = await rebuild(`${folder.path}/new`, { ...small, full });
+    assert.equal(report.checkpoint === undefined, full);
+    const again = await Store.open(`${folder.path}/new`, small);
+    const without = (lines: readonly string[]): string[] =>
+      lines.map((line) => line.replace(/ (?:appliedLsn|batch|other)=\d+/g, ''));
+    assert.deepEqual(difference(without(dumpStore(again)), without(live)), []);
+    await again.close();
+  }
+});
+
+test('a backup of an earlier format becomes a store of the one of today', async () => {
+  await using folder = await tempDirectory();
+  const source = `${folder.path}/v1`;
+  await bringGolden(1, source);
+  const names = (await readdir(`${source}/heap`)).sort();
+  const segments = await Promise.all(
+    names.map(async (name) => {
+      const octets = await readFile(`${source}/heap/${name}`);
+      const sha256 = createHash('sha256').update(octets).digest('hex');
+      const headerCrc = crc32(octets.subarray(0, 152));
+      return { number: Number(name.slice(0, 16)), headerCrc, pieces: [{ bytes: octets.length, sha256 }] };
+    }),
+  );
+  const last = await readFile(`${source}/heap/${names.at(-1)}`);
+  const epoch = last.readUInt32LE(40);
+  const store = last.toString('hex', 16, 32);
+  const rest = { checkpoint: null, files: [], time: 1, number: 1, durableLsn: 0 };
+  await writeManifest(machinePorts.fs, source, { store, epoch, segments, ...rest });
+  assert.deepEqual(await verified(source, folder.path), []);
+  const restored = await restoreStore(source, `${folder.path}/new`, small);
+  assert.deepEqual([restored.findings, restored.rebuilt.damage], [[], []]);
+  const opened = await Store.open(`${folder.path}/new`, small);
+  assert.equal(opened.heap.epoch, epoch + 1);
+  assert.ok((opened.catalog().state()?.totals.entries ?? 0) > 0);
+  await assertClean(opened);
+  await opened.close();
 });
 
 test('a second backup copies what is new, and leaves what there was of use until it is whole', async () => {
@@ -148,6 +191,15 @@ async function live(store: Store, random: Random, told: Map<string, string>, mod
   }
 }
 
+/** A client that knows MODSEQs of the lost history changes nothing by them: it has to look again (RFC 7162). */
+async function assertOldModSeqs(store: Store, unchangedSince: number): Promise<void> {
+  const filled = [...store.catalog().allMailboxes()].find(({ row }) => !row.deleted && row.messages > 0);
+  assert.ok(filled !== undefined);
+  const request = { mailbox: filled.id, uids: UidSet.range(1, 100), mode: 'add', flags: 4, keywords: [] } as const;
+  const answer = await store.setFlags({ ...request, unchangedSince });
+  assert.deepEqual([answer.changed.size, answer.modified.size], [0, filled.row.messages]);
+}
+
 test('no UID, MODSEQ or id that a client saw is given to something else after a restore, however often', async (t) => {
   t.diagnostic(`MSTORE_TEST_SEED=${testSeed()}`);
   await using temp = await tempStore(small);
@@ -176,6 +228,7 @@ test('no UID, MODSEQ or id that a client saw is given to something else after a 
     for (const { id, row } of store.catalog().allMailboxes()) {
       assert.ok(row.highestModSeq >= first && row.expungeFloor >= first && row.modSeqFloor >= first, `mailbox ${id}`);
     }
+    await assertOldModSeqs(store, highest);
     assert.ok((store.heap.segments().at(-1)?.number ?? 0) > lastSegment);
     assert.ok((store.heap.segments().at(-1)?.baseLsn ?? 0) > highestLsn);
     const seen = new Set<string>();

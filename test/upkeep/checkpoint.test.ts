@@ -2,7 +2,17 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { checkpoint, createStore, isCheckpointDue, isStoreError, rebuild, Store } from '@mstore/store';
+import {
+  backup,
+  checkpoint,
+  createStore,
+  isCheckpointDue,
+  isStoreError,
+  rebuild,
+  restoreStore,
+  Store,
+} from '@mstore/store';
+import { markSuspect } from '@mstore/store/internal/catalog/generations';
 import { Camera } from '../support/camera.ts';
 import { difference, dumpStore } from '../support/dump-store.ts';
 import { counts } from '../support/long.ts';
@@ -239,4 +249,38 @@ test('a checkpoint that cannot be written says so, at any call, and leaves the s
       await store.close();
     }
   }
+});
+
+test('no checkpoint is made of a catalog whose device failed', async () => {
+  await using temp = await simStore(small);
+  await trafficOn(temp).request('createAccount');
+  const fs = temp.machine?.ports.fs;
+  assert.ok(fs !== undefined);
+  await markSuspect(fs, `${simDirectory}/catalog`, 1, 'a test');
+  await assert.rejects(checkpoint(simDirectory, temp.options), (error) => isStoreError(error, 'ioError'));
+  await temp.reopen();
+  await checkpoint(simDirectory, temp.options);
+});
+
+test('a checkpoint that takes too long is given up, leaves nothing, and a backup goes without it', async () => {
+  await using temp = await simStore(small);
+  const traffic = trafficOn(temp);
+  await traffic.request('createAccount');
+  await some(traffic, 20);
+  await temp.store.settle();
+  const ports = temp.machine?.ports;
+  assert.ok(ports !== undefined);
+  let looks = 0;
+  const clock = { now: ports.clock.now, monotonic: () => 600_000 * ++looks };
+  const slow = { ...small, ports: { ...ports, clock } };
+  await assert.rejects(checkpoint(simDirectory, slow), (error) => isStoreError(error, 'limitExceeded'));
+  assert.deepEqual(await ports.fs.list(`${simDirectory}/checkpoint`), []);
+  const report = await backup(simDirectory, '/backup', temp.store, slow);
+  assert.equal(report.checkpointLsn, undefined);
+  assert.match(report.notes.join(), /reads the whole log/);
+  const restored = await restoreStore('/backup', '/new', { ...small, ports });
+  assert.equal(restored.rebuilt.checkpoint, undefined);
+  const store = await Store.open('/new', { ...small, ports });
+  await assertClean(store);
+  await store.close();
 });

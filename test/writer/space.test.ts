@@ -8,6 +8,7 @@ import {
   limits,
   type MailboxId,
   Store,
+  StoreError,
   type StoreNotice,
   type StoreOptions,
   UidSet,
@@ -167,4 +168,27 @@ test('a stop on a full disk is a clean one', async () => {
   assert.equal(next.catalog().state()?.totals.entries, 1);
   await assertClean(next);
   await next.close();
+});
+
+test('a store that cannot recover for want of space gets the reserve for it', async () => {
+  const site = await Site.make();
+  await site.deliver();
+  await site.store.settle();
+  await site.store.look();
+  assert.equal(await site.reserveOnDisk(), marks.reserveBytes);
+  await site.store.close();
+  // A disk that takes no page of a catalog as long as the reserve is there.
+  let isReserved = true;
+  const noPage = new StoreError('diskFull', 'catalog commit failed: ENOSPC');
+  const { ports } = site.machine.kill({ kv: { failWrite: () => (isReserved ? noPage : undefined) } });
+  const unlink = async (path: string): Promise<void> => {
+    await ports.fs.unlink(path);
+    if (path.endsWith('/reserve')) isReserved = false;
+  };
+  const options = { ...site.options, ports: { ...ports, fs: { ...ports.fs, unlink } }, newCatalog: true };
+  const store = await Store.open(simDirectory, options);
+  assert.deepEqual(site.reserves(), ['whole', 'released']);
+  assert.equal(store.catalog().state()?.totals.entries, 1);
+  await assertClean(store);
+  await store.close();
 });

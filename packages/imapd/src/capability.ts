@@ -20,6 +20,10 @@ const authenticated = [
   'LIST-EXTENDED',
   'LIST-STATUS',
   'STATUS=SIZE',
+  'IDLE',
+  'UIDPLUS',
+  'MOVE',
+  'MULTIAPPEND',
 ];
 
 /** What ENABLE switches on, in capitals. */

@@ -35,17 +35,25 @@ export type ReadCommand =
   | { readonly kind: 'command'; readonly segments: readonly Segment[] }
   | { readonly kind: 'refused'; readonly first: Buffer; readonly refusal: Refusal };
 
-/** Asks the client for the literal that it announced. */
-type Invite = () => Promise<void> | undefined;
+export interface CommandReaderOptions {
+  /** Asks the client for the literal that it announced. */
+  readonly invite: () => Promise<void> | undefined;
+  /** True when the literal that would come next is a message, which is read by who runs the command. */
+  readonly isMessage: (segments: readonly Segment[]) => boolean;
+}
 
 export class CommandReader {
   readonly #lines: LineReader;
-  readonly #invite: Invite;
+  readonly #options: CommandReaderOptions;
   #bounds: CommandBounds = anonymousBounds;
+  /** The literal of a message that nobody has read yet. */
+  #unread: LiteralAnnouncement | undefined;
+  /** The line behind a message was not read: whoever took the message gave up. */
+  #owesLine = false;
 
-  constructor(lines: LineReader, invite: Invite) {
+  constructor(lines: LineReader, options: CommandReaderOptions) {
     this.#lines = lines;
-    this.#invite = invite;
+    this.#options = options;
   }
 
   set bounds(bounds: CommandBounds) {
@@ -54,6 +62,9 @@ export class CommandReader {
 
   /** The next command; undefined when none comes any more. @throws {PeerError} the connection is of no more use */
   async next(): Promise<ReadCommand | undefined> {
+    if ((await this.#passUnread()) === 'endless') {
+      return { kind: 'refused', first: Buffer.alloc(0), refusal: refusals.literalEndless };
+    }
     const segments: Segment[] = [];
     let bytes = 0;
     for (;;) {
@@ -66,6 +77,11 @@ export class CommandReader {
         segments.push({ line });
         return { kind: 'command', segments };
       }
+      const asMessage: Segment[] = [...segments, { line, literal: 'unread' }];
+      if (this.#options.isMessage(asMessage)) {
+        this.#unread = literal;
+        return { kind: 'command', segments: asMessage };
+      }
       const tooMuch = this.#refusalOf(literal, bytes, segments.length);
       if (tooMuch !== undefined) {
         segments.push({ line });
@@ -74,6 +90,39 @@ export class CommandReader {
       segments.push({ line, literal: await this.#literal(literal) });
       bytes += literal.bytes;
     }
+  }
+
+  /** The octets of the message that the command ends with so far. Leaving early is allowed. @throws {PeerError} gone */
+  async *message(): AsyncGenerator<Buffer, void, undefined> {
+    const literal = this.#unread;
+    if (literal === undefined) return;
+    if (literal.isWaiting) await this.#options.invite();
+    this.#unread = undefined;
+    this.#owesLine = true;
+    yield* this.#lines.bytes(literal.bytes);
+  }
+
+  /** What stands behind a message: the rest of the command, or of it up to the next message. */
+  async behindMessage(): Promise<Segment | undefined> {
+    this.#owesLine = false;
+    const line = await this.#lines.next();
+    if (line === undefined) return undefined;
+    this.#unread = announcedLiteral(line);
+    return this.#unread === undefined ? { line } : { line, literal: 'unread' };
+  }
+
+  /** Passes over a message that nobody wanted, and the rest of its command. */
+  async #passUnread(): Promise<'passed' | 'endless'> {
+    if (this.#owesLine) {
+      this.#owesLine = false;
+      const line = await this.#line();
+      if (Buffer.isBuffer(line)) this.#unread = announcedLiteral(line);
+    }
+    const literal = this.#unread;
+    this.#unread = undefined;
+    if (literal === undefined) return 'passed';
+    const passed = await this.#pass([], literal, refusals.literalTooLarge);
+    return passed?.kind === 'refused' && passed.refusal.status === 'BYE' ? 'endless' : 'passed';
   }
 
   #refusalOf(literal: LiteralAnnouncement, bytes: number, literals: number): Refusal | undefined {
@@ -95,7 +144,7 @@ export class CommandReader {
   }
 
   async #literal({ bytes, isWaiting }: LiteralAnnouncement): Promise<Buffer> {
-    if (isWaiting) await this.#invite();
+    if (isWaiting) await this.#options.invite();
     const pieces: Buffer[] = [];
     // A client that has not been asked for it yet sends nothing before it reads our line.
     for await (const piece of this.#lines.bytes(bytes)) pieces.push(Buffer.from(piece));

@@ -12,6 +12,8 @@ export type Run<Args> = (
 
 export interface Command {
   readonly states: readonly State[];
+  /** Messages keep their numbers until the next command (RFC 9051 §7.5.1). */
+  readonly keepsNumbers: boolean;
   /** What to run with the arguments that stand there; undefined when they cannot be read, and the decoder says why. */
   read(
     decoder: Decoder,
@@ -24,9 +26,11 @@ export function command<Args>(
   what: string,
   parse: (decoder: Decoder) => Args,
   run: Run<Args>,
+  keepsNumbers: boolean = false,
 ): Command {
   return {
     states,
+    keepsNumbers,
     read: (decoder) => {
       decoder.expectSpace(what);
       const args = parse(decoder);
@@ -39,6 +43,7 @@ export function command<Args>(
 export function bare(states: readonly State[], run: Run<undefined>): Command {
   return {
     states,
+    keepsNumbers: false,
     read: (decoder) => (decoder.expectEnd() ? (session, tag) => run(session, undefined, tag) : undefined),
   };
 }

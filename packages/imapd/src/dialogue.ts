@@ -26,6 +26,7 @@ export async function serveSession(services: Services, connection: Connection): 
     await converse(session);
     await sayWhy(session);
   } finally {
+    session.selected = undefined;
     account(session);
   }
 }
@@ -54,9 +55,9 @@ async function execute(session: Session, read: ReadCommand): Promise<void> {
   if (run === undefined) return session.refuseBad(tag, unread(decoder));
   try {
     const done = await run(session, tag);
-    if (done !== undefined) await complete(session, tag, done);
+    if (done !== undefined) await complete(session, tag, done, command.keepsNumbers);
   } catch (error) {
-    await fail(session, tag, error);
+    await fail(session, tag, error, command.keepsNumbers);
   }
 }
 
@@ -77,21 +78,21 @@ function unread({ failure }: Decoder): Refusal {
   return kind === 'syntax' ? syntaxError(why, at) : unreadable(kind, why);
 }
 
-async function complete(session: Session, tag: string, done: Completion): Promise<void> {
+async function complete(session: Session, tag: string, done: Completion, keepsNumbers: boolean): Promise<void> {
   session.succeed();
-  await tellChanges(session);
+  await tellChanges(session, keepsNumbers);
   if (!session.isOver || session.end === 'logout') await session.say(taggedOk(tag, done));
 }
 
 /** A command that failed: the session goes on, unless the connection is of no more use. */
-async function fail(session: Session, tag: string, error: unknown): Promise<void> {
+async function fail(session: Session, tag: string, error: unknown, keepsNumbers: boolean): Promise<void> {
   const refusal = refusalFor(error);
   if (refusal === undefined || (isPeerError(error) && refusal.status === 'BYE')) throw error;
   if (refusal.status === 'BAD' || refusal === refusals.wrong) return session.refuseBad(tag, refusal);
   if (!(error instanceof RefusedError) && isOurs(refusal)) {
     session.services.log.error('command failed', { session: session.entry.id }, error);
   }
-  await tellChanges(session);
+  await tellChanges(session, keepsNumbers);
   if (!session.isOver) await session.refuse(tag, refusal);
 }
 

@@ -139,6 +139,11 @@ export function unreadable(kind: 'name' | 'charset', why: string): Refusal {
   return no(kind === 'name' ? 'CANNOT' : 'BADCHARSET (US-ASCII UTF-8)', why);
 }
 
+/** A message that cannot be shown; the others can. */
+export function damaged(uid: number): Refusal {
+  return no('CORRUPTION', `the message with UID ${uid} is damaged, tell the administrator`);
+}
+
 /** What a session itself says no to. */
 type RefusalName =
   | 'noTag'
@@ -161,6 +166,18 @@ type RefusalName =
   | 'noSuchUse'
   | 'tooManyPatterns'
   | 'mailboxDeleted'
+  | 'noSuchNumber'
+  | 'noSuchFlag'
+  | 'notEnabled'
+  | 'noBinary'
+  | 'readOnly'
+  | 'expunged'
+  | 'tryCreate'
+  | 'emptyMessage'
+  | 'doneExpected'
+  | 'messageTooLarge'
+  | 'tooManyMessages'
+  | 'overQuota'
   | 'tooManyErrors'
   | 'stopping'
   | 'loginTooLate'
@@ -187,6 +204,18 @@ export const refusals: Readonly<Record<RefusalName, Refusal>> = {
   inboxStays: no('CANNOT', 'INBOX cannot be deleted'),
   noSuchUse: no('USEATTR', 'no mailbox can be made with this special use'),
   tooManyPatterns: no('LIMIT', 'too many patterns, or wildcards in one'),
+  noSuchNumber: bad('no message has this number'),
+  noSuchFlag: bad('there is no such system flag'),
+  notEnabled: bad('QRESYNC is not enabled'),
+  noBinary: bad('BINARY is not offered'),
+  readOnly: no('CANNOT', 'the mailbox is selected to be read only'),
+  expunged: no('EXPUNGEISSUED', 'some of the messages are gone'),
+  tryCreate: no('TRYCREATE', 'no such mailbox'),
+  doneExpected: bad('expected DONE'),
+  emptyMessage: no('', 'there is no message without octets'),
+  messageTooLarge: ofStore.messageTooLarge,
+  tooManyMessages: no('LIMIT', 'too many messages in one command'),
+  overQuota: ofStore.overQuota,
   mailboxDeleted: bye('', 'the selected mailbox was deleted'),
   tooManyErrors: bye('CLIENTBUG', 'too many errors'),
   stopping: bye('UNAVAILABLE', 'the server stops, come again soon'),

@@ -22,9 +22,11 @@ import {
 } from '@mstore/net';
 import type { Config } from '@mstore/store';
 import type { Backing } from './backing.ts';
+import { DamagedMessages } from './damaged-messages.ts';
 import { serveSession } from './dialogue.ts';
 import { refusals } from './errors.ts';
 import { limits } from './limits.ts';
+import { MailboxNews } from './mailbox-news.ts';
 import { RecentFloors } from './recent-floors.ts';
 import { refused } from './reply.ts';
 import type { Services } from './services.ts';
@@ -53,7 +55,7 @@ export async function startImap(options: ImapOptions, backing: Backing): Promise
   const services = servicesOf(options, backing, metrics);
   const counter = new ConnectionCounter(limits.connections);
   const settings: ListenerOptions = {
-    wheel: new DeadlineWheel(options.clock ?? systemClock),
+    wheel: services.wheel,
     counter,
     connectionsMax: limits.connections,
     idleTimeoutMs: limits.idleTimeoutMs,
@@ -68,7 +70,10 @@ export async function startImap(options: ImapOptions, backing: Backing): Promise
   };
   metrics.gauge('mstore_imap_connections', 'IMAP connections that are open', () => counter.open);
   const listeners = await listen(places, settings);
-  const unsubscribe = services.writer.subscribeFeed((changes) => services.recent.heard(changes));
+  const unsubscribe = services.writer.subscribeFeed((changes) => {
+    services.recent.heard(changes);
+    services.news.heard(changes);
+  });
   return {
     ready: { imap: listeners.map(({ address }) => address) },
     answer: (about, args) => answerAbout({ sessions: services.sessions, metrics }, about, args),
@@ -118,6 +123,9 @@ function servicesOf(options: ImapOptions, backing: Backing, metrics: Metrics): S
     sessions: new SessionTable(clock),
     views: new Views(),
     recent: new RecentFloors(),
+    news: new MailboxNews(),
+    damaged: new DamagedMessages(),
+    wheel: new DeadlineWheel(clock),
     mechanisms: [saslPlain, saslLogin],
     messageBytes: config.limits.messageBytes,
     counters: {

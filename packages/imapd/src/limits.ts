@@ -34,12 +34,30 @@ export const limits = {
   idPairs: 30,
   /** octets of what is kept of it for the log. */
   idLogBytes: 200,
+  /** messages of one APPEND: each is held by the writer until all are there. */
+  appendMessages: 100,
+  /** ms between two words of ours to a client that idles: less than what routers on the way forget a connection after. */
+  keepAliveMs: 120_000,
   /** patterns of one LIST. */
   listPatterns: 100,
   /** wildcards of one pattern: each is a state to be carried along every name. */
   patternWildcards: 50,
   /** mailboxes looked up in one turn of the event loop: some 3 ms. */
   sliceMailboxes: 500,
+
+  /** messages answered about from the catalog in one turn of the event loop: some 3 ms. */
+  sliceMessages: 200,
+  /** messages whose index entries are looked at in one turn of the event loop: some 3 ms. */
+  sliceEntries: 5_000,
+  /** messages whose \Seen is set together, before the first of them is sent. */
+  seenTogether: 1_000,
+  /** octets of a section that are gathered before its first one is sent, so that damage can still be answered; also the most
+   *  that is sent in one piece. */
+  gatherBytes: 262_144, // 256 * KiB
+  /** changes of flags of one mailbox that are remembered for its sessions; beyond, they look for themselves. */
+  newsKept: 1_000,
+  /** damaged messages remembered, so that they are refused at once. */
+  damagedMessages: 10_000,
 
   /** mailboxes whose view is kept for the next session. */
   keptViews: 10_000,

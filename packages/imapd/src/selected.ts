@@ -14,4 +14,12 @@ export interface Selected {
   uidNext: number;
   /** UIDs that are recent to this session, also of messages that went since. */
   recent: UidSet;
+  /** What the last SEARCH with SAVE found (RFC 5182). */
+  saved: UidSet;
+  /** Sequences above `modSeq` at which this session itself changed flags, and was told what became of them. */
+  readonly ownSequences: Set<number>;
+  /** Called when the mailbox changed; IDLE sets it. */
+  wake: () => void;
+  /** Ends the watch for changes. */
+  readonly leave: () => void;
 }

@@ -1,7 +1,9 @@
 /** What the sessions of a process share. Made once by imapd.ts; a session costs nothing that could stand here. */
 import type { Directory } from '@mstore/directory';
-import type { Log, LoginGuard, MetricCounter, SaslMechanism, SessionTable } from '@mstore/net';
+import type { DeadlineWheel, Log, LoginGuard, MetricCounter, SaslMechanism, SessionTable } from '@mstore/net';
 import type { MailWriter, StoreReading } from '@mstore/store';
+import type { DamagedMessages } from './damaged-messages.ts';
+import type { MailboxNews } from './mailbox-news.ts';
 import type { RecentFloors } from './recent-floors.ts';
 import type { Views } from './views.ts';
 
@@ -16,6 +18,10 @@ export interface Services {
   readonly sessions: SessionTable;
   readonly views: Views;
   readonly recent: RecentFloors;
+  readonly news: MailboxNews;
+  readonly damaged: DamagedMessages;
+  /** For what is to be said after a while. */
+  readonly wheel: DeadlineWheel;
   /** What AUTHENTICATE offers. */
   readonly mechanisms: readonly SaslMechanism[];
   /** Octets of the largest message. */

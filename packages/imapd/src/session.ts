@@ -14,6 +14,7 @@ import { continuation, refused } from './reply.ts';
 import type { Selected } from './selected.ts';
 import type { Services } from './services.ts';
 import { Encoder } from './wire/encoder.ts';
+import { endsWithMessage } from './wire/mailbox-arguments.ts';
 
 /** The states of RFC 9051 §3 in which commands are taken. */
 export type State = 'anonymous' | 'authenticated' | 'selected';
@@ -27,7 +28,9 @@ export class Session {
   readonly entry: TableEntry;
   user: User | undefined;
   #account: AccountId | undefined;
-  selected: Selected | undefined;
+  #selected: Selected | undefined;
+  /** MODSEQs are told: CONDSTORE is in use (RFC 7162 §3.1). */
+  wantsModSeqs = false;
   /** Names and strings are UTF-8, both ways. */
   isUtf8 = false;
   /** True once no further command is read. */
@@ -41,12 +44,15 @@ export class Session {
     this.connection = connection;
     // Nothing but commands comes in lines, so a bare LF can hide nothing; people at a terminal send it.
     this.lines = new LineReader(connection, { lineBytesMax: limits.anonymousCommandBytes, bareLineFeed: 'ends' });
-    this.commands = new CommandReader(this.lines, () => this.say(continuation('go on')));
+    this.commands = new CommandReader(this.lines, {
+      invite: () => this.say(continuation('go on')),
+      isMessage: (segments) => this.#account !== undefined && endsWithMessage(segments, this.isUtf8),
+    });
     this.entry = services.sessions.open(connection, 'imap');
   }
 
   get state(): State {
-    if (this.selected !== undefined) return 'selected';
+    if (this.#selected !== undefined) return 'selected';
     return this.#account === undefined ? 'anonymous' : 'authenticated';
   }
 
@@ -54,6 +60,16 @@ export class Session {
   get account(): AccountId {
     if (this.#account === undefined) throw new Error('the session has no account before the login');
     return this.#account;
+  }
+
+  get selected(): Selected | undefined {
+    return this.#selected;
+  }
+
+  /** What was selected before is left. */
+  set selected(selected: Selected | undefined) {
+    this.#selected?.leave();
+    this.#selected = selected;
   }
 
   /** Sends a line or more; await what it returns, if anything, before the next. */

@@ -20,13 +20,15 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { type MailboxRow, UidSet } from '@mstore/store';
 import { refusals } from './errors.ts';
+import { FetchWriter } from './fetch-writer.ts';
 import { limits } from './limits.ts';
 import type { Selected } from './selected.ts';
 import type { Session } from './session.ts';
 import type { View } from './view.ts';
 
-/** Tells what changed in the selected mailbox since the last time; what it returns, if anything, must be awaited. */
-export function tellChanges(session: Session): Promise<void> | undefined {
+/** Tells what changed in the selected mailbox since the last time; nothing that changes numbers where those must stay. What it
+ *  returns, if anything, must be awaited. */
+export function tellChanges(session: Session, keepsNumbers: boolean = false): Promise<void> | undefined {
   const { selected, services } = session;
   if (selected === undefined || session.isOver) return undefined;
   const catalog = services.reading.catalog();
@@ -36,17 +38,64 @@ export function tellChanges(session: Session): Promise<void> | undefined {
     return session.refuse('*', refusals.mailboxDeleted);
   }
   if (row.highestModSeq === selected.modSeq) return undefined;
-  return tell(session, selected, row, services.views.of(catalog, selected.mailbox, row));
+  const now = services.views.of(catalog, selected.mailbox, row);
+  if (keepsNumbers && selected.view !== now && selected.view.without(now).size > 0) return undefined;
+  const { mailbox, modSeq: from, uidNext: below, ownSequences } = selected;
+  const own = new Set(ownSequences);
+  const heard = services.news.changed(mailbox, from, row.highestModSeq, own);
+  // Before anything else is heard: what comes from now on is heard again.
+  if (heard === undefined) services.news.looked(mailbox, row.highestModSeq);
+  return tell(session, selected, row, now, { from, own, below, heard });
 }
 
-async function tell(session: Session, selected: Selected, row: MailboxRow, now: View): Promise<void> {
+async function tell(session: Session, selected: Selected, row: MailboxRow, now: View, told: Told): Promise<void> {
   const before = selected.view;
-  const isMore = row.uidNext > selected.uidNext && now.largestUid >= selected.uidNext;
   selected.view = now;
   selected.modSeq = row.highestModSeq;
   selected.uidNext = row.uidNext;
+  selected.ownSequences.clear();
   if (before !== now) await tellExpunged(session, before, now);
-  if (isMore) await session.say(existsLines(session, selected));
+  if (told.heard?.size !== 0) await tellFlags(session, selected, told);
+  if (now.largestUid >= told.below) await session.say(existsLines(session, selected));
+}
+
+interface Told {
+  /** The MODSEQ up to which flags were told. */
+  readonly from: number;
+  readonly own: ReadonlySet<number>;
+  /** Messages with a smaller UID are known to the client. */
+  readonly below: number;
+  /** Messages whose flags changed, by what the feed said; undefined: every entry is to be looked at. */
+  readonly heard: UidSet | undefined;
+}
+
+/** Flags that changed, of messages that the client knows: from what the feed said, or else by looking at every entry. */
+async function tellFlags(session: Session, selected: Selected, told: Told): Promise<void> {
+  const { mailbox, view } = selected;
+  const { reading } = session.services;
+  const items = (['UID', 'FLAGS', ...(session.wantsModSeqs ? (['MODSEQ'] as const) : [])] as const).map(
+    (name) => ({ kind: 'plain', name }) as const,
+  );
+  const writer = new FetchWriter(session, selected, items);
+  let rest = told.heard ?? UidSet.range(1, told.below - 1);
+  while (rest.size > 0) {
+    const catalog = reading.catalog();
+    const keywords = catalog.keywords(mailbox);
+    let seen = 0;
+    let next = 0;
+    for (const entry of catalog.entries(mailbox, rest)) {
+      next = entry.uid + 1;
+      seen += 1;
+      const isNew = entry.modSeq > told.from && !told.own.has(entry.modSeq) && entry.uid < told.below;
+      const number = isNew ? view.numberOf(entry.uid) : 0;
+      if (number > 0) writer.ofEntry(number, entry, keywords);
+      if (seen === limits.sliceEntries) break;
+    }
+    await writer.flush();
+    if (seen < limits.sliceEntries) break;
+    rest = UidSet.ofRanges(rest.ranges.map(({ first, last }) => ({ first: Math.max(first, next), last })));
+    await turn();
+  }
 }
 
 async function tellExpunged(session: Session, before: View, now: View): Promise<void> {

@@ -50,6 +50,28 @@ test('numbers and UIDs are each the way back of the other', () => {
   );
 });
 
+test('messages are found by ranges of UIDs and of numbers', () => {
+  const range = fc.tuple(fc.integer({ min: 1, max: 6 * pageUids }), fc.integer({ min: 0, max: 2 * pageUids }));
+  fc.assert(
+    fc.property(someUids, fc.array(range, { maxLength: 4 }), fc.boolean(), (uids, pairs, isLast) => {
+      const ranges = pairs.map(([first, length]) => ({ first, last: first + length }));
+      if (isLast) ranges.push({ first: 4_294_967_250, last: 4_294_967_295 });
+      const set = UidSet.ofRanges(ranges);
+      const view = viewOf(uids);
+      const wanted = uids.flatMap((uid, index) => (set.has(uid) ? [[index + 1, uid]] : []));
+      assert.deepEqual([...view.messages(set)], wanted);
+      const numbers = UidSet.ofRanges(
+        pairs.map(([first, length]) => ({ first: first % 50, last: (first % 50) + (length % 9) })),
+      );
+      const chosen = [...view.messages(view.uidsOf(numbers))].map(([number]) => number);
+      assert.deepEqual(
+        chosen,
+        uids.map((_, index) => index + 1).filter((number) => numbers.has(number)),
+      );
+    }),
+  );
+});
+
 test('what one view has and another has not is found', () => {
   fc.assert(
     fc.property(someUids, someUids, (some, others) => {

@@ -57,18 +57,11 @@ export class View {
 
   /** How many messages have a UID up to this one. */
   countUpTo(uid: number): number {
-    let low = 0;
-    let high = this.pages.length;
-    const number = Math.floor(uid / pageUids);
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((this.pages[middle]?.number ?? 0) < number) low = middle + 1;
-      else high = middle;
-    }
-    const page = this.pages[low];
+    const index = this.#indexFrom(uid);
+    const page = this.pages[index];
     if (page === undefined) return this.count;
-    const before = this.#before[low] ?? 0;
-    if (page.number > number) return before;
+    const before = this.#before[index] ?? 0;
+    if (page.number > Math.floor(uid / pageUids)) return before;
     return before + rank(page.bits, uid % pageUids) + (isSet(page.bits, uid % pageUids) ? 1 : 0);
   }
 
@@ -91,6 +84,46 @@ export class View {
     return this.uidAt(this.count);
   }
 
+  /** The messages with one of these UIDs, number and UID, rising. */
+  *messages(uids: UidSet): Generator<readonly [number, number]> {
+    for (const { first, last } of uids.ranges) {
+      let number = this.countUpTo(first - 1);
+      for (let index = this.#indexFrom(first); index < this.pages.length; index += 1) {
+        const page = this.pages[index];
+        if (page === undefined || page.number * pageUids > last) break;
+        const start = page.number * pageUids;
+        const end = Math.min(last - start, pageUids - 1);
+        for (let bit = Math.max(first - start, 0); bit <= end; bit += 1) {
+          // Whole octets of nothing are passed over.
+          if ((bit & 7) === 0 && page.bits[bit >>> 3] === 0) bit += 7;
+          else if (isSet(page.bits, bit)) {
+            number += 1;
+            yield [number, start + bit];
+          }
+        }
+      }
+    }
+  }
+
+  /** The UIDs of message numbers: as ranges, which hold those of these messages and no other of the view. */
+  uidsOf(numbers: UidSet): UidSet {
+    const ranges: { first: number; last: number }[] = [];
+    for (const { first, last } of numbers.ranges) {
+      if (first > this.count) break;
+      ranges.push({ first: this.uidAt(first), last: this.uidAt(Math.min(last, this.count)) });
+    }
+    return UidSet.ofRanges(ranges);
+  }
+
+  /** The numbers of the messages with one of these UIDs. */
+  numbersOf(uids: UidSet): UidSet {
+    const numbers: { first: number; last: number }[] = [];
+    for (const { first, last } of uids.ranges) {
+      numbers.push({ first: this.countUpTo(first - 1) + 1, last: this.countUpTo(last) });
+    }
+    return UidSet.ofRanges(numbers);
+  }
+
   /** The UIDs here that `other` has not. */
   without(other: View): UidSet {
     const uids: number[] = [];
@@ -110,18 +143,22 @@ export class View {
     return UidSet.of(uids);
   }
 
-  #indexOf(uid: number): number {
+  /** The index of the first page that may hold this UID or a larger one. */
+  #indexFrom(uid: number): number {
     const number = Math.floor(uid / pageUids);
     let low = 0;
-    let high = this.pages.length - 1;
-    while (low <= high) {
+    let high = this.pages.length;
+    while (low < high) {
       const middle = (low + high) >>> 1;
-      const found = this.pages[middle]?.number ?? 0;
-      if (found === number) return middle;
-      if (found < number) low = middle + 1;
-      else high = middle - 1;
+      if ((this.pages[middle]?.number ?? 0) < number) low = middle + 1;
+      else high = middle;
     }
-    return -1;
+    return low;
+  }
+
+  #indexOf(uid: number): number {
+    const index = this.#indexFrom(uid);
+    return this.pages[index]?.number === Math.floor(uid / pageUids) ? index : -1;
   }
 }
 

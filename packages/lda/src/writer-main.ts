@@ -83,8 +83,8 @@ async function start(data: string, sockets: readonly InheritedSocket[], config: 
   const retention = new RetentionRunner(store, { settings: config.retention, clock: systemClock, observer });
   retention.start();
   endWithStore(own, log, drain);
-  keepCompact(own, log, config);
   const scrubbing = new BackgroundScrub(data, catalog, config.scrub, new ScrubRecord(log, metrics));
+  keepCompact(own, log, config);
   return {
     ready: { lmtp, lda },
     drain: async (deadlineMs) => {
@@ -108,6 +108,16 @@ async function start(data: string, sockets: readonly InheritedSocket[], config: 
   };
 }
 
+/** A clean stop that the disk does not take is made good by the next start. */
+async function closeStore(own: OwnStore, log: Log): Promise<void> {
+  try {
+    await own.close();
+  } catch (error) {
+    if (!isStoreError(error)) throw error;
+    log.error('stopped without a last write: the next start recovers', {}, error);
+  }
+}
+
 /** Garbage in the heap goes back to the disk. */
 function keepCompact({ store }: OwnStore, log: Log, { compaction, heap }: Config): void {
   const { automatic, garbage, rate, idle } = compaction;
@@ -122,16 +132,6 @@ function keepCompact({ store }: OwnStore, log: Log, { compaction, heap }: Config
     },
     failed: (error) => log.error('compaction ended', {}, error),
   });
-}
-
-/** A clean stop that the disk does not take is made good by the next start. */
-async function closeStore(own: OwnStore, log: Log): Promise<void> {
-  try {
-    await own.close();
-  } catch (error) {
-    if (!isStoreError(error)) throw error;
-    log.error('stopped without a last write: the next start recovers', {}, error);
-  }
 }
 
 /** When the store can take nothing any more, sessions get their last replies, and the process ends. */

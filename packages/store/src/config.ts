@@ -209,12 +209,6 @@ export const configTemplate = `# mstore's configuration. Keys that are not set h
 [heap]
 # segmentBytes = "128M"     # octets after which a segment of the heap takes no further batch
 
-[compaction]
-# automatic = true          # a running service gives garbage back to the disk by itself
-# garbage = 0.3             # the least share of garbage of a segment that is worth it, 0 to 1
-# rate = "32M"              # octets of segments gone through per second at most
-# idle = 60                 # seconds without changes after which the store is quiet
-
 [checkpoint]                # the service writes the catalog to a file, from which rebuild and restore begin
 # ageHours = 24             # when the last one is so old; 0 for never
 # logBytes = "4G"           # when so much was logged since; 0 for never
@@ -226,6 +220,11 @@ export const configTemplate = `# mstore's configuration. Keys that are not set h
 # newMail = "256M"          # free octets below which new mail is refused for now
 # changes = "64M"           # free octets below which every change is refused for now, but those that give space back
 # reserve = "128M"          # octets kept in the file "reserve" for purge and compaction on a full disk; 0 for none
+[compaction]
+# automatic = true          # a running service gives garbage back to the disk by itself
+# garbage = 0.3             # the least share of garbage of a segment that is worth it, 0 to 1
+# rate = "32M"              # octets of segments gone through per second at most
+# idle = 60                 # seconds without changes after which the store is quiet
 
 [retention]
 # expunged = 7              # days that what was expunged or deleted can be brought back; then it goes for good

@@ -1,7 +1,7 @@
 /** The store's face for daemons and commands. */
 export { Catalog, type NamedAccount, type NamedMailbox } from './catalog/catalog.ts';
 export type { Entry, EntryPlace } from './catalog/index-chunk.ts';
-export { type AccountRow, type MailboxRow, retentionEntry, type Totals } from './catalog/rows.ts';
+export { type AccountRow, type MailboxRow, type MessageRow, retentionEntry, type Totals } from './catalog/rows.ts';
 export { pageUids } from './catalog/uid-pages.ts';
 export { UidSet } from './codec/uid-set.ts';
 export {
@@ -18,6 +18,7 @@ export { errnoOf, errorText, isStoreError, StoreError, type StoreErrorCode } fro
 export { isSegmentGone } from './heap/heap.ts';
 export type { HeapRecord, SegmentState } from './heap/location.ts';
 export { limits } from './limits.ts';
+export { type Derived, derive, treeOf } from './log/derive.ts';
 export { decodeRecord, type LogRecord, recordType } from './log/records.ts';
 export type { StoredMessage } from './mail/assemble.ts';
 export { inbox, mailboxName } from './mail/mailbox-name.ts';
@@ -36,6 +37,9 @@ export {
   retentionKeys,
   retentionOf,
 } from './mail/retention.ts';
+export type { Entity, Span } from './mime/entity.ts';
+export { headerFields, listedFieldNames } from './mime/header.ts';
+export { section } from './mime/structure.ts';
 export { type RepairOptions, type RepairReport, type RepairStep, repair } from './repair.ts';
 export { createStore, Store, StoreReader, type StoreReading } from './store.ts';
 export { type FileLock, lockFile, lockHolder } from './sys/file-lock.ts';

@@ -53,10 +53,14 @@ export const limits = {
   sliceEntries: 2_000,
   /** entries expunged in one turn. */
   expungeEntries: 400,
-  /** entries copied or brought back in one turn: each touches its message and its threads. */
+  /** entries copied in one turn: each touches its message and its threads. */
   copyEntries: 100,
-  /** entries purged in one turn: each releases a message and its parts. */
-  purgeEntries: 250,
+  /** entries brought back in one turn: each is copied and released. */
+  undeleteEntries: 50,
+  /** entries purged in one turn (about 5 ms): each releases a message and its parts. */
+  purgeEntries: 100,
+  /** deleted mailboxes purged in one turn, when they hold no more than that together. */
+  purgeMailboxes: 20,
   /** mailboxes deleted or brought back in one turn: each moves its names and counts. */
   mailboxesPerTurn: 50,
   /** remembered expunges forgotten in one turn. */
@@ -72,8 +76,10 @@ export const limits = {
   expungesSlackSeconds: 604_800, // 7 * 86_400
   /** ms between two looks for what retention ends. */
   retentionMs: 300_000,
-  /** ms of a pause between two slices of that while others have work for the writer. */
+  /** ms of a pause between two slices of that while others have work for the writer; longer where a slice took long. */
   retentionPauseMs: 25,
+  /** times as long as a slice took is the pause behind it then: deliveries lose a tenth at most. */
+  retentionPauses: 9,
   /** seconds in which every account is looked at once for messages that are to go by age: they are counted in days. */
   agingSeconds: 86_400,
   /** accounts looked at for that each time at least, so that a small store is looked at whole. */

@@ -7,12 +7,10 @@ import { Catalog } from './catalog/catalog.ts';
 import { generationPath, nextGeneration, setCurrentGeneration } from './catalog/generations.ts';
 import type { EntryPlace } from './catalog/index-chunk.ts';
 import type { Kv } from './catalog/kv.ts';
-import { stateTable } from './catalog/schema.ts';
-import { View } from './catalog/write-set.ts';
-import { invariant, isStoreError, StoreError } from './errors.ts';
+import { isStoreError, StoreError } from './errors.ts';
 import { Heap, type HeapCounters, isSegmentGone } from './heap/heap.ts';
 import { limits } from './limits.ts';
-import { replay } from './log/recover.ts';
+import { recover } from './log/recover.ts';
 import { openMessage, type StoredMessage } from './mail/assemble.ts';
 import { type Margins, messageAtHand } from './mail/at-hand.ts';
 import type { Clock } from './sys/clock.ts';
@@ -26,8 +24,8 @@ import { Feed } from './writer/feed.ts';
 import { HeadState } from './writer/head-state.ts';
 import { Health } from './writer/health.ts';
 import type { StoreHealth } from './writer/notices.ts';
-import { type PinnedLog, Pins } from './writer/pins.ts';
-import { Reserve } from './writer/reserve.ts';
+import type { PinnedLog, Pins } from './writer/pins.ts';
+import { giveReserve, Reserve } from './writer/reserve.ts';
 import { Room, type SpaceLevel } from './writer/room.ts';
 import { SegmentUse } from './writer/segment-use.ts';
 import {
@@ -101,7 +99,6 @@ async function makeStore(directory: string, ports: StorePorts, options: StoreOpt
 export class Store extends Writer implements StoreReading, StoreWriter {
   readonly heap: Heap;
   /** Segments whose files somebody needs: to be asked before one is unlinked. */
-  readonly pins: Pins = new Pins();
   readonly directory: string;
   readonly #ports: StorePorts;
   readonly #kv: Kv;
@@ -110,6 +107,7 @@ export class Store extends Writer implements StoreReading, StoreWriter {
   readonly #committer: Committer;
   readonly #health: Health;
   readonly #compaction: Compaction;
+  readonly #use: SegmentUse;
   #idleTimer: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
   /** Resolves when the store can take nothing any more, with the reason: it is to be opened again, which recovers. */
@@ -141,17 +139,29 @@ export class Store extends Writer implements StoreReading, StoreWriter {
     const catalog = (): Catalog => this.catalog();
     const delayMs = options.retiredFileMs ?? limits.retiredFileMs;
     const { segmentBytes } = heapOptions(options);
-    const { pins } = this;
-    this.#compaction = new Compaction({ heap, catalog, committer, use, pins, clock, segmentBytes, delayMs });
+    this.#use = use;
+    this.#compaction = new Compaction({ heap, catalog, committer, use, clock, segmentBytes, delayMs });
     const idleMs = options.idleCommitMs ?? limits.idleCommitMs;
     if (idleMs === 0) return;
     this.#watchIdle(idleMs);
     this.#health.start(limits.lookMs);
+    // What may be asked in the first second shall know, too.
+    void room?.refresh();
   }
 
   /** Takes the lock, makes the catalog again where its device failed, recovers, and is the writer.
    *  @throws {StoreError} noStore, unfinished, locked, newerFormat, corrupt, lostLog, catalogMissing, diskFull, ioError */
   static async open(directory: string, options: StoreOptions = {}): Promise<Store> {
+    try {
+      return await Store.#openNow(directory, options);
+    } catch (error) {
+      // A store that cannot recover cannot make space either.
+      if (!isStoreError(error, 'diskFull') || !(await giveReserve(directory, options))) throw error;
+      return Store.#openNow(directory, options);
+    }
+  }
+
+  static async #openNow(directory: string, options: StoreOptions): Promise<Store> {
     const ports = options.ports ?? machinePorts;
     await checkFinished(ports.fs, directory);
     if (!(await isStore(ports.fs, directory))) throw new StoreError('noStore', `no store in ${directory}`);
@@ -218,8 +228,13 @@ export class Store extends Writer implements StoreReading, StoreWriter {
     return this.#health.look();
   }
 
+  /** Whose files are not to be unlinked now. */
+  get pins(): Pins {
+    return this.#use.pins;
+  }
+
   async pinLog(): Promise<PinnedLog> {
-    const release = this.pins.pin(this.heap.segments().map(({ number }) => number));
+    const release = this.#use.pins.pin(this.heap.segments().map(({ number }) => number));
     return { durableLsn: this.heap.durableLsn, release: async () => release() };
   }
 
@@ -378,19 +393,4 @@ export class StoreReader implements StoreReading {
     await this.#catalog.close();
     await this.heap.close();
   }
-}
-
-/** Applies what is durable in the log and not yet in the catalog. */
-async function recover(heap: Heap, kv: Kv, despiteLoss: boolean): Promise<void> {
-  const state = new View(kv).read(stateTable);
-  invariant(state !== undefined, 'a catalog has a state row');
-  if (state.appliedLsn > heap.durableLsn) {
-    if (despiteLoss) return;
-    throw new StoreError(
-      'lostLog',
-      `the catalog knows the log up to ${state.appliedLsn}, the heap ends at ${heap.durableLsn}: heap octets were lost`,
-      { applied: state.appliedLsn, durable: heap.durableLsn },
-    );
-  }
-  await replay(heap, kv, state.appliedLsn);
 }

@@ -3,6 +3,7 @@
  * that neither mail nor sessions feel it. One that fails is told in the log, and tried again at the next look.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { Log } from '@mstore/net';
 import { limits } from './limits.ts';
@@ -55,6 +56,7 @@ export class Checkpoints {
     const args = [program, 'checkpoint', '--if-due', '--json', '--data', directory];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
     this.#child = child;
+    yieldTo(child.pid);
     let said = '';
     let problem = '';
     child.stdout.on('data', (octets: Buffer) => {
@@ -72,5 +74,14 @@ export class Checkpoints {
       else if (code !== 0 && code !== null) log.warn('no checkpoint', { why: problem.trim() });
       this.#end();
     });
+  }
+}
+
+/** Mail goes first where processors are short. */
+function yieldTo(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) setPriority(pid, 10);
+  } catch {
+    // It has ended already, or this system does not allow it: it works all the same.
   }
 }

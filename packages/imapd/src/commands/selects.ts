@@ -7,14 +7,14 @@ import {
   limits as storeLimits,
   UidSet,
 } from '@mstore/store';
+import { RefusedError, refusals } from '../errors.ts';
 import { mailboxIdText, mailboxIn } from '../mailbox.ts';
 import { type Completion, completed, untaggedOk } from '../reply.ts';
+import { systemFlags } from '../responses/flags.ts';
 import type { Selected } from '../selected.ts';
 import type { Session } from '../session.ts';
 import { existsLines } from '../updates.ts';
 import type { SelectArguments } from '../wire/mailbox-arguments.ts';
-
-const systemFlags = ['\\Answered', '\\Flagged', '\\Deleted', '\\Seen', '\\Draft'];
 
 const uidMax = 0xffff_ffff;
 
@@ -27,8 +27,10 @@ export function examine(session: Session, args: SelectArguments): Promise<Comple
 }
 
 /** What was selected before is left, also when the new one cannot be had. */
-async function open(session: Session, { mailbox: name }: SelectArguments, isReadOnly: boolean): Promise<Completion> {
+async function open(session: Session, args: SelectArguments, isReadOnly: boolean): Promise<Completion> {
   const { services, account } = session;
+  if (args.quickResync !== undefined) throw new RefusedError(refusals.notEnabled);
+  if (args.condStore) session.wantsModSeqs = true;
   if (session.selected !== undefined) {
     session.selected = undefined;
     session.say(untaggedOk('the mailbox before is left', 'CLOSED'));
@@ -36,7 +38,7 @@ async function open(session: Session, { mailbox: name }: SelectArguments, isRead
   // What was delivered and answered before this command is there.
   await services.reading.catchUp();
   const catalog = services.reading.catalog();
-  const found = mailboxIn(catalog, account, name);
+  const found = mailboxIn(catalog, account, args.mailbox);
   const selected = selectedOf(session, catalog, found, isReadOnly);
   session.selected = selected;
   await session.say(answerOf(session, catalog, found, selected));
@@ -44,14 +46,19 @@ async function open(session: Session, { mailbox: name }: SelectArguments, isRead
 }
 
 function selectedOf({ services }: Session, catalog: Catalog, { id, row }: NamedMailbox, isReadOnly: boolean): Selected {
-  return {
+  const selected: Selected = {
     mailbox: id,
     isReadOnly,
     view: services.views.of(catalog, id, row),
     modSeq: row.highestModSeq,
     uidNext: row.uidNext,
     recent: UidSet.empty,
+    saved: UidSet.empty,
+    ownSequences: new Set(),
+    wake: () => undefined,
+    leave: services.news.watch(id, row.highestModSeq, () => selected.wake()),
   };
+  return selected;
 }
 
 function answerOf(session: Session, catalog: Catalog, { id, row }: NamedMailbox, selected: Selected): string {

@@ -97,6 +97,11 @@ export class Encoder {
     return this;
   }
 
+  /** Takes back what was written since there were so many octets. */
+  cutTo(bytes: number): void {
+    this.#bytes = Math.min(this.#bytes, bytes);
+  }
+
   /** Everything since the last time; the caller's. */
   take(): Buffer {
     const octets = this.#octets.subarray(0, this.#bytes);

@@ -1,8 +1,9 @@
 /** The arguments of SELECT, CREATE and APPEND around the mailbox's name (RFC 9051 §6.3; RFC 6154, RFC 7162). */
 import { tryDateTime } from './date-time.ts';
-import type { Decoder, UnreadLiteral } from './decoder.ts';
+import { Decoder, type Segment, type UnreadLiteral } from './decoder.ts';
 import { expectFlags } from './fetch-items.ts';
 import { expectMailbox } from './mailbox-name.ts';
+import { octetClass } from './octet-class.ts';
 import { expectSequenceSet, type SequenceSet } from './sequence-set.ts';
 
 /** What a client remembers of a mailbox (RFC 7162 §3.2.5). */
@@ -111,4 +112,28 @@ export function expectAppendItem(decoder: Decoder): AppendItem {
   const message = decoder.tryUnread();
   if (message === undefined) decoder.fail('a message as a literal');
   return { flags, internalDate, message: message ?? { bytes: 0, isBinary: false } };
+}
+
+export interface AppendArguments {
+  readonly mailbox: string;
+  readonly first: AppendItem;
+}
+
+/** `INBOX (\Seen) {310}`. */
+export function expectAppendArguments(decoder: Decoder): AppendArguments {
+  const mailbox = expectMailbox(decoder);
+  decoder.expectSpace('a message');
+  return { mailbox, first: expectAppendItem(decoder) };
+}
+
+/** True for an APPEND, tag and all, whose unread literal stands where the message does. */
+export function endsWithMessage(segments: readonly Segment[], isUtf8: boolean): boolean {
+  const decoder = new Decoder(segments, isUtf8);
+  const isAppend = decoder.tryRun(octetClass.tag) !== undefined && decoder.trySpace() && decoder.tryWord('APPEND');
+  if (!isAppend) return false;
+  decoder.expectSpace('a mailbox name');
+  decoder.expectAstring('a mailbox name');
+  decoder.expectSpace('a message');
+  expectAppendItem(decoder);
+  return decoder.expectEnd();
 }

@@ -36,10 +36,17 @@ export interface NamedMailbox {
   readonly row: MailboxRow;
 }
 
+/** An entry's MODSEQ as clients see it: never below its mailbox's bound, since history before may be missing. */
+export function modSeqOf(mailbox: Pick<MailboxRow, 'modSeqFloor'>, entry: Pick<Entry, 'modSeq'>): number {
+  return Math.max(entry.modSeq, mailbox.modSeqFloor);
+}
+
 const maxUid = 0xffff_ffff;
 
 /** Chunks that are looked up one by one rather than by walking the table. */
 const chunksReadSingly = 8;
+/** UIDs in a row of which retained ones are looked up so: a walk costs as much as some ten of them. */
+const retainedReadSingly = 16;
 
 /** Reads through one view; a snapshot is the view's. */
 export class Catalog {
@@ -178,6 +185,16 @@ export class Catalog {
   *retained(mailbox: MailboxId, uids?: UidSet, most: number = Number.MAX_SAFE_INTEGER): Generator<RetainedRow> {
     let left = most;
     for (const { first, last } of uids?.ranges ?? [{ first: 1, last: maxUid }]) {
+      if (last - first < retainedReadSingly) {
+        for (let uid = first; uid <= last && left > 0; uid++) {
+          const row = this.view.read(retainedTable, mailbox, uid);
+          if (row === undefined) continue;
+          yield row;
+          left--;
+        }
+        if (left <= 0) return;
+        continue;
+      }
       const from = u32PairKey(mailbox, first);
       const to = Buffer.concat([u32PairKey(mailbox, last), Buffer.of(0)]);
       for (const [, row] of this.view.range(retainedTable, { from, to, limit: left })) {

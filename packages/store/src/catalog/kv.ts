@@ -9,7 +9,7 @@
 /** Details of an error after which nobody knows what the device holds of the store: it must not be written again. */
 export const suspect: { readonly suspect: 1 } = { suspect: 1 };
 
-/** The tables (docs/format/catalog.md says what each holds). */
+/** The tables (docs/format/catalog.md says what each holds). Checkpoints number them in this order: new ones come last. */
 export const tableNames = [
   'meta',
   'accounts',

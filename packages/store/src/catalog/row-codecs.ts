@@ -189,6 +189,11 @@ export const retainedCodec: RowCodec<RetainedRow> = {
   copy: (row) => row,
 };
 
+/** True for the octets of a message row that counts no references: their number comes first. */
+export function isUnreferenced(messageRow: Buffer): boolean {
+  return messageRow[0] === 0;
+}
+
 export const messageCodec: RowCodec<MessageRow> = shallow(
   (row, w) => {
     w.varint(row.refs).varint(row.record.lsn).varint(row.record.bytes).bytes(row.sha).varint(row.size);

@@ -326,9 +326,9 @@ export class Heap {
   }
 
   /** What follows bears a higher epoch: acknowledged history may be missing behind it. After a restore, the so-manieth of its
-   *  backup, the epoch rises by as many, and numbers and LSNs of segments jump too. */
-  raiseEpoch(restores = 0): Promise<void> {
-    return this.#writing().raiseEpoch(restores);
+   *  backup, numbers and LSNs of segments jump too, and the epoch is at least `epoch`. */
+  raiseEpoch(restores = 0, epoch = 0): Promise<void> {
+    return this.#writing().raiseEpoch(restores, epoch);
   }
 
   /** A logged-as-garbage segment: no further header lists it. It can be read until `drop`. */

@@ -208,9 +208,9 @@ export class SegmentWriter implements DeviceRecord {
   }
 
   /** Later segments bear a higher epoch, and numbers and LSNs beyond what a lost log can have used; the next batch begins one. */
-  async raiseEpoch(restores: number): Promise<void> {
+  async raiseEpoch(restores: number, epoch: number): Promise<void> {
     await this.close();
-    this.#epoch += Math.max(1, restores);
+    this.#epoch = Math.max(this.#epoch + 1, epoch);
     this.#lastNumber += restores * restoreSegments;
     this.#attemptedLsn += restores * restoreLsns;
   }

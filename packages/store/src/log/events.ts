@@ -78,10 +78,10 @@ export type EventBody =
 
 export type EventKind = EventBody['kind'];
 
-type LaterBody = Extract<
-  EventBody,
-  { kind: 'segmentsRetired' | 'partsDropped' | 'restored' | 'mailboxRestored' | 'namesForgotten' }
->;
+/** Kinds about the whole store. */
+type StoreKind = 'historyLost' | 'segmentsRetired' | 'partsDropped' | 'restored';
+
+type StoreBody = Extract<EventBody, { readonly kind: StoreKind }>;
 
 /** Whether the event makes what its row points to: its octets are live as long as the row does. */
 export function isCreation(body: EventBody): boolean {
@@ -122,10 +122,10 @@ export const eventNumbers: Readonly<Record<EventKind, number>> = {
   historyLost: 17,
   segmentsRetired: 18,
   partsDropped: 19,
-  restored: 24,
   mailboxRestored: 20,
   accountRestored: 21,
   namesForgotten: 22,
+  restored: 24,
 };
 
 export function writeEventBody(w: Writer, body: EventBody): void {
@@ -168,6 +168,23 @@ export function writeEventBody(w: Writer, body: EventBody): void {
         .u8(body.value === undefined ? 0 : 1);
       w.block(body.value ?? empty);
       break;
+    case 'mailboxRestored':
+      w.varint(body.mailbox).text(body.name).varint(body.uidValidity).text(body.role);
+      break;
+    case 'namesForgotten':
+      w.varint(body.account);
+      writeWords(w, body.names);
+      break;
+    default:
+      writeEntriesBody(w, body);
+  }
+}
+
+type EntriesKind = 'flagsSet' | 'expunged' | 'purged' | 'expungeFloor' | StoreKind;
+
+/** Events about entries, and about the whole store. */
+function writeEntriesBody(w: Writer, body: Extract<EventBody, { readonly kind: EntriesKind }>): void {
+  switch (body.kind) {
     case 'flagsSet':
       w.varint(body.mailbox);
       writeFlagGroups(w, body.groups);
@@ -183,17 +200,16 @@ export function writeEventBody(w: Writer, body: EventBody): void {
     case 'expungeFloor':
       w.varint(body.mailbox).varint(body.floor);
       break;
-    case 'historyLost':
-      w.varint(body.epoch);
-      break;
     default:
-      writeLaterBody(w, body);
+      writeStoreBody(w, body);
   }
 }
 
-/** Bodies of the kinds that came with format 2. */
-function writeLaterBody(w: Writer, body: LaterBody): void {
+function writeStoreBody(w: Writer, body: StoreBody): void {
   switch (body.kind) {
+    case 'historyLost':
+      w.varint(body.epoch);
+      break;
     case 'segmentsRetired':
       w.u8(body.dropped ? 1 : 0).varint(body.segments.length);
       for (const number of body.segments) w.varint(number);
@@ -204,13 +220,6 @@ function writeLaterBody(w: Writer, body: LaterBody): void {
       break;
     case 'restored':
       w.varint(body.epoch).varint(body.restores);
-      break;
-    case 'mailboxRestored':
-      w.varint(body.mailbox).text(body.name).varint(body.uidValidity).text(body.role);
-      break;
-    case 'namesForgotten':
-      w.varint(body.account);
-      writeWords(w, body.names);
       break;
   }
 }

@@ -111,10 +111,10 @@ const bodies: { readonly [Kind in EventKind]: fc.Arbitrary<EventBody> } = {
     dropped: fc.boolean(),
   }),
   partsDropped: record({ kind: fc.constant('partsDropped'), hashes: fc.array(sha, { maxLength: 5 }) }),
-  restored: record({ kind: fc.constant('restored'), epoch: whole, restores: whole }),
   mailboxRestored: record({ kind: fc.constant('mailboxRestored'), mailbox, name: text, uidValidity, role }),
   accountRestored: record({ kind: fc.constant('accountRestored'), account, name: text }),
   namesForgotten: record({ kind: fc.constant('namesForgotten'), account, names: words }),
+  restored: record({ kind: fc.constant('restored'), epoch: whole, restores: whole }),
 };
 
 const entries: fc.Arbitrary<EntryRecord> = record({

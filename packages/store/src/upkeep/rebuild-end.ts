@@ -15,7 +15,6 @@ import {
   segmentTable,
 } from '../catalog/schema.ts';
 import type { Heap } from '../heap/heap.ts';
-import { noteUnfinished } from '../log/apply-account.ts';
 import type { References } from '../log/references.ts';
 import { type AccountId, brandNumber, type Lsn, type MailboxId } from '../types.ts';
 
@@ -41,7 +40,6 @@ export function lastSteps(heap: Heap): Step[] {
     removing('mailboxes', namesFrom, namesTo),
     { start: () => rowsFrom, go: (refs, from) => countersToZero(refs, from) },
     { start: () => rowsFrom, go: (refs, from) => namesAndCounts(refs, from) },
-    { start: () => rowsFrom, go: (refs, from) => unfinished(refs, from) },
     { start: () => first, go: (refs, from) => dropUnnamedParts(refs, from, heap) },
     { start: () => first, go: (refs) => forgetDropped(refs, heap) },
   ];
@@ -95,13 +93,6 @@ function namesAndCounts(refs: References, from: Buffer): Buffer | undefined {
     account.messages += row.messages;
     account.bytes += row.bytes;
   }
-  return next;
-}
-
-/** Deleted accounts that still have mailboxes, now that these are counted. */
-function unfinished(refs: References, from: Buffer): Buffer | undefined {
-  const { keys, next } = some(refs, 'accounts', { from, to: rowsTo });
-  for (const key of keys) noteUnfinished(refs.view, brandNumber<AccountId>(key.readUInt32BE(1)));
   return next;
 }
 

@@ -1,7 +1,6 @@
 /**
- * Rebuild: a new catalog generation from the newest good checkpoint and the log behind it, or from the heap alone. From a
- * checkpoint, batches are applied in their order, as recovery does; from the start, as `rebuilder.ts` says. The generation becomes
- * current when it is whole; a crash before leaves the old one, or none, as it was.
+ * Rebuild: a new catalog generation from the newest good checkpoint and the log behind it, or from the heap alone
+ * (`rebuilder.ts`). The generation becomes current when it is whole; a crash before leaves the old one, or none, as it was.
  */
 import { Catalog } from '../catalog/catalog.ts';
 import { generationPath, nextGeneration, setCurrentGeneration } from '../catalog/generations.ts';
@@ -34,7 +33,7 @@ import {
   listCheckpoints,
   loadCheckpoint,
 } from './checkpoint/read.ts';
-import { Rebuilder, type Restoring } from './rebuilder.ts';
+import { isWholeLog, logStart, Rebuilder, type Restoring } from './rebuilder.ts';
 
 export interface RebuildReport {
   readonly generation: number;
@@ -60,6 +59,8 @@ export interface RebuildOptions extends StoreOptions {
   readonly onlyWhole?: boolean;
   /** Reads the log from its start even where a checkpoint is there. */
   readonly full?: boolean;
+  /** Reads content first even where no segment is gone; for comparisons. */
+  readonly contentFirst?: boolean;
 }
 
 /** @throws {StoreError} locked, noStore, unfinished, olderFormat, newerFormat, ioError, diskFull */
@@ -78,7 +79,7 @@ export function rebuild(directory: string, options: RebuildOptions = {}): Promis
 
 /** How a catalog is made: what of it is asked of `makeCatalog`. */
 export interface MakeOptions
-  extends Pick<RebuildOptions, 'onProgress' | 'retireLost' | 'historyLost' | 'full' | 'onlyWhole'> {
+  extends Pick<RebuildOptions, 'onProgress' | 'retireLost' | 'historyLost' | 'full' | 'contentFirst' | 'onlyWhole'> {
   /** Damage met so far, to which what is met here is added. */
   readonly damage: Damage[];
   /** The heap came out of a backup. */
@@ -100,7 +101,7 @@ export async function makeCatalog(
   heap: Heap,
   options: MakeOptions,
 ): Promise<MadeCatalog | undefined> {
-  const { damage, restoring, onProgress } = options;
+  const { damage, restoring, onProgress, contentFirst } = options;
   const { fs } = ports;
   const catalogs = catalogDirectory(directory);
   const checkpoints = options.full === true ? [] : await listCheckpoints(fs, checkpointDirectory(directory));
@@ -111,7 +112,7 @@ export async function makeCatalog(
   };
   const discard = (): Promise<void> => removeGeneration(ports, directory, generation);
   const onDamage = (found: Damage): void => void damage.push(found);
-  const filled = await fillCatalog(heap, { fs, checkpoints, open, discard, onDamage, onProgress });
+  const filled = await fillCatalog(heap, { fs, checkpoints, open, discard, onDamage, onProgress, contentFirst });
   const { kv, rebuilder, records, checkpoint, passedOver } = filled;
   let made: MadeCatalog | undefined;
   try {
@@ -187,6 +188,7 @@ export interface Filling {
   readonly discard: () => Promise<void>;
   readonly onDamage: (damage: Damage) => void;
   readonly onProgress: RebuildOptions['onProgress'];
+  readonly contentFirst?: boolean | undefined;
 }
 
 export interface Filled {
@@ -203,7 +205,9 @@ export async function fillCatalog(heap: Heap, filling: Filling): Promise<Filled>
   try {
     const rebuilder = new Rebuilder(heap, kv, filling.onProgress);
     const { onDamage } = filling;
-    const records = await (checkpoint === undefined ? rebuilder.run(onDamage) : rebuilder.follow(checkpoint, onDamage));
+    const inOrder = filling.contentFirst !== true && isWholeLog(heap.segments());
+    const from = checkpoint ?? (inOrder ? logStart : undefined);
+    const records = await (from === undefined ? rebuilder.run(onDamage) : rebuilder.follow(from, onDamage));
     return { kv, rebuilder, records, checkpoint, passedOver };
   } catch (error) {
     await kv.close();

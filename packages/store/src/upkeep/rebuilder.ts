@@ -1,29 +1,37 @@
 /**
- * Applying a log to a catalog that nobody else uses yet: batch by batch from a checkpoint on, or all of it; and the event that ends
- * it where history is missing. Which catalog, and what becomes of it, is `rebuild.ts`'s.
+ * Applying a log to a catalog that nobody else uses yet, and the event that ends it where history is missing. Which catalog, and
+ * what becomes of it, is `rebuild.ts`'s.
  *
- * All of it: first content (PART, MESSAGE) and what compaction said again of mailboxes and accounts, then everything else in the
- * order of the log, by the same `apply` that wrote the lost catalog. What nothing names in the end is dropped, and what follows from
- * other rows (names, an account's counts) is made last (`rebuild-end.ts`). Why mailboxes and accounts first: a record about an entry
- * can be older than the RESTATE of its mailbox, where the mailbox's creation is gone with its segment. Each row knows the LSN of its
- * RESTATE, and older records about it change nothing.
+ * From a checkpoint, and from the start of a log of which no segment is gone, records are applied in the order of the log, as
+ * recovery does. Else what a record names may stand behind it: first come content (PART, MESSAGE) and what compaction said again of
+ * mailboxes and accounts, then everything else in order. What follows from other rows (names, an account's counts) is made last
+ * then (`rebuild-end.ts`). Messages that nothing names in the end are dropped.
+ *
+ * Why mailboxes and accounts first: a record about an entry can be older than the RESTATE of its mailbox, where the mailbox's creation
+ * is gone with its segment. Each row knows the LSN of its RESTATE, and older records about it change nothing.
  */
 import { Catalog } from '../catalog/catalog.ts';
+import { messageOfKey } from '../catalog/keys.ts';
 import type { Kv } from '../catalog/kv.ts';
+import { isUnreferenced } from '../catalog/row-codecs.ts';
+import { messageTable } from '../catalog/schema.ts';
 import { View, WriteSet } from '../catalog/write-set.ts';
 import { StoreError } from '../errors.ts';
-import { commitBytes, type Damage, type Heap, type ScannedRecord } from '../heap/heap.ts';
+import { commitBytes, type Damage, type Heap, type ScannedRecord, type SegmentState } from '../heap/heap.ts';
 import { Applier } from '../log/apply.ts';
 import type { EventBody } from '../log/events.ts';
 import { decodeRecord, encodeEvent, type LogRecord, recordType } from '../log/records.ts';
 import type { SegmentOf } from '../log/references.ts';
-import { brandNumber, type Lsn } from '../types.ts';
+import { brandNumber, type Lsn, type MessageId } from '../types.ts';
+import { remakeDue } from './due-rows.ts';
 import { lastSteps } from './rebuild-end.ts';
 
 /** A restore, as the log will know it. */
 export interface Restoring {
   /** Which restore of its backup this is, from 1. */
   readonly restores: number;
+  /** No store that came out of the backup had it before. */
+  readonly epoch: number;
   /** Seconds since 1970, above those of any restore before. */
   readonly seconds: number;
 }
@@ -31,8 +39,11 @@ export interface Restoring {
 /** Told of octets of log read so far, of so many. */
 export type OnLogRead = (done: number, total: number) => void;
 
-const start = brandNumber<Lsn>(0);
+/** Where to begin for all of it. */
+export const logStart: Lsn = brandNumber<Lsn>(0);
 const rowsPerWrite = 20_000;
+/** Keys of eight octets, none of them as high as the end. */
+const everyMessage = { from: Buffer.alloc(0), to: Buffer.alloc(9, 0xff) };
 /** A lost log cannot have given more sequences than this in a second. */
 const sequencesPerSecond = 2 ** 20;
 
@@ -44,7 +55,7 @@ export class Rebuilder {
   readonly #kv: Kv;
   #segmentOf: SegmentOf;
   readonly #onProgress: OnLogRead | undefined;
-  readonly #total: number;
+  #total: number;
   #set = new WriteSet();
   #below: readonly WriteSet[] = [];
   #writing: Promise<void> = Promise.resolve();
@@ -59,15 +70,17 @@ export class Rebuilder {
     this.#kv = kv;
     this.#segmentOf = (lsn) => heap.segmentOf(lsn);
     this.#onProgress = onProgress;
-    this.#total = 2 * heap.segments().reduce((sum, segment) => sum + (segment.endLsn - segment.baseLsn), 0);
+    this.#total = heap.segments().reduce((sum, segment) => sum + (segment.endLsn - segment.baseLsn), 0);
     this.#applier = this.#begin();
   }
 
+  /** Applies all of a log from which segments are gone. */
   async run(onDamage: (damage: Damage) => void): Promise<number> {
     this.#begins = true;
     this.#applier = this.#begin();
+    this.#total *= 2;
     const wantContent = (type: number): boolean => type === recordType.message || type === recordType.restate;
-    for await (const scanned of this.#heap.scan({ from: start, wantPayload: wantContent, onDamage })) {
+    for await (const scanned of this.#heap.scan({ from: logStart, wantPayload: wantContent, onDamage })) {
       await this.#seen(scanned);
       if (isContent(scanned.type) || scanned.type === recordType.restate) this.#apply(scanned, isFirst, onDamage);
     }
@@ -78,7 +91,7 @@ export class Rebuilder {
     const onPayload = (found: Damage): void => {
       if (found.kind === 'payload' && found.record?.type !== recordType.restate) onDamage(found);
     };
-    for await (const scanned of this.#heap.scan({ from: start, wantPayload: wantRest, onDamage: onPayload })) {
+    for await (const scanned of this.#heap.scan({ from: logStart, wantPayload: wantRest, onDamage: onPayload })) {
       await this.#seen(scanned);
       if (scanned.commit !== undefined) {
         this.#applier.close(scanned.location, scanned.commit.number, scanned.commit.epoch);
@@ -91,10 +104,10 @@ export class Rebuilder {
     return this.#records;
   }
 
-  /** Applies what the log holds from `checkpoint` on to the catalog that came out of it. */
-  async follow(checkpoint: Lsn, onDamage: (damage: Damage) => void): Promise<number> {
+  /** Applies what the log holds from `from` on, without a gap, to the catalog as it was there. */
+  async follow(from: Lsn, onDamage: (damage: Damage) => void): Promise<number> {
     const wantPayload = (type: number): boolean => type !== recordType.part;
-    for await (const scanned of this.#heap.scan({ from: checkpoint, wantPayload, onDamage })) {
+    for await (const scanned of this.#heap.scan({ from, wantPayload, onDamage })) {
       await this.#seen(scanned);
       if (scanned.commit !== undefined) {
         this.#applier.close(scanned.location, scanned.commit.number, scanned.commit.epoch);
@@ -113,11 +126,11 @@ export class Rebuilder {
   }
 
   /** What came after the backup is missing, and what came after each restore of it before. */
-  async restore({ restores, seconds }: Restoring): Promise<void> {
-    await this.#heap.raiseEpoch(restores);
+  async restore({ restores, epoch: wanted, seconds }: Restoring): Promise<void> {
+    await this.#heap.raiseEpoch(restores, wanted);
     // What was restored within a second of its own restore has a sequence of that second already.
-    const above = Math.floor(this.#applier.refs.state.sequence / sequencesPerSecond) + 1;
-    await this.#logLoss(Math.max(seconds, above), (epoch) => ({ kind: 'restored', epoch, restores }));
+    const least = Math.floor(this.#applier.refs.state.sequence / sequencesPerSecond) + 1;
+    await this.#logLoss(Math.max(seconds, least), (epoch) => ({ kind: 'restored', epoch, restores }));
   }
 
   /**
@@ -185,11 +198,12 @@ export class Rebuilder {
   /** Messages that were stored, and whose entries are all gone, or were never logged. */
   async #dropUnnamed(): Promise<void> {
     await this.#settle();
-    const unnamed: number[] = [];
-    for (const [id, row] of new Catalog(new View(this.#kv)).messages()) if (row.refs === 0) unnamed.push(id);
-    for (const number of unnamed) {
+    const unnamed: MessageId[] = [];
+    for (const [key, row] of this.#kv.range(messageTable.name, everyMessage)) {
+      if (isUnreferenced(row)) unnamed.push(messageOfKey(key));
+    }
+    for (const id of unnamed) {
       const { refs } = this.#applier;
-      const id = brandNumber<Parameters<typeof refs.dropMessage>[0]>(number);
       const row = new Catalog(refs.view).message(id);
       if (row !== undefined) refs.dropMessage(id, row);
       if (this.#set.size >= rowsPerWrite) await this.#write();
@@ -206,8 +220,12 @@ export class Rebuilder {
       }
       await this.#settle();
     }
+    await remakeDue(new View(this.#kv), async () => {
+      if (this.#set.size >= rowsPerWrite) await this.#write();
+      return this.#set;
+    });
     this.#begins = false;
-    this.#applier = this.#begin();
+    await this.#settle();
   }
 
   /** Begins to count ids anew; returns what they were. */
@@ -227,6 +245,11 @@ export class Rebuilder {
       throw new StoreError('corrupt', 'the log ends before a batch that it holds');
     }
   }
+}
+
+/** True when no segment was ever retired and none is lost: then what a record names stands before it. */
+export function isWholeLog(segments: readonly SegmentState[]): boolean {
+  return segments.every(({ predecessor }, at) => predecessor === (segments[at - 1]?.number ?? 0));
 }
 
 /** Records of the first pass, beyond content: what stands for all older records of its thing. */

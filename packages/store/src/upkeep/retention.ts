@@ -11,12 +11,10 @@
  * out of sight is first gone. Stopped or killed anywhere, the next run finds what is left.
  */
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
-import type { Catalog, NamedMailbox } from '../catalog/catalog.ts';
+import type { Catalog } from '../catalog/catalog.ts';
 import {
   accountsDeletedBefore,
   accountsWithRetention,
-  type DueRow,
-  type DueWalk,
   deletedMailboxesOf,
   expungesBefore,
   hasDeletedMailboxes,
@@ -26,17 +24,12 @@ import {
 } from '../catalog/due.ts';
 import { UidSet } from '../codec/uid-set.ts';
 import { limits } from '../limits.ts';
-import { inbox } from '../mail/mailbox-name.ts';
-import { daySeconds, dueBefore, type Retention, retentionOf } from '../mail/retention.ts';
+import { dueBefore, type Retention, retentionOf } from '../mail/retention.ts';
 import type { Clock } from '../sys/clock.ts';
 import type { AccountId, MailboxId } from '../types.ts';
 import { addPurged, type DueUids, nothingPurged, type Purged } from '../writer/intents/purge.ts';
-import type { RetainedWriter } from '../writer/retained-writer.ts';
-
-/** The store as its writer has it. */
-export interface RetentionStore extends RetainedWriter {
-  catalog(): Catalog;
-}
+import { Aging } from './aging.ts';
+import { type RetentionStore, rowsPerTurn, Walks } from './walks.ts';
 
 /** What a run did. */
 export interface RetentionReport {
@@ -65,17 +58,15 @@ export interface RetentionOptions {
 }
 
 const uidMax = 0xffff_ffff;
-/** Rows of the catalog looked at in one turn. */
-const rowsPerTurn = 1_000;
-/** Accounts, and mailboxes of one account, looked at in one turn. */
-const accountsPerTurn = 50;
-const mailboxesPerLook = 200;
 /** Slices of one deleted mailbox before the next one has its turn. */
 const slicesPerRound = 40;
 /** Mailboxes of which the time of the oldest retained entry is known; 10 MB. */
 const oldestMax = 100_000;
 /** ms after which the walk by time begins at the start again, for accounts whose own retention ended. */
 const walkAgainMs = 3_600_000;
+
+/** ms of a pause at most. */
+const pauseMsMax = 1_000;
 
 class Stopped extends Error {}
 
@@ -89,19 +80,22 @@ export class RetentionRunner {
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<RetentionReport> | undefined;
   #stopped = false;
+  #workingSince = 0;
   /** Where the walk by time goes on. */
   #from: Buffer | undefined;
   #walkBeganAt = 0;
   /** Of mailboxes of accounts with a retention of their own: when the oldest retained entry was expunged, or before. */
   readonly #oldest = new Map<MailboxId, number>();
-  /** The last account whose messages were looked at for their age. */
-  #agedUpTo: AccountId | undefined;
+  readonly #walks: Walks;
+  readonly #aging: Aging;
 
   constructor(store: RetentionStore, { settings, clock, observer }: RetentionOptions) {
     this.#store = store;
     this.#settings = settings;
     this.#clock = clock;
     this.#observer = observer;
+    this.#walks = new Walks(store, () => this.#pause());
+    this.#aging = new Aging(this.#walks);
   }
 
   /** Others from the next run on. */
@@ -146,10 +140,11 @@ export class RetentionRunner {
 
   async #run(): Promise<RetentionReport> {
     const began = this.#clock.monotonic();
+    this.#workingSince = began;
     const report: Counts = { purged: nothingPurged, mailboxes: 0, accounts: 0, aged: 0, forgotten: 0, ms: 0 };
-    for await (const { account } of this.#each(unfinishedAccounts)) await this.#store.finishDeletion(account);
+    for await (const { account } of this.#walks.each(unfinishedAccounts)) await this.#store.finishDeletion(account);
     const own = await this.#ownRetentions();
-    await this.#age(own, report);
+    report.aged = await this.#aging.run(own, this.#settings, this.#now);
     await this.#purgeByTime(own, report);
     for (const account of own) await this.#purgeOwn(account, report);
     await this.#purgeDeleted(own, report);
@@ -173,39 +168,17 @@ export class RetentionRunner {
 
   /** Behind each slice: others first. */
   async #pause(): Promise<void> {
+    const workedMs = this.#clock.monotonic() - this.#workingSince;
     if (this.#store.isIdle) await nextTurn();
-    else await delay(limits.retentionPauseMs);
+    else await delay(Math.max(limits.retentionPauseMs, Math.min(workedMs * limits.retentionPauses, pauseMsMax)));
     if (this.#stopped) throw new Stopped();
-  }
-
-  /** Walks rows some at a time, each time in a snapshot of its own. */
-  async *#each<Row extends DueRow>(walk: DueWalk<Row>): AsyncGenerator<Row> {
-    for (let from: Buffer | undefined; ; ) {
-      const some: Row[] = [];
-      for (const row of walk(this.#catalog().view, from)) if (some.push(row) === rowsPerTurn) break;
-      yield* some;
-      from = some.at(-1)?.next;
-      if (some.length < rowsPerTurn) return;
-      await this.#pause();
-    }
+    this.#workingSince = this.#clock.monotonic();
   }
 
   async #ownRetentions(): Promise<ReadonlySet<AccountId>> {
     const own = new Set<AccountId>();
-    for await (const { account } of this.#each(accountsWithRetention)) own.add(account);
+    for await (const { account } of this.#walks.each(accountsWithRetention)) own.add(account);
     return own;
-  }
-
-  /** The account's mailboxes, some at a time. */
-  async *#mailboxesOf(account: AccountId): AsyncGenerator<NamedMailbox> {
-    for (let after: string | undefined; ; ) {
-      const some: NamedMailbox[] = [];
-      for (const one of this.#catalog().mailboxes(account, after)) if (some.push(one) === mailboxesPerLook) break;
-      yield* some;
-      after = some.at(-1)?.row.name;
-      if (some.length < mailboxesPerLook) return;
-      await this.#pause();
-    }
   }
 
   /** Purges expunged entries of the accounts that have the store's retention, oldest first. */
@@ -250,7 +223,7 @@ export class RetentionRunner {
       if (deleted.length === rowsPerTurn) break;
     }
     await this.#purgeMailboxes(deleted, report);
-    for await (const { id, row: mailbox } of this.#mailboxesOf(account)) {
+    for await (const { id, row: mailbox } of this.#walks.mailboxesOf(account)) {
       if (mailbox.retainedMessages > 0) await this.#purgeMailboxBefore(id, before, report);
     }
     await this.#pause();
@@ -284,23 +257,40 @@ export class RetentionRunner {
   /** Purges deleted mailboxes that are due, of the accounts that have the store's retention. */
   async #purgeDeleted(own: ReadonlySet<AccountId>, report: Counts): Promise<void> {
     const due: MailboxId[] = [];
-    for await (const { id } of this.#each(mailboxesDeletedBefore(this.#dueBefore(this.#settings.expunged)))) {
+    for await (const { id } of this.#walks.each(mailboxesDeletedBefore(this.#dueBefore(this.#settings.expunged)))) {
       const account = this.#catalog().mailbox(id)?.account;
       if (account !== undefined && !own.has(account)) due.push(id);
     }
     await this.#purgeMailboxes(due, report);
   }
 
-  /** Purges deleted mailboxes, so many slices of each in turn. */
+  /** Purges deleted mailboxes: small ones together, of a large one so many slices before the next has its turn. */
   async #purgeMailboxes(ids: readonly MailboxId[], report: Counts): Promise<void> {
     for (let left = ids; left.length > 0; ) {
       const next: MailboxId[] = [];
-      for (const id of left) {
-        if (await this.#purgeSlices(id, report)) next.push(id);
-        else report.mailboxes++;
+      for (let at = 0; at < left.length; ) {
+        const group = this.#smallOnes(left, at);
+        at += group.length;
+        const more = await Promise.all(group.map((id) => this.#purgeSlices(id, report)));
+        next.push(...group.filter((_id, index) => more[index]));
+        await this.#pause();
       }
+      report.mailboxes += left.length - next.length;
       left = next;
     }
+  }
+
+  /** The mailbox at a place in a list, and those behind it, as far as they can be purged in one turn. */
+  #smallOnes(ids: readonly MailboxId[], from: number): MailboxId[] {
+    const group: MailboxId[] = [];
+    let entries = 0;
+    for (const id of ids.slice(from, from + limits.purgeMailboxes)) {
+      const row = this.#catalog().mailbox(id);
+      entries += (row?.messages ?? 0) + (row?.retainedMessages ?? 0);
+      if (group.length > 0 && entries > limits.purgeEntries) break;
+      group.push(id);
+    }
+    return group;
   }
 
   async #purgeSlices(id: MailboxId, report: Counts): Promise<boolean> {
@@ -309,14 +299,14 @@ export class RetentionRunner {
       if (this.#catalog().mailbox(id)?.deleted !== true) return false;
       const answer = await this.#store.purgeSlice(id);
       report.purged = addPurged(report.purged, answer);
-      await this.#pause();
       if (!answer.more) return false;
+      await this.#pause();
     }
     return true;
   }
 
   async #purgeAccounts(own: ReadonlySet<AccountId>, report: Counts): Promise<void> {
-    for await (const { id } of this.#each(accountsDeletedBefore(this.#dueBefore(0)))) {
+    for await (const { id } of this.#walks.each(accountsDeletedBefore(this.#dueBefore(0)))) {
       const catalog = this.#catalog();
       const row = catalog.account(id);
       const { expunged } = own.has(id) ? retentionOf(catalog, id, this.#settings) : this.#settings;
@@ -333,7 +323,7 @@ export class RetentionRunner {
   async #forgetExpunges(report: Counts): Promise<void> {
     const before = this.#now - limits.expungesSeconds;
     const mailboxes = new Set<MailboxId>();
-    for await (const { mailbox } of this.#each(expungesBefore(before - limits.expungesSlackSeconds))) {
+    for await (const { mailbox } of this.#walks.each(expungesBefore(before - limits.expungesSlackSeconds))) {
       mailboxes.add(mailbox);
       if (mailboxes.size === rowsPerTurn) break;
     }
@@ -341,60 +331,6 @@ export class RetentionRunner {
       while (await this.#store.forgetExpunges(mailbox, before)) await this.#pause();
       report.forgotten++;
       await this.#pause();
-    }
-  }
-
-  /** Expunges by age, in the accounts whose turn it is. */
-  async #age(own: ReadonlySet<AccountId>, report: Counts): Promise<void> {
-    const { trash, junk, pop3 } = this.#settings;
-    const byAll = trash + junk + pop3 > 0;
-    if (!byAll && own.size === 0) return;
-    const highest = this.#catalog().state()?.account ?? 0;
-    const share = Math.ceil((highest * limits.retentionMs) / (limits.agingSeconds * 1_000));
-    let left = Math.max(limits.agingAccountsMin, share);
-    while (left > 0) {
-      const some: AccountId[] = [];
-      let rows = 0;
-      for (const { id, row } of this.#catalog().accounts(this.#agedUpTo)) {
-        this.#agedUpTo = id;
-        if (!row.deleted && (byAll || own.has(id))) some.push(id);
-        if (++rows === accountsPerTurn) break;
-      }
-      for (const id of some) await this.#ageAccount(id, report);
-      await this.#pause();
-      left -= rows;
-      if (rows < accountsPerTurn) {
-        this.#agedUpTo = undefined;
-        return;
-      }
-    }
-  }
-
-  async #ageAccount(account: AccountId, report: Counts): Promise<void> {
-    const retention = retentionOf(this.#catalog(), account, this.#settings);
-    const due: { readonly id: MailboxId; readonly before: number }[] = [];
-    for await (const { id, row } of this.#mailboxesOf(account)) {
-      const role = row.role === 'trash' || row.role === 'junk' ? row.role : row.name === inbox ? 'pop3' : undefined;
-      const days = role === undefined ? 0 : retention[role];
-      if (days > 0 && row.messages > 0) due.push({ id, before: this.#now - days * daySeconds });
-    }
-    for (const { id, before } of due) await this.#ageMailbox(id, before, report);
-  }
-
-  async #ageMailbox(id: MailboxId, before: number, report: Counts): Promise<void> {
-    for (let next: number | undefined = 1; next !== undefined; ) {
-      const aged: number[] = [];
-      let rows = 0;
-      let last: number | undefined;
-      for (const { uid, saveDate } of this.#catalog().entries(id, UidSet.range(next, uidMax))) {
-        if (saveDate < before) aged.push(uid);
-        if (++rows < rowsPerTurn && aged.length < limits.expungeEntries) continue;
-        last = uid + 1;
-        break;
-      }
-      if (aged.length > 0) report.aged += await this.#store.expungeAged(id, UidSet.of(aged), before);
-      if (last !== undefined || aged.length > 0) await this.#pause();
-      next = last;
     }
   }
 }

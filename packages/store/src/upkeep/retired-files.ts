@@ -13,13 +13,13 @@ import type { Heap } from '../heap/heap.ts';
 import type { Clock } from '../sys/clock.ts';
 import type { Committer } from '../writer/batch.ts';
 import { decideDropped } from '../writer/intents/restate.ts';
-import type { Pins } from '../writer/pins.ts';
+import type { SegmentUse } from '../writer/segment-use.ts';
 
 export interface RetiredFilesParts {
   readonly heap: Heap;
   readonly catalog: () => Catalog;
   readonly committer: Committer;
-  readonly pins: Pins;
+  readonly use: SegmentUse;
   readonly clock: Clock;
   /** ms from the retirement to the unlink. */
   readonly delayMs: number;
@@ -74,18 +74,17 @@ export class RetiredFiles {
   }
 
   async #look(all: boolean): Promise<void> {
-    const { heap, clock, pins, committer } = this.#parts;
+    const { heap, clock, use, committer } = this.#parts;
     const now = clock.monotonic();
-    const due = [...this.#waiting]
-      .filter(([segment, at]) => (all || at <= now) && !pins.has(segment))
-      .map(([segment]) => segment);
+    const past = [...this.#waiting].filter(([, at]) => all || at <= now).map(([segment]) => segment);
+    const due = past.filter((segment) => !use.pins.has(segment));
     if (due.length > 0) {
       if (due.some((segment) => heap.isListed(segment))) {
         await committer.beginSegment();
         await committer.commitEmpty('idle');
       }
       // It may have been pinned meanwhile.
-      for (const segment of due) if (!heap.isListed(segment) && !pins.has(segment)) await this.#unlink(segment);
+      for (const segment of due) if (!heap.isListed(segment) && !use.pins.has(segment)) await this.#unlink(segment);
     }
     const gone = [...this.#gone];
     if (gone.length === 0) return;

@@ -14,7 +14,9 @@ const nothing: Kv = {
   range: () => [],
   write: async () => undefined,
   refresh: () => undefined,
-  snapshot: () => ({ ...nothing, release: () => undefined }),
+  snapshot: () => {
+    throw new Error('nobody asks for one here');
+  },
   close: async () => undefined,
 };
 
@@ -32,7 +34,7 @@ function victims(rows: readonly Partial<SegmentRow>[], minGarbage: number): numb
       endLsn: brandNumber<SegmentState['endLsn']>(base + bytes),
     };
     const sizes = { fileBytes: bytes, headerBytes: 152, predecessor: at, liveSegments: [], highWater };
-    return { number: at + 1, epoch: 1, format: 2, ...ends, ...sizes };
+    return { number: at + 1, format: 2, epoch: 1, ...ends, ...sizes };
   });
   return victimsOf(new Catalog(view), segments, { minGarbage, segmentBytes: bytes }).map(({ segment }) => segment);
 }

@@ -40,6 +40,7 @@ export class Health {
   #catalogWrite = 0;
   #catalogMs = 0;
   #hadReserve = false;
+  #isStopped = false;
 
   constructor(ports: HealthPorts) {
     this.#ports = ports;
@@ -53,6 +54,7 @@ export class Health {
   start(ms: number): void {
     const again = (): void => {
       this.look().catch(() => undefined);
+      if (this.#isStopped) return;
       this.#timer = setTimeout(again, ms).unref();
     };
     this.#timer = setTimeout(again, ms).unref();
@@ -60,6 +62,7 @@ export class Health {
 
   /** No look begins any more, and none is under way on return. */
   async stop(): Promise<void> {
+    this.#isStopped = true;
     clearTimeout(this.#timer);
     await this.#looking;
     await this.#ports.reserve.settle();
@@ -114,7 +117,7 @@ export class Health {
     if (reserve.bytes > wanted) this.#release();
     for (let slices = 0; slices < limits.reserveSlices && room.level === 'ok' && reserve.bytes < wanted; slices++) {
       // While there is work, one slice a look.
-      if (slices > 0 && !committer.isIdle) return;
+      if (this.#isStopped || (slices > 0 && !committer.isIdle)) return;
       try {
         await reserve.grow(wanted);
       } catch {

@@ -8,6 +8,7 @@
 import { errnoOf } from '../errors.ts';
 import { limits } from '../limits.ts';
 import type { FileSystem } from '../sys/fs.ts';
+import { machinePorts, type StoreOptions } from './store-directory.ts';
 
 export class Reserve {
   readonly #fs: FileSystem;
@@ -102,4 +103,16 @@ export class Reserve {
       if (errnoOf(error) !== 'ENOENT') throw error;
     }
   }
+}
+
+/** Gives a store's reserve away before anybody has opened it; false when there was none. */
+export async function giveReserve(directory: string, options: StoreOptions): Promise<boolean> {
+  const { fs, random } = options.ports ?? machinePorts;
+  const reserve = new Reserve(fs, directory, random);
+  await reserve.open();
+  const { bytes } = reserve;
+  if (!reserve.release()) return false;
+  await reserve.settle();
+  options.tell?.({ kind: 'reserve', state: 'released', bytes });
+  return reserve.bytes === 0;
 }

@@ -8,7 +8,7 @@ import { UidSet } from '../codec/uid-set.ts';
 import type { Heap } from '../heap/heap.ts';
 import { limits } from '../limits.ts';
 import { readTrace } from '../mail/assemble.ts';
-import type { AccountId, Lsn, MailboxId } from '../types.ts';
+import type { AccountId, Lsn, MailboxId, Uid } from '../types.ts';
 import type { Committer } from './batch.ts';
 import type { HeadState } from './head-state.ts';
 import type { Intent } from './intent.ts';
@@ -126,20 +126,25 @@ export abstract class RetainedWriter {
   }
 
   async undelete(source: MailboxId, uids: UidSet, target: MailboxId): Promise<CopiedMessages> {
-    let answer = await this.#undeleteSlice(source, this.#firstRetained(source, uids), target);
-    const pairs = [...answer.pairs];
-    // What came back is retained no more.
-    for (;;) {
-      const next = this.#firstRetained(source, uids);
-      if (next.size === 0) break;
-      answer = await this.#undeleteSlice(source, next, target);
-      pairs.push(...answer.pairs);
+    const pairs: (readonly [Uid, Uid])[] = [];
+    for (let from = 1; ; ) {
+      const slice = this.#firstRetained(source, uids, from);
+      const { pairs: some, uidValidity, sequence } = await this.#undeleteSlice(source, slice, target);
+      pairs.push(...some);
+      const last = slice.ranges.at(-1)?.last;
+      if (last === undefined || slice.size < limits.undeleteEntries) {
+        return { uidValidity, pairs, sequence };
+      }
+      from = last + 1;
     }
-    return { uidValidity: answer.uidValidity, pairs, sequence: answer.sequence };
   }
 
-  #firstRetained(source: MailboxId, uids: UidSet): UidSet {
-    return UidSet.of([...this.#catalog().retained(source, uids, limits.copyEntries)].map(({ entry }) => entry.uid));
+  /** Those of the UIDs that are retained, from one on, as many as a slice takes. */
+  #firstRetained(source: MailboxId, uids: UidSet, from: number): UidSet {
+    const rest = uids.ranges.filter(({ last }) => last >= from);
+    const wanted = UidSet.ofRanges(rest.map(({ first, last }) => ({ first: Math.max(first, from), last })));
+    const some = this.#catalog().retained(source, wanted, limits.undeleteEntries);
+    return UidSet.of([...some].map(({ entry }) => entry.uid));
   }
 
   async #undeleteSlice(source: MailboxId, uids: UidSet, target: MailboxId): Promise<CopyAnswer> {

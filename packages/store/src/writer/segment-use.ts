@@ -1,11 +1,12 @@
 /**
- * Which segments are in use beyond what the catalog says: the one that compaction works on, and those that hold what went ahead of a
- * message still on its way in. (Whose files somebody copies is in `pins.ts`.)
+ * Which segments are in use beyond what the catalog says: the one that compaction works on, those that hold what went ahead of a
+ * message still on its way in, and those whose files somebody copies.
  *
  * Nothing here is durable: a writer that starts again has no victim, and no message on its way.
  */
 import type { Heap } from '../heap/heap.ts';
 import type { Lsn } from '../types.ts';
+import { Pins } from './pins.ts';
 import type { Places } from './turn.ts';
 
 interface Ahead {
@@ -18,6 +19,8 @@ export class SegmentUse implements Places {
   readonly #heap: Heap;
   readonly #ahead = new Set<Ahead>();
   readonly #byOwner = new WeakMap<object, Ahead>();
+  /** Files that are not to be unlinked now. */
+  readonly pins: Pins = new Pins();
   /** The segment that compaction works on. */
   victim: number | undefined;
 

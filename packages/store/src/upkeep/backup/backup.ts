@@ -37,6 +37,7 @@ import {
   type StoreOptions,
   type StorePorts,
 } from '../../writer/store-directory.ts';
+import { refuseSuspect } from '../checkpoint/make.ts';
 import { type MadeCheckpoint, writeCheckpoint } from '../checkpoint/write.ts';
 import { Pace } from '../pace.ts';
 import { copyRange, hashRange, readFully } from './copy.ts';
@@ -187,6 +188,7 @@ class Backup {
       if (this.#before !== undefined && this.#before.store !== storeId) {
         throw new StoreError('storeExists', `${target} is the backup of another store`);
       }
+      await refuseSuspect(ports, directory);
       const kv = await openCatalog(ports, directory, heap, true);
       try {
         const known = this.#before?.checkpoint ?? undefined;
@@ -231,6 +233,10 @@ class Backup {
     try {
       const known = new Map(this.#before?.segments.map((segment) => [segment.number, segment]));
       const wanted = heap.segments().filter(({ baseLsn }) => baseLsn < durableLsn);
+      const end = wanted.at(-1)?.endLsn ?? 0;
+      if (end < durableLsn) {
+        throw new StoreError('corrupt', `the log can be read up to ${end}; its writer has it up to ${durableLsn}`);
+      }
       const total = wanted.reduce((sum, segment) => sum + wantedBytes(segment, durableLsn), 0);
       let done = 0;
       const segments: BackupSegment[] = [];

@@ -88,10 +88,19 @@ test('each restore gets an epoch above all before, and a second of its own', () 
   inFolder(async (folder) => {
     const of = { format: 1, ...manifest };
     const now = 1_700_000_500_000;
-    assert.deepEqual(await countRestore(nodeFs, folder, of, { now }), { restores: 1, seconds: 1_700_000_500 });
-    assert.deepEqual(await countRestore(nodeFs, folder, of, { now }), { restores: 2, seconds: 1_700_000_501 });
+    assert.deepEqual(await countRestore(nodeFs, folder, of, { now }), {
+      restores: 1,
+      epoch: 2,
+      seconds: 1_700_000_500,
+    });
+    assert.deepEqual(await countRestore(nodeFs, folder, of, { now }), {
+      restores: 2,
+      epoch: 3,
+      seconds: 1_700_000_501,
+    });
     assert.deepEqual(await countRestore(nodeFs, folder, { ...of, epoch: 3 }, { now: now - 9_000 }), {
       restores: 1,
+      epoch: 4,
       seconds: 1_700_000_502,
     });
     assert.equal((await countRestore(nodeFs, folder, of, { now, epochAbove: 10 })).restores, 10);

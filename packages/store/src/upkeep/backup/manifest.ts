@@ -132,6 +132,7 @@ const restoresShape = z.object({ format: whole, epoch: whole, seconds: whole });
 export interface BegunRestore {
   /** How many epochs above the backup's the restored store's is: its numbers jump as many times. */
   readonly restores: number;
+  readonly epoch: number;
   /** The time that it bears, seconds since 1970. */
   readonly seconds: number;
 }
@@ -153,5 +154,5 @@ export async function countRestore(
   const epoch = Math.max(before.epoch, epochAbove, manifest.epoch) + 1;
   const seconds = Math.max(Math.floor(now / 1000), before.seconds + 1);
   await replaceFile(fs, path, encodeChecked({ format: formatVersion, epoch, seconds }));
-  return { restores: epoch - manifest.epoch, seconds };
+  return { restores: epoch - manifest.epoch, epoch, seconds };
 }

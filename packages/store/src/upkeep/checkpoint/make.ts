@@ -1,10 +1,12 @@
 /** A checkpoint of a store beside whoever works on it, and whether one is due. */
+import { currentGeneration, isSuspect } from '../../catalog/generations.ts';
 import type { Kv } from '../../catalog/kv.ts';
 import { stateTable } from '../../catalog/schema.ts';
 import { View } from '../../catalog/write-set.ts';
 import { StoreError } from '../../errors.ts';
 import { Heap } from '../../heap/heap.ts';
 import {
+  catalogDirectory,
   checkFinished,
   heapPorts,
   isStore,
@@ -12,6 +14,7 @@ import {
   making,
   openCatalog,
   type StoreOptions,
+  type StorePorts,
 } from '../../writer/store-directory.ts';
 import { checkpointDirectory, isUnusable, listCheckpoints, pruneCheckpoints, readCheckpointHeader } from './read.ts';
 import { type MadeCheckpoint, type OnRows, writeCheckpoint } from './write.ts';
@@ -35,6 +38,7 @@ export function checkpoint(directory: string, options: CheckpointOptions = {}): 
       const lock = ports.lock(`${checkpoints}/lock`);
       if (lock === undefined) throw new StoreError('locked', `a checkpoint of ${directory} is being made already`);
       try {
+        await refuseSuspect(ports, directory);
         const made = await writeCheckpoint(ports, kv, checkpoints, options.onRows);
         await ports.fs.syncDirectory(directory);
         await pruneCheckpoints(ports.fs, checkpoints);
@@ -43,6 +47,17 @@ export function checkpoint(directory: string, options: CheckpointOptions = {}): 
         lock.release();
       }
     }),
+  );
+}
+
+/** What a failed device left of a catalog may be wrong, and would go on in what is made of it. @throws {StoreError} ioError */
+export async function refuseSuspect({ fs }: Pick<StorePorts, 'fs'>, directory: string): Promise<void> {
+  const catalogs = catalogDirectory(directory);
+  const generation = await currentGeneration(fs, catalogs);
+  if (generation === undefined || !(await isSuspect(fs, catalogs, generation))) return;
+  throw new StoreError(
+    'ioError',
+    `the device of ${catalogs} failed: no checkpoint before the writer made the catalog again`,
   );
 }
 

@@ -64,17 +64,33 @@ export async function writeCheckpoint(
     const state = stateOf(snapshot);
     const path = `${directory}/${checkpointName(state.appliedLsn)}`;
     const temporary = `${path}.new`;
-    await removeIfThere(fs, temporary);
-    const file = await fs.open(temporary, 'create');
-    const written = await new CheckpointFile(file, ports.clock, onRows)
-      .write(snapshot, state)
-      .finally(() => file.close());
+    const written = await writeNew(ports, temporary, snapshot, state, onRows).catch(async (error: unknown) => {
+      // Where the disk is full, it is the first to go.
+      await removeIfThere(fs, temporary).catch(() => undefined);
+      throw error;
+    });
     await fs.rename(temporary, path);
     await fs.syncDirectory(directory);
     const { appliedLsn: lsn, batch, sequence } = state;
     return { path, lsn, batch, sequence, ...written };
   } finally {
     snapshot.release();
+  }
+}
+
+async function writeNew(
+  { fs, clock }: CheckpointPorts,
+  path: string,
+  snapshot: KvSnapshot,
+  state: StateRow,
+  onRows: OnRows | undefined,
+): Promise<{ readonly rows: number; readonly bytes: number }> {
+  await removeIfThere(fs, path);
+  const file = await fs.open(path, 'create');
+  try {
+    return await new CheckpointFile(file, clock, onRows).write(snapshot, state);
+  } finally {
+    await file.close();
   }
 }
 

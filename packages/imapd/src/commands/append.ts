@@ -1,0 +1,85 @@
+/**
+ * APPEND (RFC 9051 §6.3.12) of one message or several (RFC 3502), all or none. What can be refused before the octets come is; they
+ * go on to the writer as they come in, and nothing is stored until the last of them is there.
+ */
+import type { AppendMessage, MailboxId, TakenMessage } from '@mstore/store';
+import { UidSet } from '@mstore/store';
+import { RefusedError, refusals, syntaxError, unreadable } from '../errors.ts';
+import { limits } from '../limits.ts';
+import { type Completion, completed } from '../reply.ts';
+import { flagsOf, type NamedFlags } from '../responses/flags.ts';
+import type { Session } from '../session.ts';
+import { Decoder } from '../wire/decoder.ts';
+import { type AppendArguments, type AppendItem, expectAppendItem } from '../wire/mailbox-arguments.ts';
+import { targetOf } from './copies.ts';
+
+export async function append(session: Session, { mailbox, first }: AppendArguments): Promise<Completion | undefined> {
+  const { writer } = session.services;
+  const target = targetOf(session, mailbox);
+  const taken: TakenMessage[] = [];
+  try {
+    const messages = await takeAll(session, first, taken);
+    if (messages === undefined) return undefined;
+    return await place(session, target, messages);
+  } catch (error) {
+    for (const message of taken) writer.discard(message);
+    throw error;
+  }
+}
+
+/** Takes message after message; undefined when the connection ended. */
+async function takeAll(
+  session: Session,
+  first: AppendItem,
+  taken: TakenMessage[],
+): Promise<readonly AppendMessage[] | undefined> {
+  const messages: AppendMessage[] = [];
+  let bytes = 0;
+  for (let item: AppendItem | undefined = first; item !== undefined; ) {
+    bytes += item.message.bytes;
+    const named = admitted(session, item, bytes, messages.length);
+    const message = await session.services.writer.take(session.commands.message());
+    taken.push(message);
+    const { internalDate } = item;
+    messages.push({ message, ...named, ...(internalDate !== undefined && { internalDate }) });
+    const segment = await session.commands.behindMessage();
+    if (segment === undefined) return undefined;
+    item = segment.line.length === 0 ? undefined : nextItem(session, new Decoder([segment], session.isUtf8));
+  }
+  return messages;
+}
+
+function nextItem(session: Session, decoder: Decoder): AppendItem {
+  decoder.expectSpace('another message');
+  const item = expectAppendItem(decoder);
+  if (decoder.expectEnd()) return item;
+  const { kind, why, at } = decoder.failure ?? { kind: 'syntax', why: 'expected another message', at: 0 };
+  session.services.log.debug('append not understood', { session: session.entry.id, why });
+  throw new RefusedError(kind === 'syntax' ? syntaxError(why, at) : unreadable(kind, why));
+}
+
+/** What is refused before the octets come. `bytes`: of all messages so far. @throws {RefusedError} */
+function admitted(
+  { services, account }: Session,
+  { message, flags }: AppendItem,
+  bytes: number,
+  before: number,
+): NamedFlags {
+  if (message.isBinary) throw new RefusedError(refusals.noBinary);
+  if (message.bytes === 0) throw new RefusedError(refusals.emptyMessage);
+  if (message.bytes > services.messageBytes) throw new RefusedError(refusals.messageTooLarge);
+  if (before >= limits.appendMessages) throw new RefusedError(refusals.tooManyMessages);
+  const row = services.reading.catalog().account(account);
+  if (row !== undefined && row.quotaBytes > 0 && row.bytes + bytes > row.quotaBytes) {
+    throw new RefusedError(refusals.overQuota);
+  }
+  const named = flagsOf(flags);
+  if (named === undefined) throw new RefusedError(refusals.noSuchFlag);
+  return named;
+}
+
+async function place(session: Session, target: MailboxId, messages: readonly AppendMessage[]): Promise<Completion> {
+  const placed = await session.services.writer.append(target, messages);
+  const uids = UidSet.of(placed.map(({ uid }) => uid));
+  return completed('appended', `APPENDUID ${placed[0]?.uidValidity ?? 0} ${uids}`);
+}

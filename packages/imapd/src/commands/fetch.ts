@@ -1,0 +1,153 @@
+/**
+ * FETCH and UID FETCH (RFC 9051 §6.4.5, RFC 7162 §3.1.4). Messages are answered in slices, each from a snapshot of its own. One that
+ * somebody expunged meanwhile, and that this session was not told to be gone, is answered from what is retained of it.
+ *
+ * What sets `\Seen` does so before the first octet is sent: nothing that a client was told is taken back.
+ */
+import { setImmediate as turn } from 'node:timers/promises';
+import { type Catalog, type Entry, flag, isStoreError, UidSet } from '@mstore/store';
+import { damaged, RefusedError, refusals } from '../errors.ts';
+import { FetchWriter } from '../fetch-writer.ts';
+import { limits } from '../limits.ts';
+import { type Numbering, namedUids, selectedOf } from '../message-set.ts';
+import { type Completion, completed } from '../reply.ts';
+import type { Selected } from '../selected.ts';
+import type { Session } from '../session.ts';
+import type { FetchArguments, FetchItem } from '../wire/fetch-items.ts';
+
+const fetched = completed('that is all');
+
+const uidItem: FetchItem = { kind: 'plain', name: 'UID' };
+const flagsItem: FetchItem = { kind: 'plain', name: 'FLAGS' };
+const modSeqItem: FetchItem = { kind: 'plain', name: 'MODSEQ' };
+
+export function fetch(session: Session, args: FetchArguments): Promise<Completion> {
+  return fetchBy(session, args, 'sequence');
+}
+
+export function uidFetch(session: Session, args: FetchArguments): Promise<Completion> {
+  return fetchBy(session, args, 'uid');
+}
+
+async function fetchBy(session: Session, args: FetchArguments, numbering: Numbering): Promise<Completion> {
+  if (args.vanished) throw new RefusedError(refusals.notEnabled);
+  if (args.items.some(({ kind }) => kind === 'binary' || kind === 'binarySize'))
+    throw new RefusedError(refusals.noBinary);
+  const selected = selectedOf(session);
+  const uids = namedUids(selected, args.messages, numbering);
+  const wanted = itemsOf(args, numbering);
+  if (wanted.includes(modSeqItem)) session.wantsModSeqs = true;
+  const setsSeen = !selected.isReadOnly && args.items.some((item) => item.kind === 'section' && !item.isPeek);
+  const fetching = new Fetching(session, selected, wanted, args.changedSince ?? -1);
+  let slice: (readonly [number, number])[] = [];
+  const sliceMax = setsSeen ? limits.seenTogether : limits.sliceMessages;
+  for (const message of selected.view.messages(uids)) {
+    slice.push(message);
+    if (slice.length < sliceMax) continue;
+    await fetching.slice(slice, setsSeen);
+    slice = [];
+    await turn();
+  }
+  await fetching.slice(slice, setsSeen);
+  await fetching.finish();
+  if (fetching.damagedUid !== undefined) throw new RefusedError(damaged(fetching.damagedUid));
+  if (fetching.missing > 0 && numbering === 'sequence') throw new RefusedError(refusals.expunged);
+  return fetched;
+}
+
+function itemsOf({ items, changedSince }: FetchArguments, numbering: Numbering): FetchItem[] {
+  const has = (name: string): boolean => items.some((item) => item.kind === 'plain' && item.name === name);
+  // The objects are compared later on.
+  const all = items.map((item) => (item.kind === 'plain' && item.name === 'MODSEQ' ? modSeqItem : item));
+  if (numbering === 'uid' && !has('UID')) all.unshift(uidItem);
+  if (changedSince !== undefined && !has('MODSEQ')) all.push(modSeqItem);
+  return all;
+}
+
+class Fetching {
+  /** Messages that are gone for good. */
+  missing = 0;
+  damagedUid: number | undefined;
+  readonly #session: Session;
+  readonly #selected: Selected;
+  readonly #writer: FetchWriter;
+  readonly #changedSince: number;
+  readonly #tellsFlags: boolean;
+
+  constructor(session: Session, selected: Selected, items: readonly FetchItem[], changedSince: number) {
+    this.#session = session;
+    this.#selected = selected;
+    this.#writer = new FetchWriter(session, selected, items);
+    this.#changedSince = changedSince;
+    this.#tellsFlags = items.some((item) => item.kind === 'plain' && item.name === 'FLAGS');
+  }
+
+  finish(): Promise<void> {
+    return this.#writer.flush();
+  }
+
+  async slice(messages: readonly (readonly [number, number])[], setsSeen: boolean): Promise<void> {
+    const uids = UidSet.of(messages.map(([, uid]) => uid));
+    const seen = setsSeen ? await setSeen(this.#session, this.#selected, uids) : UidSet.empty;
+    for (let from = 0; from < messages.length; from += limits.sliceMessages) {
+      if (from > 0) await turn();
+      await this.#answer(messages.slice(from, from + limits.sliceMessages), seen);
+    }
+  }
+
+  async #answer(messages: readonly (readonly [number, number])[], seen: UidSet): Promise<void> {
+    const { reading } = this.#session.services;
+    const { mailbox } = this.#selected;
+    const catalog = reading.catalog();
+    const keywords = catalog.keywords(mailbox);
+    const entries = entriesOf(catalog, this.#selected, messages);
+    // The snapshot is the loop's only until it waits for somebody; from then on each message takes its own.
+    let now: Catalog | undefined = catalog;
+    for (const [number, uid] of messages) {
+      const entry = entries.get(uid);
+      if (entry === undefined) this.missing += 1;
+      if (entry === undefined || entry.modSeq <= this.#changedSince) continue;
+      const more = seen.has(uid) && !this.#tellsFlags ? [flagsItem] : [];
+      try {
+        const written = this.#writer.message(now ?? reading.catalog(), number, entry, keywords, more);
+        if (written === undefined && !this.#writer.isFull) continue;
+        now = undefined;
+        await written;
+        if (this.#writer.isFull) await this.#writer.flush();
+      } catch (error) {
+        if (!isStoreError(error, 'corrupt')) throw error;
+        this.#session.services.log.error('message damaged', { session: this.#session.entry.id, uid }, error);
+        this.damagedUid ??= uid;
+      }
+    }
+  }
+}
+
+/** The entries by UID; those expunged meanwhile from what is retained. */
+export function entriesOf(
+  catalog: Catalog,
+  { mailbox }: Selected,
+  messages: readonly (readonly [number, number])[],
+): ReadonlyMap<number, Entry> {
+  const uids = messages.map(([, uid]) => uid);
+  const entries = new Map<number, Entry>();
+  for (const entry of catalog.entries(mailbox, UidSet.of(uids))) entries.set(entry.uid, entry);
+  if (entries.size === uids.length) return entries;
+  const gone = UidSet.of(uids.filter((uid) => !entries.has(uid)));
+  for (const { entry } of catalog.retained(mailbox, gone)) entries.set(entry.uid, entry);
+  return entries;
+}
+
+/** Sets `\Seen` where it is not set; the UIDs that have it new. */
+async function setSeen({ services }: Session, selected: Selected, uids: UidSet): Promise<UidSet> {
+  const { mailbox } = selected;
+  const unseen: number[] = [];
+  for (const entry of services.reading.catalog().entries(mailbox, uids)) {
+    if ((entry.flags & flag.seen) === 0) unseen.push(entry.uid);
+  }
+  if (unseen.length === 0) return UidSet.empty;
+  const request = { mailbox, uids: UidSet.of(unseen), mode: 'add', flags: flag.seen, keywords: [] } as const;
+  const { changed, sequence } = await services.writer.setFlags(request);
+  if (changed.size > 0) selected.ownSequences.add(sequence);
+  return changed;
+}

@@ -1,0 +1,276 @@
+/**
+ * FETCH lines (RFC 9051 §7.5.2): one message after the other, each line whole before it is sent unless a section in it is too large to
+ * be held. What lies in the catalog is written without a look at the heap.
+ *
+ * Damage is answered with an error as long as nothing of the message was sent. Where a larger section turns out damaged on the
+ * way, the connection is broken off, as no octet could say that the literal is not whole; the message is remembered, and
+ * refused at once the next time.
+ */
+import { setImmediate as turn } from 'node:timers/promises';
+import { type Catalog, type Entry, isStoreError } from '@mstore/store';
+import { limits } from './limits.ts';
+import { type Content, MessageSource } from './message-source.ts';
+import { withoutExtensions } from './responses/body-structure.ts';
+import { writeFlags } from './responses/flags.ts';
+import type { Selected } from './selected.ts';
+import type { Session } from './session.ts';
+import { formatDateTime } from './wire/date-time.ts';
+import type { Encoder } from './wire/encoder.ts';
+import type { FetchItem, PlainItem } from './wire/fetch-items.ts';
+import type { Partial, Section } from './wire/section.ts';
+
+type SectionItem = Extract<FetchItem, { kind: 'section' }>;
+
+/** A line that is being written. */
+interface Line {
+  readonly source: MessageSource;
+  readonly keywords: readonly string[];
+  readonly items: readonly FetchItem[];
+  /** Where it begins among what is written. */
+  readonly mark: number;
+  /** The item that comes next. */
+  next: number;
+  /** Some of it is with the client. */
+  isSent: boolean;
+}
+
+const wholePart: Partial = { offset: 0, bytes: Number.POSITIVE_INFINITY };
+
+/** Also stands for an item that comes from the entry. */
+const noOctets = Buffer.alloc(0);
+
+/** Items that need nothing but the entry. */
+const ofEntry: readonly PlainItem[] = ['FLAGS', 'UID', 'INTERNALDATE', 'RFC822.SIZE', 'MODSEQ', 'EMAILID', 'THREADID'];
+
+export class FetchWriter {
+  readonly #session: Session;
+  readonly #selected: Selected;
+  readonly #items: readonly FetchItem[];
+  readonly #needsMessage: boolean;
+  readonly #to: Encoder;
+
+  constructor(session: Session, selected: Selected, items: readonly FetchItem[]) {
+    this.#session = session;
+    this.#selected = selected;
+    this.#items = items;
+    this.#needsMessage = items.some((item) => item.kind !== 'plain' || !ofEntry.includes(item.name));
+    this.#to = session.encoder();
+  }
+
+  /** Writes a message's line; `more` items stand behind those that were asked for. What it returns, if anything, must be awaited.
+   *  @throws {StoreError} corrupt, while nothing of the line was sent */
+  message(
+    catalog: Catalog,
+    number: number,
+    entry: Entry,
+    keywords: readonly string[],
+    more: readonly FetchItem[] = [],
+  ): Promise<void> | undefined {
+    if (!this.#needsMessage && more.length === 0) {
+      this.ofEntry(number, entry, keywords);
+      return undefined;
+    }
+    const items = more.length === 0 ? this.#items : [...this.#items, ...more];
+    const source = new MessageSource(this.#session.services, catalog, this.#selected.mailbox, entry);
+    const line: Line = { source, keywords, items, mark: this.#to.bytes, next: 0, isSent: false };
+    this.#begin(number);
+    while (line.next < items.length && this.#writeHere(line)) line.next += 1;
+    if (line.next < items.length) return this.#rest(line);
+    this.#to.raw(')\r\n');
+    return undefined;
+  }
+
+  /** Writes a message's line whose items are all of the entry. */
+  ofEntry(number: number, entry: Entry, keywords: readonly string[]): void {
+    this.#begin(number);
+    for (const [index, item] of this.#items.entries()) {
+      if (index > 0) this.#to.raw(' ');
+      if (item.kind === 'plain') this.#entryItem(item.name, entry, keywords);
+    }
+    this.#to.raw(')\r\n');
+  }
+
+  /** True when it is time to send what is written. */
+  get isFull(): boolean {
+    return this.#to.bytes >= limits.answerBytes;
+  }
+
+  /** Sends what is written. */
+  async flush(): Promise<void> {
+    await this.#session.say(this.#to.take());
+  }
+
+  #begin(number: number): void {
+    this.#to.raw(`* ${number} FETCH (`);
+  }
+
+  /** Writes the line's next item, if nothing but the catalog is needed for it. */
+  #writeHere({ source, keywords, items, next }: Line): boolean {
+    const item = items[next];
+    if (item?.kind === 'plain') {
+      const isStructure = item.name === 'BODYSTRUCTURE' || item.name === 'BODY';
+      const octets = item.name === 'ENVELOPE' ? source.envelopeHere : isStructure ? source.bodyStructureHere : noOctets;
+      if (octets === undefined) return false;
+      this.#blank(next);
+      if (octets === noOctets) this.#entryItem(item.name, source.entry, keywords);
+      else this.#derivedItem(item.name, octets);
+      return true;
+    }
+    const content = item?.kind === 'section' ? source.contentHere(item.section) : undefined;
+    if (item?.kind !== 'section' || content === undefined) return false;
+    this.#blank(next);
+    this.#label(item);
+    this.#held(content, item);
+    return true;
+  }
+
+  /** Writes the rest of a line from the message itself. */
+  async #rest(line: Line): Promise<void> {
+    try {
+      for (; line.next < line.items.length; line.next += 1) {
+        if (!this.#writeHere(line)) await this.#writeRead(line);
+      }
+    } catch (error) {
+      if (line.isSent) throw error;
+      this.#to.cutTo(line.mark);
+      throw error;
+    }
+    this.#to.raw(')\r\n');
+  }
+
+  async #writeRead(line: Line): Promise<void> {
+    const { source, items, next } = line;
+    const item = items[next];
+    if (item?.kind === 'section') {
+      const content = await source.content(item.section);
+      this.#blank(next);
+      line.isSent = (await this.#section(source, item, content)) || line.isSent;
+    } else if (item?.kind === 'plain') {
+      const { envelope, bodyStructure } = await source.derive();
+      this.#blank(next);
+      this.#derivedItem(item.name, item.name === 'ENVELOPE' ? envelope : bodyStructure);
+    }
+  }
+
+  #blank(index: number): void {
+    if (index > 0) this.#to.raw(' ');
+  }
+
+  #derivedItem(name: PlainItem, octets: Buffer): void {
+    this.#to.raw(`${name} `).octets(name === 'BODY' ? withoutExtensions(octets) : octets);
+  }
+
+  #entryItem(name: PlainItem, entry: Entry, keywords: readonly string[]): void {
+    const to = this.#to;
+    switch (name) {
+      case 'FLAGS':
+        writeFlags(to.raw('FLAGS '), entry, keywords, this.#selected.recent.has(entry.uid));
+        break;
+      case 'UID':
+        to.raw(`UID ${entry.uid}`);
+        break;
+      case 'INTERNALDATE':
+        to.raw(`INTERNALDATE "${formatDateTime(entry.internalDate)}"`);
+        break;
+      case 'RFC822.SIZE':
+        to.raw(`RFC822.SIZE ${entry.size}`);
+        break;
+      case 'MODSEQ':
+        to.raw(`MODSEQ (${entry.modSeq})`);
+        break;
+      case 'EMAILID':
+        to.raw(`EMAILID (E${entry.email})`);
+        break;
+      case 'THREADID':
+        to.raw(`THREADID (T${entry.thread})`);
+        break;
+      default:
+        throw new Error(`${name} is no item of an entry`);
+    }
+  }
+
+  #label(item: SectionItem): void {
+    const start = item.partial?.offset;
+    this.#to.raw(labelOf(item)).raw(start === undefined ? ' ' : `<${start}> `);
+  }
+
+  /** Octets that are all here, as much of them as was asked for. */
+  #held(octets: Buffer, { partial }: SectionItem): void {
+    const { offset, bytes } = partial ?? wholePart;
+    this.#to.literal(octets.subarray(offset, offset + bytes));
+  }
+
+  /** True when it was sent already, and more than it. */
+  async #section(source: MessageSource, item: SectionItem, content: Content): Promise<boolean> {
+    if (content === undefined || Buffer.isBuffer(content)) {
+      this.#label(item);
+      if (content === undefined) this.#to.raw('NIL');
+      else this.#held(content, item);
+      return false;
+    }
+    const { offset, bytes } = item.partial ?? wholePart;
+    const from = Math.min(content.from + offset, content.to);
+    const to = Math.min(from + bytes, content.to);
+    if (to - from > limits.gatherBytes) {
+      // Damage at the beginning is still answered.
+      await source.open();
+      this.#label(item);
+      await this.#stream(source, from, to);
+      return true;
+    }
+    const pieces: Buffer[] = [];
+    for await (const octets of source.octets(from, to)) pieces.push(octets);
+    this.#label(item);
+    this.#to.literal(pieces.length === 1 ? (pieces[0] ?? noOctets) : Buffer.concat(pieces));
+    return false;
+  }
+
+  /** Sends what is written, and the octets as fast as they are taken. */
+  async #stream(source: MessageSource, from: number, to: number): Promise<void> {
+    await this.#session.say(this.#to.literalHead(to - from).take());
+    try {
+      for await (const octets of source.octets(from, to)) {
+        for (let at = 0; at < octets.length; at += limits.gatherBytes) {
+          await this.#session.say(withoutNul(octets.subarray(at, at + limits.gatherBytes)));
+          await turn();
+        }
+      }
+    } catch (error) {
+      if (!isStoreError(error, 'corrupt')) throw error;
+      source.markDamaged();
+      throw new Error('a message broke off', { cause: error });
+    }
+  }
+}
+
+function labelOf({ as, section }: SectionItem): string {
+  return as === 'BODY' ? `BODY[${sectionText(section)}]` : as;
+}
+
+const texts = {
+  all: '',
+  header: 'HEADER',
+  headerFields: 'HEADER.FIELDS',
+  headerFieldsNot: 'HEADER.FIELDS.NOT',
+  text: 'TEXT',
+  mime: 'MIME',
+} as const;
+
+/** As it was asked for; names of fields are atoms where they can be. */
+function sectionText({ part, text, fields }: Section): string {
+  const name = [...part.map(String), ...(text === 'all' ? [] : [texts[text]])].join('.');
+  return fields.length === 0 ? name : `${name} (${fields.map(fieldText).join(' ')})`;
+}
+
+function fieldText(name: string): string {
+  return /^[^(){%*"\\ ]+$/.test(name) ? name : `"${name.replace(/["\\]/g, '\\$&')}"`;
+}
+
+/** The octets with 0x80 for NUL, which no literal may hold; the same buffer when there is none. */
+function withoutNul(octets: Buffer): Buffer {
+  let at = octets.indexOf(0);
+  if (at === -1) return octets;
+  const copy = Buffer.from(octets);
+  for (; at !== -1; at = copy.indexOf(0, at + 1)) copy[at] = 0x80;
+  return copy;
+}

@@ -1,0 +1,143 @@
+/**
+ * One message of a FETCH: its row in the catalog, and behind it, opened only when something asks for it, its octets and its
+ * parts. What can be answered from the row reads nothing else.
+ */
+import {
+  type Catalog,
+  type Derived,
+  derive,
+  type Entity,
+  type Entry,
+  isStoreError,
+  type MailboxId,
+  type MessageRow,
+  type StoredMessage,
+  StoreError,
+  section as sectionOf,
+  treeOf,
+} from '@mstore/store';
+import { areListed, pickFields } from './header-fields.ts';
+import type { Services } from './services.ts';
+import type { Section } from './wire/section.ts';
+
+/** Octets that answer a section: here already, or a range of the message. Undefined: there is no such part. */
+export type Content = Buffer | { readonly from: number; readonly to: number } | undefined;
+
+const noOctets = Buffer.alloc(0);
+
+export class MessageSource {
+  readonly entry: Entry;
+  readonly #services: Services;
+  readonly #mailbox: MailboxId;
+  readonly #row: MessageRow;
+  #message: Promise<StoredMessage> | undefined;
+  #tree: Entity | undefined;
+  #derived: Derived | undefined;
+
+  /** @throws {StoreError} corrupt: the entry names no message, or one that was found damaged */
+  constructor(services: Services, catalog: Catalog, mailbox: MailboxId, entry: Entry) {
+    const row = catalog.message(entry.message);
+    if (row === undefined || services.damaged.has(entry.message)) {
+      throw new StoreError('corrupt', `message ${entry.message} is damaged or missing`, { message: entry.message });
+    }
+    this.entry = entry;
+    this.#services = services;
+    this.#mailbox = mailbox;
+    this.#row = row;
+  }
+
+  /** ENVELOPE in wire form, where the catalog has it. */
+  get envelopeHere(): Buffer | undefined {
+    return this.#row.derived ? this.#row.envelope : undefined;
+  }
+
+  /** BODYSTRUCTURE in wire form, where the catalog has it. */
+  get bodyStructureHere(): Buffer | undefined {
+    return this.#row.derived ? this.#row.bodyStructure : undefined;
+  }
+
+  /** The octets of a section, where the catalog has them: header fields that clients list. */
+  contentHere({ part, text, fields }: Section): Buffer | undefined {
+    const isHere = part.length === 0 && text === 'headerFields' && this.#row.derived && areListed(fields);
+    return isHere ? pickFields(this.#row.listedFields, fields, false) : undefined;
+  }
+
+  /** What the catalog keeps of a message, made again for one of which it is too much to be kept. @throws {StoreError} corrupt */
+  async derive(): Promise<Derived> {
+    this.#derived ??= derive(await this.#parts());
+    return this.#derived;
+  }
+
+  /** The octets of a section. @throws {StoreError} corrupt */
+  async content(section: Section): Promise<Content> {
+    return section.part.length === 0 ? this.#ofMessage(section) : this.#ofPart(section);
+  }
+
+  /** The message, opened. @throws {StoreError} corrupt */
+  async open(): Promise<StoredMessage> {
+    this.#message ??= this.#openOnce();
+    return await this.#message;
+  }
+
+  /** The range's octets, in order. @throws {StoreError} corrupt */
+  async *octets(from: number, to: number): AsyncGenerator<Buffer> {
+    yield* (await this.open()).octets(from, to);
+  }
+
+  /** Nobody is to be sent the beginning of this message again. */
+  markDamaged(): void {
+    this.#services.damaged.add(this.entry.message);
+  }
+
+  async #openOnce(): Promise<StoredMessage> {
+    const { reading } = this.#services;
+    try {
+      return await reading.open(this.entry);
+    } catch (error) {
+      // Its record may have been moved since the entry was read.
+      const now = reading.catalog().entry(this.#mailbox, this.entry.uid);
+      if (!isStoreError(error, 'corrupt') || now === undefined || now.lsn === this.entry.lsn) throw error;
+      return reading.open(now);
+    }
+  }
+
+  /** The part tree, which counts from behind the lines that a delivery put on top. */
+  async #parts(): Promise<Entity> {
+    const { manifest, literals } = await this.open();
+    this.#tree ??= treeOf(manifest, literals);
+    return this.#tree;
+  }
+
+  async #ofMessage({ text, fields }: Section): Promise<Content> {
+    const { entry } = this;
+    if (text === 'all') return { from: 0, to: entry.size };
+    const { headerBytes } = await this.open();
+    if (text === 'text') return { from: headerBytes, to: entry.size };
+    if (text === 'header') return { from: 0, to: headerBytes };
+    return pickFields(await this.#range(0, headerBytes), fields, text === 'headerFieldsNot');
+  }
+
+  async #ofPart({ part, text, fields }: Section): Promise<Content> {
+    const found = sectionOf(await this.#parts(), part);
+    if (found === undefined) return undefined;
+    const { trace } = await this.open();
+    const range = ({ start, end }: { readonly start: number; readonly end: number }): Content => ({
+      from: trace.length + start,
+      to: trace.length + end,
+    });
+    if (text === 'all') return range(found.body);
+    if (text === 'mime') return range(found.header);
+    // HEADER and TEXT belong to a message, here to the one inside the part.
+    const inner = found.kind === 'message' ? found.children[0] : undefined;
+    if (inner === undefined) return noOctets;
+    if (text === 'text') return range(inner.body);
+    if (text === 'header') return range(inner.header);
+    return pickFields(inner.headerOctets, fields, text === 'headerFieldsNot');
+  }
+
+  async #range(from: number, to: number): Promise<Buffer> {
+    const pieces: Buffer[] = [];
+    for await (const octets of this.octets(from, to)) pieces.push(octets);
+    return Buffer.concat(pieces);
+  }
+}
