@@ -37,7 +37,7 @@ const importRules: ImportRules = {
     cli: ['store', 'net', 'directory', 'lda', 'pop3d', 'imapd', 'proxy'],
   },
   floors: [
-    { names: ['index', 'work', 'store', 'config'] },
+    { names: ['index', 'work', 'repair', 'store', 'config'] },
     { names: ['upkeep', 'writer'] },
     { names: ['mail'] },
     { names: ['log'] },
@@ -46,16 +46,18 @@ const importRules: ImportRules = {
     { names: ['types', 'limits', 'errors'] },
   ],
   faces: {
-    heap: ['heap', 'location'],
+    heap: ['heap', 'location', 'survey'],
     // The log speaks the catalog's rows; how they become octets is the catalog's own but for one codec.
     catalog: [
       'catalog',
+      'earlier-format',
       'schema',
       'kv',
       'rows',
       'row-codecs',
       'index-chunk',
       'uid-pages',
+      'due',
       'write-set',
       'keys',
       'generations',

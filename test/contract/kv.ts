@@ -1,6 +1,7 @@
 /** What every implementation of the key-value port does (`catalog/kv.ts`). */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { type Kv, type KvChange, type KvRange, tableNames } from '@mstore/store/internal/catalog/kv';
 import { lmdbKeyBytesMax } from '@mstore/store/internal/catalog/lmdb-kv';
 import { seededRandom } from '../support/random.ts';
@@ -199,6 +200,33 @@ export function keyValueContract(name: string, within: WithKv): void {
       );
     }
   });
+
+  check(
+    'a snapshot keeps showing its state over turns of the event loop, whatever is written meanwhile',
+    async (kv) => {
+      await kv.write([put('a', '1'), put('b', '1')]);
+      const snapshot = kv.snapshot();
+      const all = { from: lowest, to: highest };
+      for (let round = 2; round < 6; round++) {
+        await kv.write([put('a', String(round)), remove('b'), put(`c${round}`, 'x'.repeat(50_000))]);
+        // The turn in which the binding moves on to a newer state.
+        await setTimeout(0);
+        kv.refresh();
+        assert.deepEqual([...snapshot.range('meta', all)].map(pairText), ['a=1', 'b=1']);
+        assert.deepEqual([...snapshot.range('meta', { ...all, from: key('a\0'), limit: 1 })].map(pairText), ['b=1']);
+        assert.equal(text(snapshot.get('meta', key('b'))), '1');
+        assert.equal(snapshot.get('meta', key('c2')), undefined);
+        assert.equal(text(kv.get('meta', key('a'))), String(round));
+      }
+      const second = kv.snapshot();
+      snapshot.release();
+      snapshot.release();
+      await kv.write([remove('a')]);
+      assert.equal(text(second.get('meta', key('a'))), '5');
+      second.release();
+      assert.equal(kv.get('meta', key('a')), undefined);
+    },
+  );
 
   check('a closed store refuses', async (kv) => {
     await kv.close();

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isStoreError, StoreReader, type StoreReading, socketPath, UidSet, WriterLink } from '@mstore/store';
 import { LmtpClient } from '../support/lmtp-client.ts';
 import type { MessageSource } from '../support/messages.ts';
 import { Pop3Client } from '../support/pop3-client.ts';
@@ -85,6 +86,33 @@ export interface LoadOptions {
   readonly users: readonly [string, ...string[]];
   readonly random: Random;
   readonly isOver: () => boolean;
+}
+
+/** Work that somebody has done in the service while it is used, killed and broken: one round of it. */
+export type Chore = (writer: WriterLink, reading: StoreReading) => Promise<void>;
+
+/** Ends the retention of everything that was expunged. */
+export async function purgeAll(writer: WriterLink, reading: StoreReading): Promise<void> {
+  const mailboxes = [...reading.catalog().allMailboxes()].map(({ id }) => id);
+  for (const mailbox of mailboxes) await writer.purge(mailbox, UidSet.range(1, 0xffff_ffff));
+}
+
+/** Does a chore again and again until it is over. What fails for want of a writer, or of a disk, is begun anew. */
+export async function repeat(chore: Chore, directory: string, isOver: () => boolean): Promise<void> {
+  const writer = new WriterLink(socketPath(directory));
+  const reading = await StoreReader.open(directory);
+  try {
+    while (!isOver()) {
+      await reading.catchUp();
+      await chore(writer, reading).catch((error: unknown) => {
+        if (!isStoreError(error)) throw error;
+      });
+      await sleep(retryMs);
+    }
+  } finally {
+    await writer.close();
+    await reading.close();
+  }
 }
 
 /** A mail server: sends messages until it is over, each to one or more users until all have answered. */

@@ -19,6 +19,7 @@ import { dumpStore } from '../support/dump-store.ts';
 import { counts } from '../support/long.ts';
 import { MessageSource } from '../support/messages.ts';
 import { seededRandom } from '../support/random.ts';
+import { passDays } from '../support/retention.ts';
 import type { DiskFault } from '../support/sim-disk.ts';
 import { SimMachine, type SimMachineOptions, simDirectory } from '../support/sim-machine.ts';
 import { assertClean } from '../support/temp-store.ts';
@@ -68,6 +69,10 @@ async function history(start: SimMachine, options: SimMachineOptions, seed: numb
     await attempt(traffic.request(name));
   }
   for (let n = 0; n < 25; n++) await attempt(traffic.step());
+  for (const name of ['expunge', 'undelete', 'deleteMailbox', 'restoreMailbox', 'expunge', 'deleteMailbox'] as const) {
+    await attempt(traffic.request(name));
+  }
+  await attempt(passDays(store, machine, 8));
   await Promise.all(Array.from({ length: 4 }, () => attempt(traffic.step())));
   // Reads go on whatever became of the disk under the writer.
   dumpStore(store);

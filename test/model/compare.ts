@@ -85,7 +85,7 @@ function storeLines(store: Store): string[] {
     );
     lines.push(`words ${id} ${[...catalog.keywords(id)].sort().join(' ')}`);
     const range = { from: u32Key(id), to: prefixEnd(u32Key(id)) };
-    for (const [key, uids] of catalog.view.range(expungedTable, range)) {
+    for (const [key, { uids }] of catalog.view.range(expungedTable, range)) {
       lines.push(`expunged ${id} ${readU64(key, 4)} ${[...uids].join(' ')}`);
     }
     const entryLine = (entry: Entry): string => {

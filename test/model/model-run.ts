@@ -4,8 +4,10 @@ import {
   type AccountId,
   type AppendMessage,
   brandNumber,
+  limits,
   type MailboxId,
   type MailWriter,
+  retentionEntry,
   type Store,
   UidSet,
 } from '@mstore/store';
@@ -13,20 +15,11 @@ import type { MessageSource } from '../support/messages.ts';
 import type { Random } from '../support/random.ts';
 import type { ModelMailbox, StoreModel } from '../support/store-model.ts';
 import { code, delivered, type Memory, newMemory, outcome, placed } from './answers.ts';
+import { retainedStep } from './retained-run.ts';
 
 const words: readonly [string, ...string[]] = ['$Forwarded', '$Junk', 'red', 'Red', 'todo'];
-const names: readonly [string, ...string[]] = [
-  'a',
-  'a/b',
-  'a/b/c',
-  'd',
-  'd/a',
-  'Ünïcode',
-  'inbox/sub',
-  'INBOX',
-  'x//y',
-  'a/',
-];
+// biome-ignore format: a list
+const names: readonly [string, ...string[]] = ['a', 'a/b', 'a/b/c', 'd', 'd/a', 'Ünïcode', 'inbox/sub', 'INBOX', 'x//y', 'a/'];
 
 const accountId = (id: number): AccountId => brandNumber<AccountId>(id);
 const mailboxId = (id: number): MailboxId => brandNumber<MailboxId>(id);
@@ -76,6 +69,7 @@ export class ModelRun {
     else if (luck < 13) await this.#rename();
     else if (luck < 15) await this.#accountChange();
     else if (luck < 17) await this.#remove();
+    else if (luck < 22) await retainedStep(this, this.#writer, this.#random);
     else await (await this.#ordered())();
   }
 
@@ -95,12 +89,11 @@ export class ModelRun {
     if (luck < 75) return this.#setFlags();
     if (luck < 83) return this.#expunge();
     if (luck < 88) return this.#purge();
-    if (luck < 92) return this.#createMailbox();
-    return this.#small();
+    return luck < 92 ? this.#createMailbox() : this.#small();
   }
 
   /** Asks the store, then the model, and compares what they say. */
-  async #ask<Actual, Wanted>(
+  async ask<Actual, Wanted>(
     what: string,
     actual: () => Promise<Actual>,
     wanted: () => Wanted,
@@ -117,7 +110,7 @@ export class ModelRun {
   #createAccount(): () => Promise<void> {
     const name = `User${this.#random.int(9)}@example.org`;
     return () =>
-      this.#ask(
+      this.ask(
         `createAccount ${name}`,
         () => this.#writer.createAccount(name),
         () => this.model.createAccount(name),
@@ -132,7 +125,7 @@ export class ModelRun {
     const account = this.#anAccount();
     const name = this.#random.pick(names);
     return () =>
-      this.#ask(
+      this.ask(
         `createMailbox ${name} of ${account}`,
         () => this.#writer.createMailbox(accountId(account), name),
         () => this.model.createMailbox(account, name),
@@ -155,7 +148,7 @@ export class ModelRun {
     const message = await this.#writer.take(octets);
     const branded = targets.map((target) => ({ ...target, account: accountId(target.account) }));
     return () =>
-      this.#ask(
+      this.ask(
         `deliver to ${JSON.stringify(targets)}`,
         () => this.#writer.deliver(message, branded),
         () => this.model.deliver(octets, targets),
@@ -175,7 +168,7 @@ export class ModelRun {
     const taken: AppendMessage[] = [];
     for (const { octets, ...rest } of items) taken.push({ message: await this.#writer.take(octets), ...rest });
     return () =>
-      this.#ask(
+      this.ask(
         `append ${items.length} to ${id}`,
         () => this.#writer.append(mailboxId(id), taken),
         () => this.model.append(id, items),
@@ -195,7 +188,7 @@ export class ModelRun {
     const request: Parameters<Store['setFlags']>[0] = { mailbox: mailboxId(mailbox.id), uids: some, ...change };
     const present = this.#present(mailbox, some);
     return () =>
-      this.#ask(
+      this.ask(
         `setFlags ${JSON.stringify(change)}`,
         () => this.#writer.setFlags(request),
         () => this.model.setFlags(mailbox.id, present, change),
@@ -212,7 +205,7 @@ export class ModelRun {
     const present = this.#present(mailbox, some);
     const onlyDeleted = this.#random.chance(0.7);
     return () =>
-      this.#ask(
+      this.ask(
         'expunge',
         () => this.#writer.expunge(mailboxId(mailbox.id), some, onlyDeleted),
         () => this.model.expunge(mailbox.id, present, onlyDeleted),
@@ -222,9 +215,12 @@ export class ModelRun {
 
   #purge(): () => Promise<void> {
     const id = this.#random.pick([...this.model.mailboxes.keys()]);
-    const some = this.#random.chance(0.5) ? UidSet.range(1, 1_000) : UidSet.of([1, 3, 4, 7]);
+    // What one turn does: between two, other requests of a burst come.
+    const { retained, entries } = this.model.mailboxes.get(id) ?? { retained: new Map(), entries: new Map() };
+    const first = [...retained.keys(), ...entries.keys()].slice(0, limits.purgeEntries);
+    const some = this.#random.chance(0.5) ? UidSet.of(first) : UidSet.of([1, 3, 4, 7]);
     return () =>
-      this.#ask(
+      this.ask(
         `purge ${id}`,
         () => this.#writer.purge(mailboxId(id), some),
         () => this.model.purge(id, some),
@@ -237,39 +233,38 @@ export class ModelRun {
     const account = this.#anAccount();
     const { id } = this.#aMailbox();
     const name = this.#random.pick(names);
-    const store = this.#writer;
-    const { model } = this;
+    const [store, model] = [this.#writer, this.model];
     const on = this.#random.chance(0.5);
     const where = on ? id : 0;
-    const key = this.#random.pick(['/private/comment', '/shared/comment']);
+    const key = this.#random.pick(['/private/comment', '/shared/comment', retentionEntry]);
     const value = this.#random.chance(0.7) ? this.#random.bytes(8) : undefined;
     const [bytes, messages] = [on ? 100_000 + this.#random.int(900_000) : 0, this.#random.pick([0, 0, 30])];
     const role = this.#random.pick(['', 'archive', 'flagged'] as const);
     switch (this.#random.int(4)) {
       case 0:
         return () =>
-          this.#ask(
+          this.ask(
             `subscribe ${name}`,
             () => store.subscribe(accountId(account), name, on),
             () => model.subscribe(account, name, on),
           );
       case 1:
         return () =>
-          this.#ask(
+          this.ask(
             'setMetadata',
             () => store.setMetadata(accountId(account), where === 0 ? 0 : mailboxId(where), key, value),
             () => model.setMetadata(account, where, key, value),
           );
       case 2:
         return () =>
-          this.#ask(
+          this.ask(
             'setQuota',
             () => store.setQuota(accountId(account), bytes, messages),
             () => model.setQuota(account, bytes, messages),
           );
       default:
         return () =>
-          this.#ask(
+          this.ask(
             'setRole',
             () => store.setRole(mailboxId(id), role),
             () => model.setRole(id, role),
@@ -282,7 +277,7 @@ export class ModelRun {
     const some = this.#uids(from);
     const move = this.#random.chance(0.5);
     const [source, target] = [mailboxId(from.id), mailboxId(to.id)];
-    await this.#ask(
+    await this.ask(
       `${move ? 'move' : 'copy'} ${some.toString()} from ${from.id} to ${to.id}`,
       () => (move ? this.#writer.move(source, some, target) : this.#writer.copy(source, some, target)),
       () => this.model.copy(from, this.#present(from, some), to, move),
@@ -297,14 +292,14 @@ export class ModelRun {
     const { id } = this.#aMailbox();
     const name = this.#random.pick(names);
     const before = new Map(this.model.liveMailboxes().map((mailbox) => [mailbox.id, this.#bearers(mailbox)]));
-    await this.#ask(
+    await this.ask(
       `rename ${id} to ${name}`,
       () => this.#writer.renameMailbox(mailboxId(id), name),
       () => this.model.renameMailbox(id, name),
       (_got, renamed) => {
         for (const mailbox of this.model.liveMailboxes()) {
           if (mailbox.uidValidity === 0) this.#adoptValidity(mailbox);
-          else if (renamed.includes(mailbox)) this.#checkRenamed(mailbox);
+          else if (renamed.includes(mailbox)) this.checkRenamed(mailbox);
           else assert.ok(before.has(mailbox.id));
         }
       },
@@ -314,7 +309,7 @@ export class ModelRun {
   async #accountChange(): Promise<void> {
     const account = this.#anAccount();
     const name = `user${this.#random.int(9)}@example.org`;
-    await this.#ask(
+    await this.ask(
       `renameAccount ${account} ${name}`,
       () => this.#writer.renameAccount(accountId(account), name),
       () => this.model.renameAccount(account, name),
@@ -322,16 +317,15 @@ export class ModelRun {
   }
 
   async #remove(): Promise<void> {
-    const { id } = this.#aMailbox();
-    const account = this.#anAccount();
+    const [{ id }, account] = [this.#aMailbox(), this.#anAccount()];
     if (this.#random.chance(0.7)) {
-      await this.#ask(
+      await this.ask(
         `deleteMailbox ${id}`,
         () => this.#writer.deleteMailbox(mailboxId(id)),
         () => this.model.deleteMailbox(id),
       );
     } else if (this.model.liveAccounts().length > 3) {
-      await this.#ask(
+      await this.ask(
         `deleteAccount ${account}`,
         () => this.#writer.deleteAccount(accountId(account)),
         () => this.model.deleteAccount(account),
@@ -360,7 +354,7 @@ export class ModelRun {
   }
 
   /** A mailbox keeps its UIDVALIDITY under its new name, unless that name stood for a higher or the same one. */
-  #checkRenamed(mailbox: ModelMailbox): void {
+  checkRenamed(mailbox: ModelMailbox): void {
     const row = this.store.catalog().mailbox(mailboxId(mailbox.id));
     const seen = this.#memory.seen.get(`${mailbox.account} ${mailbox.name}`) ?? 0;
     assert.ok(row !== undefined);

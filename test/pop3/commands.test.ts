@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { limits } from '@mstore/pop3d/internal/limits';
-import { UidSet } from '@mstore/store';
-import { PopSite, password } from '../support/pop3.ts';
+import { encodeRetention, retentionEntry, UidSet } from '@mstore/store';
+import { PopSite, password, TestClock } from '../support/pop3.ts';
 
 const trace = 'Delivered-To: a\r\n';
 const first = 'Subject: 1\r\n\r\none\r\n';
@@ -31,6 +31,38 @@ test('the greeting offers no APOP, and CAPA says the same before and after the l
   assert.match(await client.ask(`PASS ${password}`), /^\+OK/);
   assert.deepEqual(await client.list('capa'), expected);
   assert.match(await client.ask('APOP a@example.org c4c9334bac560ecc979e58001b3e22fb'), /^-ERR/);
+});
+
+test('CAPA tells how long messages stay: at least so long for anybody, and for whom after the login', async () => {
+  const clock = new TestClock();
+  const users = ['a@example.org', 'b@example.org', 'c@example.org'];
+  await using site = await PopSite.start({ config: { expire: 60 }, clock, users });
+  const expire = async (login?: string): Promise<string | undefined> => {
+    const client = await site.connect();
+    if (login !== undefined) {
+      await client.ask(`USER ${login}`);
+      assert.match(await client.ask(`PASS ${password}`), /^\+OK/);
+    }
+    const found = (await client.list('CAPA')).find((line) => line.startsWith('EXPIRE'));
+    client.drop();
+    return found;
+  };
+  for (const login of [undefined, ...users]) assert.equal(await expire(login), 'EXPIRE 60');
+  const own = async (name: string, pop3: number): Promise<void> => {
+    const { store } = site.temp;
+    const account = store.catalog().accountNamed(name);
+    assert.ok(account !== undefined);
+    await store.setMetadata(account.id, 0, retentionEntry, encodeRetention({ pop3 }));
+  };
+  await own('b@example.org', 7);
+  await own('c@example.org', 0);
+  clock.advance(limits.expireFreshMs);
+  assert.deepEqual(await Promise.all([undefined, ...users].map(expire)), [
+    'EXPIRE 7 USER',
+    'EXPIRE 60',
+    'EXPIRE 7',
+    'EXPIRE NEVER',
+  ]);
 });
 
 test('before the login there is no maildrop, and after it no login', async () => {

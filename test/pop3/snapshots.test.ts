@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { inbox, UidSet } from '@mstore/store';
+import { compactAll } from '../support/compacted.ts';
 import { counts } from '../support/long.ts';
 import { type PopClient, PopSite } from '../support/pop3.ts';
 import { seededRandom } from '../support/random.ts';
@@ -178,4 +179,22 @@ test('ten thousand pipelined commands are answered in order', async () => {
   assert.match(await client.line(), /^\+OK bye/);
   client.socket.end();
   assert.equal(await client.ended(), '', 'nothing is answered after QUIT');
+});
+
+test('a session goes on reading when its messages were compacted, also those that others expunged meanwhile', async () => {
+  await using site = await PopSite.start();
+  await site.deliver(texts(0, 6), trace);
+  const client = await site.logIn();
+  const { store } = site.temp;
+  const mailbox = await site.inbox();
+  await store.expunge(mailbox, UidSet.of([2, 4]), false);
+  await store.expunge(mailbox, UidSet.of([6]), false);
+  await store.purge(mailbox, UidSet.of([6]));
+  const gone = await compactAll(store);
+  assert.ok(gone.length > 0);
+  for (const n of [0, 1, 2, 3, 4]) assert.equal(String(await client.message(`RETR ${n + 1}`)), trace + text(n));
+  assert.match(await client.ask('RETR 6'), /^-ERR/);
+  await client.ask('DELE 1');
+  assert.match(await client.quit(), /^\+OK/);
+  await assertSees(await site.logIn(), [2, 4]);
 });

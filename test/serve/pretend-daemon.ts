@@ -1,7 +1,7 @@
 /**
  * A daemon of the simplest kind under the real supervisor: greets with its name and pid, echoes lines, ends on `quit`. What it shall do
  * wrong stands in `DIR/pretend.json`, read at each start: by the daemon's name, `refuse` (exits 78), `hang` (never ready), `crash`
- * (ends before it is ready) or `mute` (answers no question).
+ * (ends before it is ready, with code 3) or `mute` (answers no question).
  */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -20,9 +20,14 @@ import {
 import { loadConfig } from '@mstore/store';
 
 const { values } = parseArgs({
-  options: { data: { type: 'string' }, config: { type: 'string' }, socket: { type: 'string', multiple: true } },
+  options: {
+    data: { type: 'string' },
+    config: { type: 'string' },
+    socket: { type: 'string', multiple: true },
+    told: { type: 'boolean', default: false },
+  },
 });
-const { data = '', config, socket = [] } = values;
+const { data = '', config, socket = [], told } = values;
 const name = socket.some((text) => text.startsWith('pop3:')) ? 'pop3' : 'writer';
 const log = openLog({ name });
 const sessions = new SessionTable();
@@ -41,7 +46,7 @@ function fault(): string {
 async function echo(connection: Connection): Promise<void> {
   const session = sessions.open(connection, name);
   const reader = new LineReader(connection, { bareLineFeed: 'ends' });
-  connection.write(`${name} ${process.pid}\n`);
+  connection.write(`${name} ${process.pid}${told ? ' told' : ''}\n`);
   for (let line = await reader.next(); line !== undefined; line = await reader.next()) {
     const text = String(line);
     if (text === 'quit') break;

@@ -24,7 +24,7 @@ try {
     ...(values.listen !== undefined && { listen: values.listen }),
     anyPort: values['any-port'],
     programs: [
-      { name: 'writer', file, sockets: ['lmtp', 'lda'] },
+      { name: 'writer', file, sockets: ['lmtp', 'lda'], argsAfter: new Map([[3, ['--told']]]) },
       { name: 'pop3', file, sockets: ['pop3'], readyMs: Number(values['ready-ms'] ?? 60_000) },
     ],
   });

@@ -63,6 +63,26 @@ test('a process that keeps ending is started with growing pauses, and works when
   ]);
 });
 
+test('ready.json says what does not run and why, and the next start is told what the end before means', async () => {
+  await using store = await ServedStore.make();
+  const service = store.pretend(...loopback);
+  const first = await service.ready();
+  assert.deepEqual(first.down, {});
+  breakProgram(store.directory, { writer: 'crash' });
+  process.kill(first.pids.writer, 'SIGKILL');
+  await service.ready(({ down }) => down.writer === 'exit code 3');
+  rmSync(join(store.directory, 'pretend.json'));
+  const second = await service.ready(({ down }) => down.writer === undefined);
+  assert.deepEqual(second.down, {});
+  await Lines.open(second.lmtp[0]).hears(new RegExp(`^writer ${second.pids.writer} told\n`));
+  // One that was ready has done what it was told.
+  process.kill(second.pids.writer, 'SIGKILL');
+  const third = await service.ready(
+    ({ pids, down }) => pids.writer !== second.pids.writer && down.writer === undefined,
+  );
+  await Lines.open(third.lmtp[0]).hears(new RegExp(`^writer ${third.pids.writer}\n`));
+});
+
 test('a process that does not become ready is killed and started again', async () => {
   await using store = await ServedStore.make();
   breakProgram(store.directory, { pop3: 'hang' });

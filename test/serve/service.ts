@@ -37,6 +37,7 @@ export interface Ready {
   readonly imap: readonly string[];
   readonly metrics: readonly string[];
   readonly pids: { readonly supervisor: number; readonly writer: number; readonly pop3: readonly number[] };
+  readonly down: Readonly<Record<string, string>>;
 }
 
 /** True while there is such a process that has not ended. */

@@ -9,6 +9,7 @@ import { Catalog } from '@mstore/store/internal/catalog/catalog';
 import { kind, kindU32Key, prefixEnd, readU64, u32Key } from '@mstore/store/internal/catalog/keys';
 import {
   accountNameTable,
+  dueRetainedTable,
   expungedTable,
   mailboxNameTable,
   messageHashTable,
@@ -42,6 +43,7 @@ export function dumpView(view: View): string[] {
     ...messageLines(catalog),
     ...threadLines(view),
     ...partLines(catalog),
+    ...dueLines(view),
     // One that holds nothing but the COMMIT of a clean stop comes and goes with closing.
     ...[...catalog.segments()]
       .filter(([, row]) => row.live + row.dead + row.lastSequence > 0)
@@ -122,7 +124,7 @@ function pageLines(catalog: Catalog, id: MailboxId): string[] {
 function expungedLines(view: View, id: MailboxId): string[] {
   const prefix = u32Key(id);
   const rows = [...view.range(expungedTable, { from: prefix, to: prefixEnd(prefix) })];
-  return rows.map(([key, uids]) => `mailbox ${id} expunged at ${readU64(key, 4)}: ${uids.toString()}`);
+  return rows.map(([key, row]) => `mailbox ${id} expunged ${readU64(key, 4)} at ${row.expungedAt}: ${row.uids}`);
 }
 
 /** Rows that lead from names to ids. */
@@ -172,12 +174,25 @@ function partLines(catalog: Catalog): string[] {
   });
 }
 
+function dueLines(view: View): string[] {
+  const lines: string[] = [];
+  for (const [key, { low, high }] of view.range(dueRetainedTable, { from: Buffer.of(1), to: Buffer.of(2) })) {
+    lines.push(`due ${key.toString('hex')} ${low} ${high}`);
+  }
+  const others = view.keys('due', { from: Buffer.of(2), to: Buffer.of(0xff) });
+  return [...lines, ...others.map((key) => `due ${key.toString('hex')}`)];
+}
+
 function fingerprint(octets: Buffer): string {
   return `${octets.length}:${createHash('sha256').update(octets).digest('hex').slice(0, 8)}`;
 }
 
 function pairs(row: object): string {
   return Object.entries(row)
-    .map(([key, value]) => `${key}=${typeof value === 'string' ? JSON.stringify(value) : String(value)}`)
+    .map(([key, value]) => `${key}=${typeof value === 'object' ? JSON.stringify(value) : text(value)}`)
     .join(' ');
+}
+
+function text(value: unknown): string {
+  return typeof value === 'string' ? JSON.stringify(value) : String(value);
 }

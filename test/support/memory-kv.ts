@@ -6,7 +6,14 @@
  * state is a value: copies, snapshots and running iterations share it.
  */
 import { setImmediate } from 'node:timers/promises';
-import { type Kv, type KvChange, type KvRange, type TableName, tableNames } from '@mstore/store/internal/catalog/kv';
+import {
+  type Kv,
+  type KvChange,
+  type KvRange,
+  type KvSnapshot,
+  type TableName,
+  tableNames,
+} from '@mstore/store/internal/catalog/kv';
 import { lmdbKeyBytesMax } from '@mstore/store/internal/catalog/lmdb-kv';
 import { invariant, StoreError } from '@mstore/store/internal/errors';
 
@@ -86,6 +93,15 @@ export class MemoryKv implements Kv {
     this.#checkOpen();
   }
 
+  snapshot(): KvSnapshot {
+    const state = this.#state;
+    return {
+      get: (table, key) => getFrom(state, table, key),
+      range: (table, range) => rangeOf(state, table, range),
+      release: () => undefined,
+    };
+  }
+
   async close(): Promise<void> {
     invariant(!this.#writing, 'the catalog is not closed under a write');
     this.#closed = true;
@@ -111,6 +127,7 @@ export class MemoryKv implements Kv {
       refresh: () => {
         state = this.#state;
       },
+      snapshot: () => this.snapshot(),
       close: () => Promise.resolve(),
     };
   }

@@ -21,7 +21,7 @@ import { type TempStore, tempStore } from './temp-store.ts';
 
 export const password = 'open sesame';
 
-type PopConfig = Partial<Config['pop3']> & { readonly route?: string };
+type PopConfig = Partial<Config['pop3']> & { readonly route?: string; readonly expire?: number };
 
 export interface PopOptions {
   readonly config?: PopConfig;
@@ -79,11 +79,12 @@ export class PopSite implements AsyncDisposable {
     await administration.close();
     await site.startWriter();
     const loaded = (await loadConfig(temp.directory)).config;
-    const { route = 'local', ...pop3 } = config;
+    const { route = 'local', expire = 0, ...pop3 } = config;
     const full: Config = {
       ...loaded,
       listen: { ...loaded.listen, pop3: ['127.0.0.1:0'] },
       server: { ...loaded.server, route },
+      retention: { ...loaded.retention, pop3: expire },
       pop3: { ...loaded.pop3, ...pop3 },
     };
     site.#backing = await Backing.open(temp.directory, loaded, clock);

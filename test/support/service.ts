@@ -125,7 +125,7 @@ export class Service implements AsyncDisposable {
       ? await DirectoryAdministration.open(file)
       : await DirectoryAdministration.create(file);
     const service = new Service(directory, administration, options, async () => temp[Symbol.asyncDispose]());
-    if (options.config !== undefined) await service.configure(options.config);
+    await service.configure(options.config ?? '');
     await service.addUsers(options.users ?? []);
     return service;
   }
@@ -192,9 +192,10 @@ export class Service implements AsyncDisposable {
     await ended;
   }
 
-  /** Replaces mstore.toml; heard at the next start. */
+  /** Replaces mstore.toml; heard at the next start. There is no reserve unless the text asks for one: it costs the disk much. */
   async configure(text: string): Promise<void> {
-    await writeFile(join(this.directory, 'mstore.toml'), text);
+    const all = text.includes('[space]') ? text : `${text}\n[space]\nreserve = 0\n`;
+    await writeFile(join(this.directory, 'mstore.toml'), all);
   }
 
   /** Adds a user, or changes the quota of one; `commonPassword` logs in. */

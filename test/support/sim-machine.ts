@@ -33,7 +33,7 @@ export class SimMachine {
   readonly #options: SimMachineOptions;
   #nowMs: number;
   #monotonicMs = 0;
-  #locked = false;
+  readonly #locked: Set<string> = new Set();
 
   constructor(options: SimMachineOptions = {}, found?: Durable) {
     const random = seededRandom(options.seed ?? 1);
@@ -46,13 +46,14 @@ export class SimMachine {
       clock: { now: () => ++this.#nowMs, monotonic: () => (this.#monotonicMs += 0.02) },
       random: (bytes) => random.bytes(bytes),
       openKv: (path, readOnly) => this.#openKv(path, readOnly),
-      lock: () => this.#lock(),
+      lock: (path) => this.#lock(path),
     };
   }
 
   /** Lets time pass. */
   passMs(ms: number): void {
     this.#nowMs += ms;
+    this.#monotonicMs += ms;
   }
 
   /** The machine after power loss now. `loseLast`: the catalog's last transaction is undone, as LMDB may without its last sync. */
@@ -119,13 +120,9 @@ export class SimMachine {
     };
   }
 
-  #lock(): { release(): void } | undefined {
-    if (this.#locked) return undefined;
-    this.#locked = true;
-    return {
-      release: () => {
-        this.#locked = false;
-      },
-    };
+  #lock(path: string): { release(): void } | undefined {
+    if (this.#locked.has(path)) return undefined;
+    this.#locked.add(path);
+    return { release: () => void this.#locked.delete(path) };
   }
 }

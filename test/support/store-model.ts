@@ -6,6 +6,8 @@ import { flag, inbox, isStoreError, mailboxName, StoreError, type StoreErrorCode
 
 /** Entries that the writer copies or moves in one turn, each with an event of its own for the source. */
 const copySlice = 100;
+/** The same of what it purges. */
+const purgeSlice = 250;
 
 export interface ModelEntry {
   readonly uid: number;
@@ -115,9 +117,9 @@ export class StoreModel {
     const account = this.#account(id);
     // The store deletes them by name; only the order of sequences depends on that.
     const byName = this.liveMailboxes(id).sort((a, b) => Buffer.from(a.name).compare(Buffer.from(b.name)));
-    for (const mailbox of byName) this.#delete(mailbox);
     account.deleted = true;
     this.sequence++;
+    for (const mailbox of byName) this.#delete(mailbox);
   }
 
   setQuota(id: number, bytes: number, messages: number): void {
@@ -200,7 +202,7 @@ export class StoreModel {
         const whole = Buffer.concat([trace, octets]);
         this.#checkQuota(account, whole.length, 1);
         const given = { flags: 0, keywords: [], internalDate: undefined, uidl: '', octets: whole, origin: {} };
-        const placed = this.#place(mailbox, given);
+        const placed = this.place(mailbox, given);
         done.set(mailbox.id, placed);
         return placed;
       } catch (error) {
@@ -215,7 +217,7 @@ export class StoreModel {
     this.#checkQuota(mailbox.account, sum(items.map((item) => item.octets.length)), items.length);
     return items.map((item) => {
       const uidl = this.#importedUidl(mailbox, item.uidl);
-      return this.#place(mailbox, { ...item, uidl, origin: {} });
+      return this.place(mailbox, { ...item, uidl, origin: {} });
     });
   }
 
@@ -272,7 +274,7 @@ export class StoreModel {
       const slice = entries.slice(at, at + copySlice);
       for (const entry of slice) {
         const copy = { ...entry, uidl: '', origin: sameAccount ? entry.origin : {} };
-        pairs.push([entry.uid, this.#place(target, copy).uid]);
+        pairs.push([entry.uid, this.place(target, copy).uid]);
       }
       if (move) this.#expunge(source, slice, false);
     }
@@ -285,7 +287,7 @@ export class StoreModel {
     const places = mailbox.deleted ? [mailbox.retained, mailbox.entries] : [mailbox.retained];
     let found = 0;
     for (const place of places) for (const uid of [...place.keys()]) if (uids.has(uid) && place.delete(uid)) found++;
-    if (found > 0) this.sequence++;
+    this.sequence += Math.ceil(found / purgeSlice);
     if (mailbox.deleted && mailbox.entries.size + mailbox.retained.size === 0) {
       this.sequence++;
       this.mailboxes.delete(id);
@@ -333,7 +335,7 @@ export class StoreModel {
     return [...mailbox.entries.values()].filter((entry) => wanted.has(entry.uid)).sort((a, b) => a.uid - b.uid);
   }
 
-  #place(mailbox: ModelMailbox, given: Omit<ModelEntry, 'uid' | 'modSeq'>): ModelPlaced {
+  place(mailbox: ModelMailbox, given: Omit<ModelEntry, 'uid' | 'modSeq'>): ModelPlaced {
     const uid = mailbox.uidNext++;
     const modSeq = ++this.sequence;
     const { flags, internalDate, uidl, octets, origin } = given;

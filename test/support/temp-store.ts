@@ -5,6 +5,7 @@ import {
   type CheckOptions,
   check,
   createStore,
+  type RebuildOptions,
   type RebuildReport,
   rebuild,
   Store,
@@ -25,7 +26,7 @@ export interface TempStore extends AsyncDisposable {
   /** Closes and opens again. */
   reopen(): Promise<void>;
   /** Closes, takes the catalog away, makes it again from the heap, and opens. */
-  rebuild(): Promise<RebuildReport>;
+  rebuild(options?: Pick<RebuildOptions, 'contentFirst'>): Promise<RebuildReport>;
 }
 
 /** Fails when fsck finds anything. The store must be settled. */
@@ -63,10 +64,10 @@ class OpenedStore implements TempStore {
     this.#store = await Store.open(this.directory, this.options);
   }
 
-  async rebuild(): Promise<RebuildReport> {
+  async rebuild(options: Pick<RebuildOptions, 'contentFirst'> = {}): Promise<RebuildReport> {
     await this.#store.close();
     await this.#loseCatalog();
-    const report = await rebuild(this.directory, this.options);
+    const report = await rebuild(this.directory, { ...this.options, ...options });
     this.#store = await Store.open(this.directory, this.options);
     return report;
   }

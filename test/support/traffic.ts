@@ -190,6 +190,38 @@ export class Traffic {
     if (mailbox !== undefined) await this.#writer.purge(mailbox.id, UidSet.range(1, mailbox.row.uidNext));
   }
 
+  async undelete(): Promise<void> {
+    const mailbox = this.#kept(({ row }) => row.retainedMessages > 0 && !row.deleted);
+    if (mailbox === undefined) return;
+    const { pairs, sequence } = await this.#writer.undelete(mailbox.id, this.#uids(mailbox), mailbox.id);
+    this.journal.heard(sequence);
+    for (const [from, to] of pairs) {
+      const sha = this.journal.placed.get(`${mailbox.id}:${from}`);
+      if (sha !== undefined) this.journal.placed.set(`${mailbox.id}:${to}`, sha);
+    }
+  }
+
+  async restoreMailbox(): Promise<void> {
+    const mailbox = this.#kept(({ row }) => row.deleted);
+    if (mailbox !== undefined) this.journal.heard((await this.#writer.restoreMailbox(mailbox.id)).sequence);
+  }
+
+  async restoreAccount(): Promise<void> {
+    const deleted = [...this.#reading.catalog().accounts()].filter(({ row }) => row.deleted);
+    if (deleted.length === 0) return;
+    this.journal.heard((await this.#writer.restoreAccount(this.#random.pick(deleted).id)).sequence);
+  }
+
+  async purgeRetained(): Promise<void> {
+    const mailbox = this.#kept(({ row }) => row.retainedMessages > 0 || row.deleted);
+    if (mailbox !== undefined) await this.#writer.purgeRetained(mailbox.id);
+  }
+
+  #kept(wanted: (mailbox: NamedMailbox) => boolean): NamedMailbox | undefined {
+    const found = [...this.#reading.catalog().allMailboxes()].filter(wanted);
+    return found.length === 0 ? undefined : this.#random.pick(found);
+  }
+
   async createMailbox(): Promise<void> {
     const account = this.#account();
     if (account === undefined) return;
@@ -293,6 +325,10 @@ const steps = [
   ['move', 8],
   ['expunge', 10],
   ['purge', 5],
+  ['undelete', 6],
+  ['restoreMailbox', 2],
+  ['restoreAccount', 1],
+  ['purgeRetained', 1],
   ['subscribe', 3],
   ['setRole', 2],
   ['setMetadata', 4],

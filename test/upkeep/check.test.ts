@@ -12,6 +12,11 @@ import { type StateRow, totalsKeys } from '@mstore/store/internal/catalog/rows';
 import {
   accountNameTable,
   accountTable,
+  deletedMailboxTable,
+  dueAccountTable,
+  dueExpungeTable,
+  dueMailboxTable,
+  dueRetainedTable,
   expungedTable,
   indexTable,
   keywordTable,
@@ -19,6 +24,7 @@ import {
   mailboxTable,
   messageHashTable,
   messageTable,
+  ownRetentionTable,
   partTable,
   retainedTable,
   segmentTable,
@@ -26,6 +32,7 @@ import {
   threadTable,
   uidlTable,
   uidTable,
+  unfinishedTable,
 } from '@mstore/store/internal/catalog/schema';
 import { UidPage } from '@mstore/store/internal/catalog/uid-pages';
 import { View, WriteSet } from '@mstore/store/internal/catalog/write-set';
@@ -266,7 +273,8 @@ const damages: readonly (readonly [string, string, RegExp, Damage])[] = [
     '8',
     'an expunge of the future',
     /above the highest/,
-    ({ view, mailbox }) => void view.put(expungedTable, UidSet.range(1, 1), mailbox, brandNumber(2 ** 40)),
+    ({ view, mailbox }) =>
+      void view.put(expungedTable, { uids: UidSet.range(1, 1), expungedAt: 0 }, mailbox, brandNumber(2 ** 40)),
   ],
   ...([3, 50] as const).map(
     (uid) =>
@@ -276,7 +284,7 @@ const damages: readonly (readonly [string, string, RegExp, Damage])[] = [
         uid === 3 ? /expunged and live/ : /never given/,
         ({ view, mailbox }: Scene) => {
           const { highestModSeq } = defined(view.read(mailboxTable, mailbox));
-          view.put(expungedTable, UidSet.range(uid, uid), mailbox, highestModSeq);
+          view.put(expungedTable, { uids: UidSet.range(uid, uid), expungedAt: 0 }, mailbox, highestModSeq);
         },
       ] as const,
   ),
@@ -344,6 +352,60 @@ const damages: readonly (readonly [string, string, RegExp, Damage])[] = [
   ['14', 'dead octets', /dead octets/, inSegment('dead')],
   ['14', 'other octets', /other octets/, inSegment('other')],
   ['14', 'no row', /live octets is 0/, ({ view, catalog }) => view.remove(segmentTable, first(catalog.segments())[0])],
+  [
+    '15',
+    'an entry that is due too early',
+    /no row says that UIDs around 0 of mailbox/,
+    ({ view, mailbox }) => {
+      const row = defined(view.read(retainedTable, mailbox, 1));
+      view.put(retainedTable, { ...row, expungedAt: row.expungedAt - 1 }, mailbox, 1);
+    },
+  ],
+  [
+    '15',
+    'another entry than the retained one',
+    /and not those UIDs/,
+    ({ view, mailbox }) => {
+      const { expungedAt } = defined(view.read(retainedTable, mailbox, 1));
+      view.put(dueRetainedTable, { low: 2, high: 1 }, expungedAt, mailbox, 0);
+    },
+  ],
+  [
+    '15',
+    'a mailbox that was not deleted',
+    /was deleted at 7, which is not so/,
+    ({ view, mailbox }) => void view.put(dueMailboxTable, 1, 7, mailbox),
+  ],
+  [
+    '15',
+    'an account that was not',
+    /was deleted at 7, which is not so/,
+    ({ view, account }) => void view.put(dueAccountTable, 1, 7, account),
+  ],
+  [
+    '15',
+    'a deleted mailbox of an account',
+    /has the deleted mailbox/,
+    ({ view, account, mailbox }) => void view.put(deletedMailboxTable, 1, account, mailbox),
+  ],
+  [
+    '15',
+    'a retention of its own',
+    /has a retention of its own/,
+    ({ view, account }) => void view.put(ownRetentionTable, 1, account),
+  ],
+  [
+    '15',
+    'a deletion to be finished',
+    /is not finished, which/,
+    ({ view, account }) => void view.put(unfinishedTable, 1, account),
+  ],
+  [
+    '15',
+    'an expunge',
+    /remembers expunges of 1 at 7/,
+    ({ view, mailbox }) => void view.put(dueExpungeTable, 1, 7, mailbox, brandNumber(1)),
+  ],
   ...totalsKeys.map(
     (key) => ['totals', key, new RegExp(`^${key} is`), inState((row) => void row.totals[key]++)] as const,
   ),
@@ -369,5 +431,5 @@ test('fsck names the invariant that one changed row breaks, and finds nothing wh
   }
   assert.deepEqual(await findingsAfter(temp, kv, ids), []);
   const areas = new Set(damages.map(([area]) => area));
-  assert.deepEqual([...areas], [...Array.from({ length: 14 }, (_, n) => String(n + 1)), 'totals']);
+  assert.deepEqual([...areas], [...Array.from({ length: 15 }, (_, n) => String(n + 1)), 'totals']);
 });

@@ -1,4 +1,4 @@
-/** Becoming a store's writer, and learning that the store has failed. */
+/** Becoming a store's writer, and what the writer does when its disk fails. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
@@ -7,8 +7,10 @@ import {
   createStore,
   type DeliveryResult,
   type DeliveryTarget,
+  limits,
   openAsWriter,
   Store,
+  type StoreNotice,
   WriterClient,
 } from '@mstore/store';
 import type { DiskOperation } from '../support/sim-disk.ts';
@@ -36,7 +38,7 @@ test('who wants to be the writer waits until the one before is done, and then se
 });
 
 for (const operation of ['write', 'datasync'] as const) {
-  test(`a store whose device fails every ${operation} says so once, and its successor has all that was acknowledged`, async () => {
+  test(`a store whose device fails every ${operation} refuses changes, reads on, and comes back by itself`, async () => {
     let isBroken = false;
     const onCall = (call: { readonly operation: DiskOperation }, moment: string): void => {
       if (isBroken && moment === 'before' && call.operation === operation) {
@@ -44,26 +46,39 @@ for (const operation of ['write', 'datasync'] as const) {
       }
     };
     const machine = new SimMachine({ disk: { onCall } });
-    const options = { ports: machine.ports, idleCommitMs: 0 };
+    const told: StoreNotice[] = [];
+    const options = { ports: machine.ports, idleCommitMs: 0, tell: (notice: StoreNotice) => void told.push(notice) };
     await createStore(simDirectory, options);
     const store = await Store.open(simDirectory, options);
     const { account } = await store.createAccount('anna');
-    const deliver = async (subject: string): Promise<boolean> => {
+    const deliver = async (subject: string): Promise<void> => {
       const message = await store.take(Buffer.from(`Subject: ${subject}\r\n\r\n`));
       const [result] = await store.deliver(message, [{ account, trace: Buffer.alloc(0) }]);
-      return result?.ok ?? false;
+      assert.ok(result?.ok);
     };
-    assert.ok(await deliver('one'));
+    await deliver('one');
     isBroken = true;
-    await assert.rejects(deliver('two'));
-    await assert.rejects(deliver('three'));
-    const failure = await store.failed;
-    assert.ok(['ioError', 'readOnly'].includes(failure.code), failure.code);
+    await assert.rejects(deliver('two'), { code: 'ioError' });
+    await assert.rejects(deliver('three'), { code: 'readOnly' });
+    await store.look();
+    assert.equal(store.health.takesChanges, false);
+    machine.passMs(limits.probeMs);
+    await store.look();
     isBroken = false;
-    await store.close().catch(() => undefined);
+    // The pause doubles with each probe in vain.
+    machine.passMs(limits.probeMs);
+    await store.look();
+    await assert.rejects(deliver('four'), { code: 'readOnly' });
+    assert.equal(store.catalog().state()?.totals.entries, 1);
+    machine.passMs(limits.probeMs);
+    await store.look();
+    await deliver('five');
+    const lines = told.map((notice) => (notice.kind === 'device' ? notice.takesChanges : notice.kind));
+    assert.deepEqual(lines, ['deviceErrors', false, 'deviceErrors', true]);
+    assert.match(JSON.stringify(told), /input\/output error/);
+    await store.close();
     const next = await Store.open(simDirectory, options);
-    // What was refused after it was written may be there as well: its sender tries again.
-    assert.ok((next.catalog().state()?.totals.entries ?? 0) >= 1);
+    assert.equal(next.catalog().state()?.totals.entries, 2);
     await assertClean(next);
     await next.close();
   });

@@ -1,6 +1,6 @@
 /** The demonstration's store: a user who can log in, and some hundred messages. */
 import { type DirectoryAdministration, isDirectoryError, type KnownIds } from '@mstore/directory';
-import { inbox, isStoreError } from '@mstore/store';
+import { inbox, isStoreError, StoreError, upgrade } from '@mstore/store';
 import { accountOf, withReading, withWriter } from './access.ts';
 import type { Run } from './command.ts';
 import { demoDate, demoMessage, demoMessages } from './demo-mail.ts';
@@ -17,6 +17,7 @@ export async function makeDemo(
   run: Run,
   say: (text: string) => Promise<void>,
 ): Promise<{ readonly isNew: boolean; readonly messages: number }> {
+  await upgradeDemo(run, say);
   try {
     const known = await withReading(run, async (reading) => accountOf(reading.catalog(), demoLogin));
     await addDemoUser(run);
@@ -38,6 +39,18 @@ export async function makeDemo(
   });
   await say(`A new store is in ${run.directory}; ${counted(imported, 'message')} delivered to ${demoLogin}.\n\n`);
   return { isNew: true, messages: imported };
+}
+
+/** The demonstration's store is nobody's mail: one of an earlier release is upgraded without being asked. */
+async function upgradeDemo(run: Run, say: (text: string) => Promise<void>): Promise<void> {
+  const { directory } = run;
+  const isOlder = await withReading(run, () => Promise.resolve(false)).catch((error: unknown) =>
+    isStoreError(error, 'olderFormat'),
+  );
+  if (!isOlder) return;
+  const { from, to, done } = await upgrade(directory);
+  if (!done) throw new StoreError('corrupt', `the store in ${directory} has damage: remove it, and another is made`);
+  await say(`The store in ${directory} was of an earlier release, format ${from}; it has format ${to} now.\n\n`);
 }
 
 /** A store of an earlier release has the mail and no directory. */

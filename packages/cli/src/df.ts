@@ -1,12 +1,12 @@
 /** `mstore df` */
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Catalog, errnoOf, type Totals } from '@mstore/store';
+import { type Catalog, errnoOf, nextPurge, type Totals } from '@mstore/store';
 import type { Command } from 'commander';
 import { withReading } from './access.ts';
 import { type Run, works } from './command.ts';
 import { CommandError, exit } from './errors.ts';
-import { humanBytes, humanCount, safeText, table } from './text.ts';
+import { humanBytes, humanCount, humanTime, safeText, table } from './text.ts';
 
 const manual = `
 Logical octets are what clients see, expunged messages in retention included. What is stored of them is less:
@@ -33,6 +33,8 @@ interface Space {
   readonly shared: number;
   readonly dead: number;
   readonly log: number;
+  /** When the next retained thing goes for good, seconds since 1970; absent when nothing is retained. */
+  readonly nextPurge?: number;
   readonly accounts: readonly AccountSpace[];
 }
 
@@ -54,7 +56,10 @@ export async function df(run: Run): Promise<number> {
   const heap = await diskBytes(join(run.directory, 'heap'));
   const catalog = await diskBytes(join(run.directory, 'catalog'));
   return withReading(run, async (reading) => {
-    const space = measure(reading.catalog(), heap, catalog);
+    const { config } = await run.config();
+    const next = nextPurge(reading.catalog(), config.retention);
+    const measured = measure(reading.catalog(), heap, catalog);
+    const space = next === undefined ? measured : { ...measured, nextPurge: next };
     await run.answer(space, describe(space));
     return exit.done;
   });
@@ -134,7 +139,9 @@ function describe(space: Space): string {
     account.quota === 0 ? '-' : humanBytes(account.quota),
   ]);
   const head = ['account', 'messages', 'octets', 'retained', 'octets', 'quota'];
-  return accounts.length === 0 ? table(rows) : `${table(rows)}\n${table([head, ...accounts])}`;
+  const next =
+    space.nextPurge === undefined ? '' : `\nthe next retained mail goes for good at ${humanTime(space.nextPurge)}\n`;
+  return accounts.length === 0 ? table(rows) + next : `${table(rows)}${next}\n${table([head, ...accounts])}`;
 }
 
 /** Octets that the files below a folder take on disk. */

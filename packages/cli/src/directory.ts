@@ -86,6 +86,11 @@ function accountId(user: User): AccountId {
   return brandNumber<AccountId>(user.id);
 }
 
+/** The account's number of a user's. */
+export function accountNumber(id: UserId): AccountId {
+  return brandNumber<AccountId>(id);
+}
+
 /** The number of the account's user, which is the account's. */
 export function userOfAccount(id: AccountId): UserId {
   return userId(id);

@@ -133,11 +133,13 @@ function sentence(record: LogRecord): string {
       return `Message ${record.message} comes into mailbox ${record.mailbox} of account ${record.account} as UID ${record.uid}.`;
     case 'event':
       return `At ${humanTime(record.time)}, event ${record.sequence}: ${record.body.kind}.`;
+    case 'restate':
+      return `Said again by compaction: ${record.body.kind}.`;
   }
 }
 
 function fields(record: LogRecord): string[][] {
-  const of = record.type === 'event' ? record.body : record;
+  const of = record.type === 'event' || record.type === 'restate' ? record.body : record;
   const rows = Object.entries(plain(of)).filter(([key]) => key !== 'type' && key !== 'kind');
   return rows.slice(0, linesMax).map(([key, value]) => [key, cell(value)]);
 }

@@ -43,7 +43,10 @@ interface Meaning {
 export const meanings: Readonly<Record<StoreErrorCode, Meaning>> = {
   noStore: { exit: exit.noInput, text: 'name another with --data, or make one with `mstore init`' },
   storeExists: { exit: exit.cannotCreate, text: 'nothing was changed' },
-  newerFormat: { exit: exit.configuration, text: 'a later release wrote this store: use that one' },
+  unfinished: { exit: exit.noInput, text: 'run the same `mstore restore` again' },
+  noBackup: { exit: exit.noInput, text: '`mstore backup` makes one' },
+  newerFormat: { exit: exit.configuration, text: 'nothing was changed' },
+  olderFormat: { exit: exit.configuration, text: 'nothing was changed; `mstore upgrade --help` says more' },
   locked: { exit: exit.tryAgain, text: 'try again when it has ended' },
   noWriter: { exit: exit.tryAgain, text: 'what was not answered may or may not be done; try again' },
   closed: { exit: exit.tryAgain, text: 'try again' },

@@ -7,6 +7,7 @@ import type { Command } from 'commander';
 import { type Run, works } from './command.ts';
 import { checkThere } from './directory.ts';
 import { sayFailure } from './errors.ts';
+import { Checkpoints } from './supervisor/checkpoints.ts';
 import { limits } from './supervisor/limits.ts';
 import { listening } from './supervisor/listen.ts';
 import type { Program } from './supervisor/program.ts';
@@ -37,6 +38,8 @@ export interface ServeOptions {
   readonly anyPort?: boolean;
   /** What runs; ours unless given. */
   readonly programs?: readonly Program[];
+  /** ms between two looks whether a checkpoint is due. */
+  readonly checkpointLookMs?: number;
   /** Told where it listens, instead of the line for people. */
   readonly tell?: (listening: Readonly<Record<string, readonly string[]>>) => void;
 }
@@ -72,10 +75,15 @@ export async function serve(run: Run, options: ServeOptions): Promise<number> {
     const common = { directory, configFile, settings, programs, log, clock: systemClock, drainMs };
     const what = { ...common, listening: places, anyPort: options.anyPort ?? false, ready: tell };
     const supervisor = await Supervisor.start(what, stopping);
+    const { checkpointLookMs: lookMs } = options;
+    const checkpoints = new Checkpoints({ directory, log, ...(lookMs !== undefined && { lookMs }) });
     if (process.getuid?.() === 0) log.warn('running as root: give the service a user of its own');
     return {
       ready: supervisor.ready,
-      drain: () => supervisor.drain(),
+      drain: () => {
+        checkpoints.stop();
+        return supervisor.drain();
+      },
       reload: async () => {
         // A terminal that goes away sends the same signal, and whoever sat there wants no service without it.
         if (hasTerminal && !isatty(2)) process.kill(process.pid, 'SIGTERM');

@@ -4,12 +4,21 @@ import { type NamedAccount, parseBytes, StoreError, type StoreReading } from '@m
 import { type Command, InvalidArgumentError } from 'commander';
 import { findAccount, withReading, withWriter } from './access.ts';
 import { type Run, works } from './command.ts';
-import { accountOfUser, knownIds, userOfAccount, withAdministration, withDirectory } from './directory.ts';
+import {
+  accountNumber,
+  accountOfUser,
+  knownIds,
+  userOfAccount,
+  withAdministration,
+  withDirectory,
+} from './directory.ts';
 import { CommandError, exit } from './errors.ts';
 import { newPassword } from './password-input.ts';
 import { counted, humanTime, safeText, table } from './text.ts';
+import { retentionOption } from './time-option.ts';
 import { importManual, importUsers } from './user-import.ts';
 import { listManual, listUsers } from './user-list.ts';
+import { retentionShown, retentionText, type SetOptions, setManual, setUser } from './user-set.ts';
 import { bytesText, countText, findUsage } from './user-usage.ts';
 
 const addManual = `
@@ -21,12 +30,14 @@ The account, with INBOX, Drafts, Sent, Junk, Trash and Archive, is made at the f
 account of that name already, the user gets it, mail included.`;
 
 const removeManual = `
-Removes the user from the directory, so that no more mail is taken, then the account: its mail counts as expunged. A user added
-later under the same address is another, with no mail. Where the command did not finish, do it again. An account that the
-directory does not know is removed by its name.`;
+Removes the user from the directory, so that no more mail is taken, then the account: its mail counts as expunged. For the
+retention time "mstore undelete --user ADDRESS" brings both back. A user added later under the same address is another, with no
+mail. Where the command did not finish, do it again. An account that the directory does not know is removed by its name.`;
 
 const passwdManual = `
 The new password is asked for on a terminal, else read as one line from standard input. It counts at once; sessions go on.`;
+
+const dayMs = 86_400_000;
 
 interface AddOptions {
   readonly quota?: number;
@@ -46,6 +57,9 @@ export function addUser(program: Command): void {
   works(user.command('list').description('all users and accounts').addHelpText('after', listManual), listUsers);
   works(named('show', 'what is known of a user'), showUser);
   works(named('remove', 'remove a user and the mail').addHelpText('after', removeManual), removeUser);
+  const set = named('set', "change a user's settings").addHelpText('after', setManual);
+  set.requiredOption('--retention <days>', 'how long mail is kept, as expunged=14d,trash=30d', retentionOption);
+  works<SetOptions>(set, setUser);
   works(named('disable', 'keep a user from logging in; mail is still taken'), (run) => setDisabled(run, true));
   works(named('enable', 'let a user log in again'), (run) => setDisabled(run, false));
   const load = user.command('import').description('add and update users from a list');
@@ -99,7 +113,9 @@ async function checkNew(run: Run, given: string): Promise<void> {
 function showUser(run: Run): Promise<number> {
   return withReading(run, (reading) =>
     withDirectory(run, async (directory) => {
-      const { user, usage } = await findUsage(run, reading, directory, run.arg(0));
+      const { user, account, usage } = await findUsage(run, reading, directory, run.arg(0));
+      const { config } = await run.config();
+      const retention = retentionShown(reading.catalog(), account?.id, config.retention);
       const rows = [
         ['address', safeText(usage.address)],
         ['number', String(usage.id)],
@@ -108,8 +124,9 @@ function showUser(run: Run): Promise<number> {
         ['account', usage.account ? counted(usage.mailboxes, 'mailbox', 'mailboxes') : 'none yet'],
         ['octets', bytesText(usage.bytes, usage.quota)],
         ['messages', countText(usage.messages, usage.quotaMessages)],
+        ['kept', retentionText(retention)],
       ];
-      await run.answer({ ...usage, createdMs: user?.createdMs }, table(rows));
+      await run.answer({ ...usage, createdMs: user?.createdMs, retention }, table(rows));
       return exit.done;
     }),
   );
@@ -138,22 +155,30 @@ function changePassword(run: Run): Promise<number> {
 function removeUser(run: Run): Promise<number> {
   return withWriter(run, async ({ writer, reading }) => {
     const given = run.arg(0);
-    const user = await removeFromDirectory(run, given);
+    const { config } = await run.config();
+    const id = (await withDirectory(run, (directory) => directory.userNamed(given)))?.id;
+    const keptFor = retentionShown(
+      reading.catalog(),
+      id === undefined ? undefined : accountNumber(id),
+      config.retention,
+    );
+    const user = await removeFromDirectory(run, given, keptFor.expunged * dayMs);
     const account = user === undefined ? await accountLeft(run, reading, given) : accountOfUser(reading, user);
     if (account !== undefined) await writer.deleteAccount(account.id);
     const { messages = 0, bytes = 0 } = account?.row ?? {};
     const address = user?.address ?? account?.row.name ?? '';
     const value = { id: user?.id ?? account?.id, address, user: user !== undefined, account: account !== undefined };
-    const gone = account === undefined ? '; there was no account' : `, with ${counted(messages, 'message')}`;
+    const back = `; \`mstore undelete\` brings them back for ${counted(keptFor.expunged, 'day')}`;
+    const gone = account === undefined ? '; there was no account' : `, with ${counted(messages, 'message')}${back}`;
     await run.answer({ ...value, messages, bytes }, `${safeText(address)} is gone${gone}.\n`);
     return exit.done;
   });
 }
 
 /** The user that was removed; undefined where there was none. */
-async function removeFromDirectory(run: Run, address: string): Promise<User | undefined> {
+async function removeFromDirectory(run: Run, address: string, keepMs: number): Promise<User | undefined> {
   try {
-    return await withAdministration(run, (administration) => administration.removeUser(address));
+    return await withAdministration(run, (administration) => administration.removeUser(address, keepMs));
   } catch (error) {
     if (isDirectoryError(error, 'noUser') || isDirectoryError(error, 'badAddress')) return undefined;
     throw error;

@@ -74,6 +74,39 @@ test('a name deleted and created again is a new user, and ids are never given tw
   await assert.rejects(administration.addUser('none@d.example'), refusal('limitExceeded'));
 });
 
+test('a removed user comes back whole within their time, and with nothing after it', async (t) => {
+  let now = 1_000_000;
+  const clock = { now: () => now, monotonic: () => now };
+  const { path, administration: first } = await create(t);
+  await first.close();
+  const administration = await DirectoryAdministration.open(path, { passwords, clock });
+  t.after(() => administration.close());
+  const fields = { password: 'x', quotaBytes: 7, disabled: true };
+  const ann = await administration.addUser('ann@d.example', fields);
+  await administration.addUser('bob@d.example');
+  await administration.setAlias('list@d.example', ['ann@d.example', 'bob@d.example']);
+  await administration.setAlias('boss@d.example', ['ann@d.example']);
+  await administration.removeUser('ann@d.example', 5_000);
+  now += 4_999;
+  await assert.rejects(administration.restoreUser('bob@d.example', ann.id, {}), refusal('exists'));
+  await assert.rejects(administration.restoreUser('ann@d.example', ann.id + 1, {}), refusal('exists'));
+  const back = await administration.restoreUser('ANN@d.example', ann.id, { quotaBytes: 1 });
+  assert.deepEqual([back.whole, back.aliases], [true, 2]);
+  assert.deepEqual({ ...back.user, createdMs: 0 }, { ...ann, createdMs: 0 });
+  assert.deepEqual((await administration.alias('list@d.example')).targets, ['bob@d.example', 'ann@d.example']);
+  await administration.setDisabled('ann@d.example', false);
+  const directory = new SqliteDirectory(path, { passwords });
+  t.after(() => directory.close());
+  assert.equal((await directory.authenticate('ann@d.example', 'x', { remote: 'test' })).kind, 'user');
+  await administration.removeUser('ann@d.example', 5_000);
+  now += 5_000;
+  const late = await administration.restoreUser('ann@d.example', ann.id, { quotaBytes: 1 });
+  assert.deepEqual([late.whole, late.aliases, late.user.quotaBytes], [false, 0, 1]);
+  await administration.removeUser('ann@d.example', 5_000);
+  await administration.forgetRemoved(ann.id);
+  assert.equal((await administration.restoreUser('ann@d.example', ann.id, {})).whole, false);
+});
+
 test('a new user gets the id of mail that is there, and else one that no store and no user had', async (t) => {
   const { administration } = await create(t);
   const ids = new Map([

@@ -5,7 +5,7 @@
  */
 
 import { normalAddress } from './address.ts';
-import type { Alias, GroupReport, Page, UserChange, UserFields } from './change-form.ts';
+import type { Alias, GroupReport, Page, ReturnedUser, UserChange, UserFields } from './change-form.ts';
 import { ChangeThread } from './change-thread.ts';
 import type { Resolution } from './directory.ts';
 import { isDirectoryError } from './errors.ts';
@@ -127,9 +127,24 @@ export class DirectoryAdministration {
     return this.#thread.ask('addUser', address, { ...fields, ...secrets }, newId, this.#clock.now());
   }
 
-  /** Takes along the alias targets that name the user. Returns whom it removed. @throws {DirectoryError} badAddress, noUser */
-  removeUser(address: string): Promise<User> {
-    return this.#thread.ask('removeUser', address);
+  /**
+   * Takes along the alias targets that name the user. What there was can be brought back for `keepMs`; 0 when absent. Returns
+   * whom it removed. @throws {DirectoryError} badAddress, noUser
+   */
+  removeUser(address: string, keepMs = 0): Promise<User> {
+    const now = this.#clock.now();
+    return this.#thread.ask('removeUser', address, now + keepMs, now);
+  }
+
+  /** Brings a removed user back under the same id; `fields` count where nothing of them was kept.
+   *  @throws {DirectoryError} badAddress, exists, badQuota */
+  restoreUser(address: string, id: number, fields: Quota): Promise<ReturnedUser> {
+    return this.#thread.ask('restoreUser', address, id, fields, this.#clock.now());
+  }
+
+  /** Forgets what is kept of a removed user. */
+  forgetRemoved(id: number): Promise<void> {
+    return this.#thread.ask('forgetRemoved', id);
   }
 
   /** @throws {DirectoryError} badAddress, badPassword, noUser */

@@ -5,6 +5,7 @@
 import { type Address, addressText, normalDomain, parseAddress, parseAliasAddress } from './address.ts';
 import { DirectoryError } from './errors.ts';
 import { limits } from './limits.ts';
+import type { User } from './types.ts';
 
 /** What a user's row may be given; what is absent stays, or is empty in a new row. */
 export interface UserFields {
@@ -20,6 +21,8 @@ export interface UserFields {
 export interface NewId {
   /** Just this one; absent: the next free one. */
   readonly id?: number;
+  /** True: also one that a removed user had. */
+  readonly again?: boolean;
   /** The next free one is above this and above all that this file gave. */
   readonly above?: number;
 }
@@ -55,6 +58,15 @@ export interface Alias {
   /** In our form; `@domain` for a catch-all. */
   readonly address: string;
   readonly targets: readonly string[];
+}
+
+/** A removed user who is back. */
+export interface ReturnedUser {
+  readonly user: User;
+  /** False: nothing was kept; there is no password. */
+  readonly whole: boolean;
+  /** Aliases that lead there again. */
+  readonly aliases: number;
 }
 
 /** The fields as SQLite takes them. */

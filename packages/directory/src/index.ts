@@ -29,4 +29,5 @@ export { parseQuota } from './import-line.ts';
 export { limits } from './limits.ts';
 export type { PasswordOptions } from './password.ts';
 export { SqliteDirectory, type SqliteDirectoryOptions } from './sqlite.ts';
+export { copyDirectoryFile } from './sqlite-copy.ts';
 export { type User, type UserId, userId } from './types.ts';

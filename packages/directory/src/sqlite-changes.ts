@@ -17,6 +17,7 @@ import {
   type NewId,
   noAlias,
   type Page,
+  type ReturnedUser,
   rowsOf,
   targetsFrom,
   type UserChange,
@@ -29,6 +30,7 @@ import { codeOf, DirectoryError, isDirectoryError } from './errors.ts';
 import { limits } from './limits.ts';
 import { resolveAlias } from './resolve.ts';
 import { SqliteReads, type UserRow, userColumns, userOf } from './sqlite-reads.ts';
+import { RemovedUsers } from './sqlite-removed.ts';
 import { type User, type UserId, userId } from './types.ts';
 
 export class SqliteChanges {
@@ -42,10 +44,12 @@ export class SqliteChanges {
   readonly #removed: Database.Statement<[], { readonly user_id: number }>;
   /** Ids of removed users, as far as the list of changes reaches back; read when asked for, once a transaction. */
   #removedIds: ReadonlySet<number> | undefined;
+  readonly #removedUsers: RemovedUsers;
 
   constructor(connection: Database.Database, separator: string) {
     this.#connection = connection;
     this.#reads = new SqliteReads(connection);
+    this.#removedUsers = new RemovedUsers(connection);
     this.#separator = separator;
     this.#insertDomain = connection.prepare('INSERT INTO domains (name, created) VALUES (?, ?) ON CONFLICT DO NOTHING');
     this.#insertUser = connection.prepare(
@@ -122,14 +126,56 @@ export class SqliteChanges {
     });
   }
 
-  /** Removes the alias targets that name the user as well. @throws {DirectoryError} badAddress, noUser */
-  removeUser(given: string): User {
+  /** Removes the alias targets that name the user as well; all can be brought back until `expiresMs`, where that is given.
+   *  @throws {DirectoryError} badAddress, noUser */
+  removeUser(given: string, expiresMs: number, nowMs: number): User {
     return this.#change(() => {
       const user = this.#userAt(given);
+      this.#removedUsers.keep(user.id, user.address, expiresMs, nowMs);
       this.#connection.prepare('DELETE FROM aliases WHERE target = ?').run(user.address);
       this.#connection.prepare('DELETE FROM users WHERE id = ?').run(user.id);
       return user;
     });
+  }
+
+  /**
+   * Brings a removed user back under the same id, with what was kept of them, else with the fields given. Aliases that still lead
+   * to others, or nowhere, lead to them again too. @throws {DirectoryError} badAddress, exists, badQuota
+   */
+  restoreUser(given: string, id: number, fields: UserFields, nowMs: number): ReturnedUser {
+    const address = addressFrom(given);
+    return this.#change(() => {
+      if (this.#reads.userIdAt(address) !== undefined) {
+        throw new DirectoryError('exists', `${addressText(address)} is there already`);
+      }
+      const kept = this.#removedUsers.take(id, nowMs);
+      const user = this.#user(this.#insert(address, fields, { id, again: true }, nowMs));
+      if (kept === undefined) return { user, whole: false, aliases: 0 };
+      this.#updateUser.run({ ...kept, id: user.id });
+      let aliases = 0;
+      for (const alias of kept.aliases) {
+        const targets = this.#reads.aliasTargets(alias);
+        if (targets.includes(user.address) || targets.length >= limits.aliasTargets) continue;
+        if (this.#tryAlias(alias, [...targets, user.address], nowMs)) aliases++;
+      }
+      return { user: this.#user(user.id), whole: true, aliases };
+    });
+  }
+
+  /** False where the alias cannot lead there any more; it stays as it is. */
+  #tryAlias(alias: Address, targets: readonly string[], nowMs: number): boolean {
+    try {
+      this.#connection.transaction(() => this.#putAlias(alias, targets, nowMs))();
+      return true;
+    } catch (error) {
+      if (!isDirectoryError(error)) throw error;
+      return false;
+    }
+  }
+
+  /** Forgets what is kept of a removed user. */
+  forgetRemoved(id: number): void {
+    this.#change(() => this.#removedUsers.forget(id));
   }
 
   /** By domain, then local part. */
@@ -263,7 +309,7 @@ export class SqliteChanges {
   /** @throws {DirectoryError} exists, badQuota, limitExceeded */
   #insert(address: Address, fields: UserFields, newId: NewId, nowMs: number): UserId {
     const id = newId.id ?? Math.max(this.#lastUserId.get()?.last ?? 0, newId.above ?? 0) + 1;
-    if (newId.id !== undefined) this.#checkFree(newId.id, addressText(address));
+    if (newId.id !== undefined) this.#checkFree(newId.id, addressText(address), newId.again === true);
     this.#ensureDomain(address.domain, nowMs);
     try {
       this.#insertUser.run({ ...address, ...valuesOf(fields), id, created: nowMs });
@@ -275,11 +321,12 @@ export class SqliteChanges {
   }
 
   /** Whoever is removed leaves the mail to nobody, so an id that this file took back is not free. */
-  #checkFree(id: number, address: string): void {
+  #checkFree(id: number, address: string, isAgain: boolean): void {
     const holder = this.#reads.user(userId(id));
     if (holder !== undefined) {
       throw new DirectoryError('exists', `the mail of ${address} is that of user ${id}, who is ${holder.address}`);
     }
+    if (isAgain) return;
     this.#removedIds ??= new Set(this.#removed.all().map((row) => row.user_id));
     if (this.#removedIds.has(id)) {
       throw new DirectoryError(

@@ -10,7 +10,10 @@ import type { Refusal, RefusalKind } from './delivery.ts';
 const storeRefusals: Readonly<Record<StoreErrorCode, RefusalKind>> = {
   noStore: 'storage',
   storeExists: 'storage',
+  unfinished: 'storage',
+  noBackup: 'storage',
   newerFormat: 'storage',
+  olderFormat: 'storage',
   locked: 'storage',
   noWriter: 'storage',
   closed: 'storage',

@@ -10,6 +10,10 @@ test('a leading From_ line is left out however the octets are cut', async () => 
     ['Fro', 'Fro'],
     ['', ''],
     ['From x', ''],
+    ['From \nA: b\n', 'A: b\n'],
+    ['From : x@example.org\nA: b\n', 'From : x@example.org\nA: b\n'],
+    ['From \t : x@example.org\n', 'From \t : x@example.org\n'],
+    [`From ${' '.repeat(2_000)}x\nA: b\n`, 'A: b\n'],
   ];
   for (const [text, expected] of cases) {
     for (const bytes of [1, 3, 100]) {

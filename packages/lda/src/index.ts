@@ -17,7 +17,7 @@ export { LdaServer, type LdaServerOptions } from './lda-server.ts';
 export { Lmtpd, type LmtpdOptions } from './lmtpd.ts';
 export type { PipeSettings } from './pipe-delivery.ts';
 export { reversePathOf } from './sender.ts';
-export { deliverySettings, pipeSettings } from './settings.ts';
+export { catalogFailedExit, deliverySettings, pipeSettings } from './settings.ts';
 
 /** The program of the writer's process. */
 export const writerProgram: string = fileURLToPath(new URL('./writer-main.js', import.meta.url));

@@ -12,3 +12,6 @@ export function deliverySettings({ server, quota, delivery }: Config): DeliveryS
 export function pipeSettings({ login, delivery }: Config): PipeSettings {
   return { defaultDomain: login.defaultDomain, detailSeparator: delivery.detailSeparator };
 }
+
+/** With this code the writer ends when the catalog's device failed: the next one is to be started with `--new-catalog`. */
+export const catalogFailedExit = 71;

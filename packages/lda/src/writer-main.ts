@@ -2,9 +2,11 @@
  * The writer's process: the store's one writer with its socket, and the doors that mail comes in by, so that a delivery
  * crosses no other process. Started by `mstore serve`, which owns the listening sockets:
  *
- *     writer-main.js --data DIR [--config FILE] [--socket=lmtp:FD:ADDRESS]... [--socket=lda:FD:ADDRESS]
+ *     writer-main.js --data DIR [--config FILE] [--new-catalog] [--socket=lmtp:FD:ADDRESS]... [--socket=lda:FD:ADDRESS]
  *
- * A store that has failed ends the process with exit code 74 (EX_IOERR): the next one recovers what was acknowledged.
+ * A store that has failed ends the process, and the next one recovers what was acknowledged. The exit code says what failed: 71
+ * (EX_OSERR) the catalog's device, so that the next one is started with --new-catalog, in case the disk did not take the mark
+ * that says the same; 75 (EX_TEMPFAIL) the catalog found no space; 74 (EX_IOERR) anything else.
  */
 import { parseArgs } from 'node:util';
 import { CachedDirectory, configuredDirectory } from '@mstore/directory';
@@ -20,21 +22,43 @@ import {
   SessionTable,
   systemClock,
 } from '@mstore/net';
-import { type Config, loadConfig, type OwnStore, openAsWriter, storeOptions } from '@mstore/store';
+import {
+  BackgroundScrub,
+  type Config,
+  isStoreError,
+  isSuspectFailure,
+  loadConfig,
+  type OwnStore,
+  openAsWriter,
+  RetentionRunner,
+  type StoreError,
+  type StoreNotice,
+  storeOptions,
+} from '@mstore/store';
 import { Delivery } from './delivery-core.ts';
 import { DeliveryLog } from './delivery-log.ts';
 import { LdaServer } from './lda-server.ts';
 import { limits } from './limits.ts';
 import { Lmtpd } from './lmtpd.ts';
-import { deliverySettings, pipeSettings } from './settings.ts';
+import { RetentionLog } from './retention-log.ts';
+import { ScrubRecord } from './scrub-record.ts';
+import { catalogFailedExit, deliverySettings, pipeSettings } from './settings.ts';
+import { logNotice, measureHealth } from './store-log.ts';
 
-const failedExit = 74;
+/** How the process ends when the store has failed. */
+function failedExit(error: StoreError): number {
+  if (isSuspectFailure(error)) return catalogFailedExit;
+  return error.code === 'diskFull' ? 75 : 74;
+}
 
 async function start(data: string, sockets: readonly InheritedSocket[], config: Config, log: Log): Promise<Running> {
-  const own = await openAsWriter(data, storeOptions(config));
+  const tell = (notice: StoreNotice): void => logNotice(log, notice);
+  const newCatalog = values['new-catalog'];
+  const own = await openAsWriter(data, { ...storeOptions(config), tell, newCatalog });
   const { store } = own;
   const directory = new CachedDirectory(configuredDirectory(data, config));
   const metrics = new Metrics();
+  measureHealth(metrics, () => store.health);
   const sessions = new SessionTable();
   const record = new DeliveryLog(log, metrics);
   const catalog = (): ReturnType<typeof store.catalog> => store.catalog();
@@ -55,33 +79,68 @@ async function start(data: string, sockets: readonly InheritedSocket[], config: 
   const drain = async (deadlineMs: number): Promise<void> => {
     await Promise.all([lmtpd.drain(deadlineMs), ldaServer.drain(deadlineMs)]);
   };
+  const observer = new RetentionLog(log, metrics);
+  const retention = new RetentionRunner(store, { settings: config.retention, clock: systemClock, observer });
+  retention.start();
   endWithStore(own, log, drain);
+  keepCompact(own, log, config);
+  const scrubbing = new BackgroundScrub(data, catalog, config.scrub, new ScrubRecord(log, metrics));
   return {
     ready: { lmtp, lda },
     drain: async (deadlineMs) => {
-      await drain(deadlineMs);
-      await own.close();
+      await Promise.all([drain(deadlineMs), scrubbing.stop(), retention.stop()]);
+      await closeStore(own, log);
       await directory.close();
     },
     reload: async () => {
-      const { overQuota, detail } = deliverySettings((await loadConfig(data, values.config)).config);
+      const { config: changed } = await loadConfig(data, values.config);
+      const { overQuota, detail } = deliverySettings(changed);
+      retention.settings = changed.retention;
       // Name, route, domain and separator are the directory's and other daemons' too: they change with the process.
       delivery.settings = { ...delivery.settings, overQuota, detail };
     },
     answer: async (about, args) => {
       // The supervisor stops the doors before it ends this process: other daemons' sessions may still need the writer.
       if (about === 'drain') return drain(drainMs);
+      if (about === 'health') return store.health;
       return answerAbout({ sessions, metrics }, about, args);
     },
   };
 }
 
+/** Garbage in the heap goes back to the disk. */
+function keepCompact({ store }: OwnStore, log: Log, { compaction, heap }: Config): void {
+  const { automatic, garbage, rate, idle } = compaction;
+  if (!automatic) return;
+  const rules = { minGarbage: garbage, maxRate: rate, idleMs: idle * 1_000, segmentBytes: heap.segmentBytes };
+  store.compactAlone(rules, {
+    compacted: ({ segments, retiredBytes, writtenBytes, kept }) => {
+      log.info('compacted', { segments: segments.length, retiredBytes, writtenBytes });
+      for (const { segment, reason, damaged } of kept) {
+        if (damaged) log.error('a damaged segment is not compacted: run mstore fsck', { segment, reason });
+      }
+    },
+    failed: (error) => log.error('compaction ended', {}, error),
+  });
+}
+
+/** A clean stop that the disk does not take is made good by the next start. */
+async function closeStore(own: OwnStore, log: Log): Promise<void> {
+  try {
+    await own.close();
+  } catch (error) {
+    if (!isStoreError(error)) throw error;
+    log.error('stopped without a last write: the next start recovers', {}, error);
+  }
+}
+
 /** When the store can take nothing any more, sessions get their last replies, and the process ends. */
 function endWithStore({ store }: OwnStore, log: Log, drain: (deadlineMs: number) => Promise<void>): void {
   void store.failed.then(async (error) => {
-    log.error('the store failed: ending, so that it is opened again and recovers', {}, error);
+    const exitCode = failedExit(error);
+    log.error('the store failed: ending, so that it is opened again and recovers', { exitCode }, error);
     await drain(limits.failedDrainMs);
-    process.exit(failedExit);
+    process.exit(exitCode);
   });
 }
 
@@ -89,6 +148,7 @@ const { values } = parseArgs({
   options: {
     data: { type: 'string' },
     config: { type: 'string' },
+    'new-catalog': { type: 'boolean', default: false },
     socket: { type: 'string', multiple: true, default: [] },
   },
 });

@@ -110,6 +110,11 @@ export class Connection {
     return this.#writes.sentBytes;
   }
 
+  /** Octets written, taken or not. */
+  get writtenBytes(): number {
+    return this.#writes.sentBytes + this.#writes.unsentBytes;
+  }
+
   /** Octets written that the kernel has not taken. */
   get unsentBytes(): number {
     return this.#writes.unsentBytes;
@@ -134,17 +139,21 @@ export class Connection {
    * farewell.
    * @throws {PeerError} gone, timeout; or what `destroy` was given
    */
-  async read(stage: ReadStage = 'content'): Promise<Buffer | undefined> {
+  read(stage: ReadStage = 'content'): Promise<Buffer | undefined> {
     const room = this.#writes.room();
-    if (room !== undefined) await room;
+    return room === undefined ? this.#readOn(stage) : room.then(() => this.#readOn(stage));
+  }
+
+  /** One promise and no more for a read that waits: there is one for each command. */
+  #readOn(stage: ReadStage): Promise<Buffer | undefined> {
     invariant(this.#reader === undefined, 'one reader at a time');
-    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
     if (this.#farewell !== undefined) {
-      if (stage === 'command') return undefined;
-      if (this.#farewell !== 'drain') throw this.#late();
+      if (stage === 'command') return Promise.resolve(undefined);
+      if (this.#farewell !== 'drain') return Promise.reject(this.#late());
     }
     const octets = this.take();
-    if (octets !== undefined || this.#peerEnded) return octets;
+    if (octets !== undefined || this.#peerEnded) return Promise.resolve(octets);
     this.#beginWait(stage);
     return new Promise((resolve, reject) => {
       this.#reader = { resolve, reject };

@@ -9,6 +9,7 @@ export {
   type OpenOptions,
   parseListenAddress,
 } from './address.ts';
+export { AskedClaims, type Claims, MemoryClaims } from './claims.ts';
 export {
   Connection,
   type ConnectionOptions,
@@ -16,6 +17,8 @@ export {
   type Farewell,
   type ReadStage,
 } from './connection.ts';
+export { ConnectionCounter } from './connection-counter.ts';
+export { Crew, type Member } from './crew.ts';
 export { Deadline, DeadlineWheel } from './deadline.ts';
 export { type DotDecoded, DotDecoder, DotEncoder } from './dot-lines.ts';
 export { isPeerError, PeerError, type PeerErrorCode } from './errors.ts';
@@ -26,13 +29,17 @@ export {
   firstInheritedFd,
   type InheritedSocket,
   isAnswer,
+  isQuestion,
+  isTelling,
   parseSocketArgument,
   type Question,
   socketArgument,
+  type Telling,
+  type Told,
 } from './inherited.ts';
 export { limits as netLimits } from './limits.ts';
 export { LineReader, type LineReaderOptions } from './line-reader.ts';
-export { ConnectionCounter, Listener, type ListenerOptions, type Refusal } from './listener.ts';
+export { Listener, type ListenerOptions, type Refusal } from './listener.ts';
 export { Log, type LogFields, type LogLevel, type LogOptions, openLog, sessionId } from './log.ts';
 export { type LoginAttempt, type LoginGuard, type LoginGuardOptions, MemoryLoginGuard } from './login-guard.ts';
 export {
@@ -73,4 +80,5 @@ export {
   type SessionRow,
   SessionTable,
 } from './sessions.ts';
+export { Asking, Siblings } from './siblings.ts';
 export { type Clock, systemClock } from './sys/clock.ts';

@@ -1,6 +1,7 @@
 /**
  * How a supervisor and the daemons it starts speak: which listening sockets a child inherits stands in its arguments; questions
- * (`who`, `kick`, `metrics`) and answers cross the IPC channel, as does the ready notice (process.ts).
+ * (`who`, `kick`, `metrics`) and answers cross the IPC channel, as do the ready notice (process.ts) and what the processes of
+ * one daemon tell each other (siblings.ts).
  */
 
 /** A listening socket that somebody else bound. */
@@ -27,7 +28,7 @@ export function parseSocketArgument(text: string): InheritedSocket {
   return { name, fd: Number(fd), address };
 }
 
-/** A supervisor's question. */
+/** A question of either end. */
 export interface Question {
   readonly type: 'ask';
   readonly id: number;
@@ -35,7 +36,7 @@ export interface Question {
   readonly args: readonly string[];
 }
 
-/** The child's answer; `problem` stands for a failure. */
+/** The answer to it; `problem` stands for a failure. */
 export interface Answer {
   readonly type: 'answer';
   readonly id: number;
@@ -43,10 +44,38 @@ export interface Answer {
   readonly problem?: string;
 }
 
+/** What a child has for the other processes of its program. */
+export interface Telling {
+  readonly type: 'tell';
+  readonly about: string;
+  readonly args: readonly string[];
+}
+
+/** The same as the supervisor passes it on. */
+export interface Told {
+  readonly type: 'told';
+  /** The pid of whom it comes from, or is about. */
+  readonly from: number;
+  readonly about: string;
+  readonly args: readonly string[];
+}
+
 export function isQuestion(message: unknown): message is Question {
-  return typeof message === 'object' && message !== null && 'type' in message && message.type === 'ask';
+  return isOfType(message, 'ask');
 }
 
 export function isAnswer(message: unknown): message is Answer {
-  return typeof message === 'object' && message !== null && 'type' in message && message.type === 'answer';
+  return isOfType(message, 'answer');
+}
+
+export function isTelling(message: unknown): message is Telling {
+  return isOfType(message, 'tell');
+}
+
+export function isTold(message: unknown): message is Told {
+  return isOfType(message, 'told');
+}
+
+function isOfType(message: unknown, type: string): boolean {
+  return typeof message === 'object' && message !== null && 'type' in message && message.type === type;
 }

@@ -69,6 +69,13 @@ export const limits = {
   /** failed answers held back at a time; beyond, they go out at once: the wait must not hold connections by the thousand. */
   loginDelaysPending: 1_000,
 
+  /** ms that one end of an IPC channel has for an answer: a login or a page of metrics must not wait for one that is busy. */
+  answerMs: 1_000,
+  /** ms in which changes of what a process has open are gathered before the others are told: 20 messages a second at most. */
+  tellMs: 50,
+  /** names that are claimed at a time (claims.ts), for LOGIN-DELAY; the oldest is forgotten first. */
+  claims: 1_000_000,
+
   /** ms that a session which is told to end has for it. */
   kickMs: 2_000,
   /** ms that a drain gives the sessions; default. */

@@ -63,7 +63,7 @@ export class LineReader {
   async next(): Promise<Buffer | undefined> {
     if (this.#content !== undefined) await this.#skipContent();
     if (this.#connection.isLeaving) return undefined;
-    if (this.#at === this.#octets.length && !(await this.#more('command'))) return undefined;
+    if (this.#at === this.#octets.length && !this.#hold(await this.#connection.read('command'))) return undefined;
     this.#bareSeen = false;
     const line = this.#lineHere() ?? (await this.#lineAcross());
     this.#connection.progress();
@@ -178,8 +178,11 @@ export class LineReader {
   }
 
   /** Reads on behind what is used up; false when the peer ended, or should. */
-  async #more(stage: 'command' | 'line' | 'content'): Promise<boolean> {
-    const octets = await this.#connection.read(stage);
+  async #more(stage: 'line' | 'content'): Promise<boolean> {
+    return this.#hold(await this.#connection.read(stage));
+  }
+
+  #hold(octets: Buffer | undefined): boolean {
     if (octets === undefined) return false;
     this.#octets = octets;
     this.#at = 0;

@@ -3,9 +3,10 @@ import { connect, createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { parseListenAddress } from './address.ts';
 import type { Connection } from './connection.ts';
+import { ConnectionCounter } from './connection-counter.ts';
 import { DeadlineWheel } from './deadline.ts';
 import { LineReader } from './line-reader.ts';
-import { ConnectionCounter, Listener, type ListenerOptions } from './listener.ts';
+import { Listener, type ListenerOptions } from './listener.ts';
 import { until } from './support.test.ts';
 
 /** Greets, echoes lines, says goodbye. */
@@ -91,21 +92,6 @@ test('who comes beyond a limit is told so and disconnected; a place that becomes
     assert.deepEqual(refused, ['tooMany']);
     await listener.drain();
   }
-});
-
-test('an address has its own limit, a /64 counts as one, and loopback has none', () => {
-  const counter = new ConnectionCounter(100, 2);
-  assert.equal(counter.enter('192.0.2.1'), undefined);
-  assert.equal(counter.enter('192.0.2.1'), undefined);
-  assert.equal(counter.enter('192.0.2.1'), 'tooManyFromAddress');
-  assert.equal(counter.enter('192.0.2.2'), undefined);
-  counter.leave('192.0.2.1');
-  assert.equal(counter.enter('192.0.2.1'), undefined);
-  assert.equal(counter.enter('2001:db8::1'), undefined);
-  assert.equal(counter.enter('2001:db8::2'), undefined);
-  assert.equal(counter.enter('2001:db8::3'), 'tooManyFromAddress');
-  for (const local of ['127.0.0.1', '::1', '', '127.0.0.1', '::1', '']) assert.equal(counter.enter(local), undefined);
-  assert.equal(counter.open, 11);
 });
 
 test('a session that throws is broken off and reported, and the others go on', async () => {

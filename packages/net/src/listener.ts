@@ -6,61 +6,15 @@
  * Invariant: a connection is counted from its acceptance until its socket is closed, whatever its session does.
  */
 import { createServer, type Server, type Socket } from 'node:net';
-import {
-  addressKey,
-  boundAddress,
-  formatListenAddress,
-  isLoopback,
-  type ListenAddress,
-  type OpenOptions,
-  openServer,
-} from './address.ts';
+import { boundAddress, formatListenAddress, type ListenAddress, type OpenOptions, openServer } from './address.ts';
 import { Connection, type ConnectionTimeouts } from './connection.ts';
+import type { ConnectionCounter, TooMany } from './connection-counter.ts';
 import type { DeadlineWheel } from './deadline.ts';
 import { invariant, isPeerError, PeerError } from './errors.ts';
 import { limits } from './limits.ts';
 
 /** Why a connection is not served. */
-export type Refusal = 'tooMany' | 'tooManyFromAddress' | 'stopping';
-
-/** Counts connections over all listeners of a process. */
-export class ConnectionCounter {
-  readonly #max: number;
-  readonly #addressMax: number;
-  readonly #byAddress = new Map<string, number>();
-  #open = 0;
-
-  constructor(max: number = limits.connections, addressMax: number = limits.addressConnections) {
-    this.#max = max;
-    this.#addressMax = addressMax;
-  }
-
-  get open(): number {
-    return this.#open;
-  }
-
-  /** Counts a connection in, unless that passes a limit; loopback and Unix sockets (no address) share no household. */
-  enter(address: string): Refusal | undefined {
-    if (this.#open >= this.#max) return 'tooMany';
-    if (address !== '' && !isLoopback(address)) {
-      const key = addressKey(address);
-      const open = this.#byAddress.get(key) ?? 0;
-      if (open >= this.#addressMax) return 'tooManyFromAddress';
-      this.#byAddress.set(key, open + 1);
-    }
-    this.#open += 1;
-    return undefined;
-  }
-
-  leave(address: string): void {
-    this.#open -= 1;
-    const key = addressKey(address);
-    const open = this.#byAddress.get(key);
-    if (open === undefined) return;
-    if (open > 1) this.#byAddress.set(key, open - 1);
-    else this.#byAddress.delete(key);
-  }
-}
+export type Refusal = TooMany | 'stopping';
 
 export interface ListenerOptions extends ConnectionTimeouts {
   readonly wheel: DeadlineWheel;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { limits } from './limits.ts';
 import { MemoryLoginGuard } from './login-guard.ts';
-import { HandClock } from './support.test.ts';
+import { Company, HandClock } from './support.test.ts';
 
 function guarded(addressFailuresMax?: number): { guard: MemoryLoginGuard; waits: number[]; clock: HandClock } {
   const waits: number[] = [];
@@ -76,4 +76,21 @@ test('beyond a number of held answers, further ones go out at once', async () =>
   assert.equal(held.length, limits.loginDelaysPending);
   for (const release of held) release();
   await Promise.all(answers);
+});
+
+test('processes count the failures that any of them saw, and forget together', async () => {
+  const company = new Company();
+  const waits: number[] = [];
+  const wait = async (ms: number): Promise<void> => void waits.push(ms);
+  const guards = [1, 2, 3].map((pid) => {
+    const siblings = company.enter(pid);
+    return new MemoryLoginGuard({ clock: new HandClock(), wait, addressFailuresMax: 6, siblings });
+  });
+  for (const guard of guards) await guard.failed({ address: '192.0.2.1', login: 'anna' });
+  assert.deepEqual(waits, [1_000]);
+  await guards[1]?.succeeded({ address: '192.0.2.9', login: 'Anna' });
+  for (const guard of guards) await guard.failed({ address: '192.0.2.2', login: 'anna' });
+  assert.deepEqual(waits, [1_000, 1_000]);
+  for (const guard of guards) await guard.failed({ address: '192.0.2.1', login: 'bert' });
+  for (const guard of guards) assert.equal(await guard.isLocked({ address: '192.0.2.1', login: 'eve' }), true);
 });

@@ -3,12 +3,13 @@
  * many of them lets an address try no more. A login is only slowed, never locked: else anyone could lock anyone out. A success
  * is never held back.
  *
- * `LoginGuard` is the seam for a guard that several processes share; this one remembers in memory, of a bounded number of
- * addresses and logins.
+ * `LoginGuard` is the seam for a guard that asks somebody else; this one remembers in memory, of a bounded number of addresses
+ * and logins. Where a daemon has several processes, each counts the failures of all.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { addressKey, isLoopback } from './address.ts';
 import { limits } from './limits.ts';
+import { Siblings } from './siblings.ts';
 import { type Clock, systemClock } from './sys/clock.ts';
 
 /** Who tries; the address is empty for a Unix socket, and a proxy gives its client's. */
@@ -34,6 +35,8 @@ export interface LoginGuardOptions {
   readonly trusted?: ReadonlySet<string>;
   /** Failures of an address after which it may not try; Infinity for never. */
   readonly addressFailuresMax?: number;
+  /** The other processes of the daemon, which are told of failures and tell theirs. */
+  readonly siblings?: Siblings;
 }
 
 interface Failures {
@@ -62,8 +65,9 @@ class FailureTable {
     return count;
   }
 
-  forget(key: string): void {
-    this.#entries.delete(key);
+  /** False when nothing was known of it. */
+  forget(key: string): boolean {
+    return this.#entries.delete(key);
   }
 
   get size(): number {
@@ -76,6 +80,7 @@ export class MemoryLoginGuard implements LoginGuard {
   readonly #wait: (ms: number) => Promise<void>;
   readonly #trusted: ReadonlySet<string>;
   readonly #addressFailuresMax: number;
+  readonly #siblings: Siblings;
   readonly #addresses = new FailureTable();
   readonly #logins = new FailureTable();
   #waiting = 0;
@@ -85,6 +90,9 @@ export class MemoryLoginGuard implements LoginGuard {
     this.#wait = options.wait ?? ((ms) => sleep(ms, undefined, { ref: false }));
     this.#trusted = options.trusted ?? new Set();
     this.#addressFailuresMax = options.addressFailuresMax ?? limits.loginFailuresAddress;
+    this.#siblings = options.siblings ?? new Siblings();
+    this.#siblings.hear('loginFailed', ([address = '', login = '']) => this.#count({ address, login }));
+    this.#siblings.hear('loginSucceeded', ([login = '']) => this.#logins.forget(login));
   }
 
   /** Addresses and logins remembered. */
@@ -97,12 +105,9 @@ export class MemoryLoginGuard implements LoginGuard {
     return key !== undefined && this.#addresses.count(key, this.#clock.monotonic()) >= this.#addressFailuresMax;
   }
 
-  async failed({ address, login }: LoginAttempt): Promise<void> {
-    const now = this.#clock.monotonic();
-    const key = this.#addressKey(address);
-    const ofAddress = key === undefined ? 0 : this.#addresses.add(key, now);
-    const failures = Math.max(ofAddress, this.#logins.add(loginKey(login), now));
-    const delayMs = delayAfter(failures);
+  async failed(attempt: LoginAttempt): Promise<void> {
+    this.#siblings.tell('loginFailed', [attempt.address, loginKey(attempt.login)]);
+    const delayMs = delayAfter(this.#count(attempt));
     if (delayMs === 0 || this.#waiting >= limits.loginDelaysPending) return;
     this.#waiting += 1;
     try {
@@ -114,7 +119,16 @@ export class MemoryLoginGuard implements LoginGuard {
 
   async succeeded({ login }: LoginAttempt): Promise<void> {
     // The address keeps its failures: one good password must not pay for a hundred guesses at others.
-    this.#logins.forget(loginKey(login));
+    const key = loginKey(login);
+    if (this.#logins.forget(key)) this.#siblings.tell('loginSucceeded', [key]);
+  }
+
+  /** Failures of the address or the login, whichever has more, with this one. */
+  #count({ address, login }: LoginAttempt): number {
+    const now = this.#clock.monotonic();
+    const key = this.#addressKey(address);
+    const ofAddress = key === undefined ? 0 : this.#addresses.add(key, now);
+    return Math.max(ofAddress, this.#logins.add(loginKey(login), now));
   }
 
   #addressKey(address: string): string | undefined {

@@ -3,7 +3,9 @@ import { connect, createServer, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { Connection, type ConnectionTimeouts } from './connection.ts';
+import { Crew, type Member } from './crew.ts';
 import { DeadlineWheel } from './deadline.ts';
+import { Siblings } from './siblings.ts';
 import type { Clock } from './sys/clock.ts';
 
 /** A clock that stands until it is moved; and the wheel that turns with it. */
@@ -114,5 +116,39 @@ export async function until(condition: () => boolean, what: string): Promise<voi
   while (!condition()) {
     if (performance.now() > deadline) throw new Error(`it did not come to pass: ${what}`);
     await sleep(5);
+  }
+}
+
+/** Processes of one program under one supervisor, all in this process; messages are copied on their way, as between processes. */
+export class Company {
+  readonly #crew: Crew;
+  readonly #members = new Map<number, Member>();
+
+  constructor(crew: Crew = new Crew()) {
+    this.#crew = crew;
+  }
+
+  /** Another process, with all that the supervisor does for it. */
+  enter(pid: number): Siblings {
+    const siblings = new Siblings((message, failed) => {
+      if (!this.#members.has(pid)) failed(new Error('gone'));
+      else if (message.type === 'tell') this.#crew.pass(member, structuredClone(message));
+      else {
+        this.#crew.answer(message.about, message.args).then(
+          (value) => siblings.take({ type: 'answer', id: message.id, value }),
+          (error: unknown) => siblings.take({ type: 'answer', id: message.id, problem: String(error) }),
+        );
+      }
+    });
+    const member: Member = { pid, tell: (message) => siblings.take(structuredClone(message)) };
+    this.#members.set(pid, member);
+    this.#crew.join(member);
+    return siblings;
+  }
+
+  leave(pid: number): void {
+    const member = this.#members.get(pid);
+    this.#members.delete(pid);
+    if (member !== undefined) this.#crew.leave(member);
   }
 }

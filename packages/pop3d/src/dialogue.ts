@@ -7,7 +7,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { type Connection, isPeerError, netLimits } from '@mstore/net';
 import { commands } from './commands/table.ts';
-import { refusalFor, refusals } from './errors.ts';
+import { type Refusal, refusalFor, refusals } from './errors.ts';
 import { limits } from './limits.ts';
 import { ok } from './reply.ts';
 import type { Services } from './services.ts';
@@ -31,21 +31,29 @@ export async function serveSession(services: Services, connection: Connection): 
 }
 
 async function converse(session: Session): Promise<void> {
-  const { lines } = session;
+  const { lines, connection } = session;
+  let turnBytes = connection.writtenBytes;
   for (let count = 1; !session.isOver; count += 1) {
-    const line = await lines.next().catch((error: unknown) => unreadable(error));
+    let line: Buffer | Refusal | undefined;
+    try {
+      line = await lines.next();
+    } catch (error) {
+      line = unreadable(error);
+    }
     if (line === undefined) return;
-    const answered = Buffer.isBuffer(line) ? execute(session, line) : session.refuseBad(line.refusal);
+    const answered = Buffer.isBuffer(line) ? execute(session, line) : session.refuseBad(line);
     if (answered !== undefined) await answered;
-    if (count % limits.turnCommands === 0) await turn();
+    if (count % limits.turnCommands !== 0 && connection.writtenBytes - turnBytes < limits.turnBytes) continue;
+    await turn();
+    turnBytes = connection.writtenBytes;
   }
 }
 
 /** What a line that was skipped is answered with; any other failure ends the session. */
-function unreadable(error: unknown): { readonly refusal: NonNullable<ReturnType<typeof refusalFor>> } {
+function unreadable(error: unknown): Refusal {
   const refusal = isPeerError(error) ? refusalFor(error) : undefined;
   if (refusal === undefined) throw error;
-  return { refusal };
+  return refusal;
 }
 
 function execute(session: Session, line: Buffer): Promise<void> | undefined {
@@ -59,7 +67,11 @@ function execute(session: Session, line: Buffer): Promise<void> | undefined {
   }
   const run = command.read(at === -1 ? Buffer.alloc(0) : line.subarray(at + 1));
   if (run === undefined) return session.refuseBad(refusals.arguments);
-  return run(session)?.catch((error: unknown) => fail(session, error));
+  try {
+    return run(session)?.catch((error: unknown) => fail(session, error));
+  } catch (error) {
+    return fail(session, error);
+  }
 }
 
 /** A command that failed, before it said anything: the session goes on, unless the connection is of no more use. */
@@ -82,7 +94,7 @@ async function sayWhy(session: Session): Promise<void> {
 function account(session: Session): void {
   const { connection, entry, services, end, retrieved, expunged, user } = session;
   const { counters, log } = services;
-  const octets = connection.bytesOut + connection.unsentBytes;
+  const octets = connection.writtenBytes;
   counters.octets.add(octets);
   if (retrieved > 0) counters.retrieved.add(retrieved);
   if (expunged > 0) counters.expunged.add(expunged);

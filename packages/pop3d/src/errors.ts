@@ -34,7 +34,10 @@ const ourMistake = permanent('an error of the mail store, tell the administrator
 const ofStore: Readonly<Record<StoreErrorCode, Refusal>> = {
   noStore: tryLater,
   storeExists: ourMistake,
+  unfinished: tryLater,
+  noBackup: ourMistake,
   newerFormat: tryLater,
+  olderFormat: tryLater,
   locked: tryLater,
   noWriter: cannotChange,
   closed: tryLater,

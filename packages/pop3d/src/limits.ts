@@ -12,6 +12,8 @@ export const limits = {
   idleTimeoutMs: 1_800_000,
   /** commands answered in one turn of the event loop: some 2 ms. */
   turnCommands: 500,
+  /** octets written in one turn of the event loop: some 5 ms where messages are small. */
+  turnBytes: 1_048_576, // 1 * MiB
 
   /** entries of a maildrop read from the catalog in one turn of the event loop: some 3 ms. */
   sliceEntries: 5_000,
@@ -22,6 +24,8 @@ export const limits = {
   /** messages in all kept listings; each takes 28 octets. */
   keptEntries: 1_000_000,
 
+  /** octets of a message that is answered in one piece, if it is at hand: some 0.3 ms. */
+  quickReplyBytes: 131_072, // 128 * KiB
   /** octets of a message that are gathered before its first one is sent, so that damage can still be answered; also the
    *  most given to the dot encoder at once, some 5 ms of the most hostile content. */
   gatherBytes: 262_144, // 256 * KiB
@@ -29,6 +33,8 @@ export const limits = {
   countBytes: 65_536, // 64 * KiB
   /** damaged messages remembered, so that they are refused at once. */
   damagedMessages: 10_000,
-  /** users whose last login is remembered for LOGIN-DELAY. */
-  loginTimes: 1_000_000,
+  /** accounts with a retention of their own that are asked for what CAPA says to everybody: some 5 ms. */
+  ownRetentions: 1_000,
+  /** ms for which that is remembered. */
+  expireFreshMs: 60_000,
 } as const;

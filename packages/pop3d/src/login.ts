@@ -31,7 +31,7 @@ export async function logIn(
   password: string,
   address: string,
 ): Promise<LoginResult> {
-  const { directory, guard, lastLogins } = services;
+  const { directory, guard, logins } = services;
   const attempt = { address, login };
   if (await guard.isLocked(attempt)) return refused(refusals.locked, 'locked');
   const answer = await directory.authenticate(login, password, { remote: address });
@@ -42,13 +42,20 @@ export async function logIn(
   if (answer.kind === 'disabled') return refused(refusals.disabled, 'disabled');
   const { user } = answer;
   if ((await directory.route(user.id)) !== services.route) return refused(refusals.elsewhere, 'elsewhere');
-  if (lastLogins?.has(user.id) === true) return refused(refusals.loginDelay, 'loginDelay');
   await guard.succeeded(attempt);
+  if (logins.areLimited && !(await logins.begin(user.id))) return refused(refusals.loginDelay, 'loginDelay');
+  try {
+    return { kind: 'in', user, maildrop: await openMaildrop(services, user) };
+  } catch (error) {
+    if (logins.areLimited) await logins.forget(user.id);
+    throw error;
+  }
+}
+
+async function openMaildrop(services: Services, user: User): Promise<Maildrop> {
   await services.reading.catchUp();
   const listing = openInbox(services, user) ?? (await openNewInbox(services, user));
-  const maildrop = new Maildrop(listing instanceof Promise ? await listing : listing);
-  lastLogins?.add(user.id);
-  return { kind: 'in', user, maildrop };
+  return new Maildrop(listing instanceof Promise ? await listing : listing);
 }
 
 /** The listing of the user's INBOX; undefined when there is no account of that id and name. */

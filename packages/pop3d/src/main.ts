@@ -3,7 +3,7 @@
  * ends with it; without, it listens where the configuration says.
  */
 import { parseArgs } from 'node:util';
-import { openLog, parseSocketArgument, runProcess } from '@mstore/net';
+import { openLog, parseSocketArgument, runProcess, Siblings } from '@mstore/net';
 import { loadConfig } from '@mstore/store';
 import { Backing } from './backing.ts';
 import { startPop3 } from './pop3d.ts';
@@ -22,7 +22,8 @@ const log = openLog({ name: 'pop3d', level: config.server.logLevel, bufferBytes:
 
 await runProcess({ log, drainMs: config.server.drain * 1_000, endWithParent: sockets.length > 0 }, async () => {
   const backing = await Backing.open(directory, config);
-  const daemon = await startPop3({ directory, config, log, sockets }, backing);
+  const siblings = Siblings.ofProcess();
+  const daemon = await startPop3({ directory, config, log, sockets, siblings }, backing);
   return {
     ...daemon,
     drain: async (deadlineMs) => {

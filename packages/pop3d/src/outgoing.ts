@@ -8,8 +8,9 @@
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import { DotEncoder } from '@mstore/net';
-import { isStoreError, type StoredMessage, StoreError } from '@mstore/store';
+import { isSegmentGone, isStoreError, type StoredMessage, StoreError } from '@mstore/store';
 import { limits } from './limits.ts';
+import { withoutNul } from './nul.ts';
 import { ok } from './reply.ts';
 import type { Session } from './session.ts';
 
@@ -27,9 +28,15 @@ export async function openMessage(session: Session, number: number): Promise<Sto
   try {
     return await services.reading.open(place);
   } catch (error) {
-    // Its record may have been moved since the login.
-    const entry = services.reading.catalog().entry(listing.mailbox, listing.uid(number - 1));
-    if (!isStoreError(error, 'corrupt') || entry === undefined || entry.lsn === place.lsn) throw error;
+    if (!isStoreError(error, 'corrupt')) throw error;
+    // Its record may have been moved since the login, expunged by others or not.
+    const catalog = services.reading.catalog();
+    const uid = listing.uid(number - 1);
+    const entry = catalog.entry(listing.mailbox, uid) ?? catalog.retainedEntry(listing.mailbox, uid)?.entry;
+    if (entry === undefined && isSegmentGone(error)) {
+      throw new StoreError('noMessage', `UID ${uid} of mailbox ${listing.mailbox} was moved away or purged`, {}, error);
+    }
+    if (entry === undefined || entry.lsn === place.lsn) throw error;
     return services.reading.open(entry);
   }
 }
@@ -74,15 +81,6 @@ async function sendPiece(session: Session, encoder: DotEncoder, piece: Buffer): 
       if (room !== undefined) await room;
     }
   }
-}
-
-/** The octets with 0x80 for NUL; the same buffer when there is none. */
-function withoutNul(octets: Buffer): Buffer {
-  let at = octets.indexOf(0);
-  if (at === -1) return octets;
-  const copy = Buffer.from(octets);
-  for (; at !== -1; at = copy.indexOf(0, at + 1)) copy[at] = 0x80;
-  return copy;
 }
 
 /** Ends a session in the middle of a message. */

@@ -1,5 +1,6 @@
 /** The POP3 daemon: listens, gives each connection to a session, and answers the supervisor. It owns nothing on disk. */
 import {
+  AskedClaims,
   answerAbout,
   type Clock,
   ConnectionCounter,
@@ -11,11 +12,14 @@ import {
   Listener,
   type ListenerOptions,
   type Log,
+  MemoryClaims,
   MemoryLoginGuard,
   Metrics,
+  netLimits,
   parseListenAddress,
   type Running,
   SessionTable,
+  Siblings,
   saslLogin,
   saslPlain,
   systemClock,
@@ -23,11 +27,12 @@ import {
 import type { Config } from '@mstore/store';
 import type { Backing } from './backing.ts';
 import { capabilities } from './capabilities.ts';
+import { DamagedMessages } from './damaged-messages.ts';
 import { serveSession } from './dialogue.ts';
 import { refusals } from './errors.ts';
 import { limits } from './limits.ts';
 import { Listings } from './listing.ts';
-import { RecentSet } from './recent-set.ts';
+import { LoginTimes } from './login-times.ts';
 import { err } from './reply.ts';
 import type { Services } from './services.ts';
 
@@ -39,6 +44,8 @@ export interface Pop3Options {
   /** Sockets that a supervisor bound; where there are none, the configuration says where to listen. */
   readonly sockets: readonly InheritedSocket[];
   readonly clock?: Clock;
+  /** The other processes of this daemon; none unless given. */
+  readonly siblings?: Siblings;
 }
 
 /**
@@ -46,11 +53,11 @@ export interface Pop3Options {
  * @throws Error for an address that cannot be had, or that would let passwords cross the network in the clear
  */
 export async function startPop3(options: Pop3Options, backing: Backing): Promise<Running> {
-  const { config, log } = options;
+  const { config, log, siblings = new Siblings() } = options;
   const places = placesOf(options);
   const metrics = new Metrics();
-  const services = servicesOf(options, backing, metrics);
-  const counter = new ConnectionCounter(config.pop3.connections);
+  const services = servicesOf({ ...options, siblings }, backing, metrics);
+  const counter = new ConnectionCounter(config.pop3.connections, netLimits.addressConnections, siblings);
   const settings: ListenerOptions = {
     wheel: new DeadlineWheel(options.clock ?? systemClock),
     counter,
@@ -104,8 +111,10 @@ function placeBelow(directory: string, text: string): ListenAddress {
   return parseListenAddress(`unix:${directory}/${address.path}`);
 }
 
-function servicesOf(options: Pop3Options, backing: Backing, metrics: Metrics): Services {
-  const { config, log, clock = systemClock } = options;
+type SharedOptions = Pop3Options & { readonly siblings: Siblings };
+
+function servicesOf(options: SharedOptions, backing: Backing, metrics: Metrics): Services {
+  const { config, log, siblings, clock = systemClock } = options;
   const { loginDelay, nul } = config.pop3;
   const mechanisms = [saslPlain, saslLogin];
   return {
@@ -113,13 +122,23 @@ function servicesOf(options: Pop3Options, backing: Backing, metrics: Metrics): S
     writer: backing.writer,
     directory: backing.directory,
     log,
-    guard: new MemoryLoginGuard({ clock }),
+    guard: new MemoryLoginGuard({ clock, siblings }),
     route: config.server.route,
     listings: new Listings(backing.reading),
     sessions: new SessionTable(clock),
-    lastLogins: loginDelay === 0 ? undefined : new RecentSet(clock, loginDelay * 1_000, limits.loginTimes),
-    damaged: new RecentSet(clock, Number.POSITIVE_INFINITY, limits.damagedMessages),
-    capabilities: capabilities(mechanisms, loginDelay),
+    logins: new LoginTimes(
+      loginDelay,
+      siblings.areSupervised ? new AskedClaims(siblings) : new MemoryClaims(clock),
+      log,
+    ),
+    damaged: new DamagedMessages(siblings),
+    capabilities: capabilities({
+      mechanisms,
+      loginDelay,
+      reading: backing.reading,
+      retention: config.retention,
+      clock,
+    }),
     mechanisms,
     replacesNul: nul === 'replace',
     counters: {

@@ -1,9 +1,11 @@
 /** What the sessions of a process share. Made once by pop3d.ts; a session costs nothing that could stand here. */
 import type { Directory } from '@mstore/directory';
 import type { Log, LoginGuard, MetricCounter, SaslMechanism, SessionTable } from '@mstore/net';
-import type { MailWriter, MessageId, StoreReading } from '@mstore/store';
+import type { MailWriter, StoreReading } from '@mstore/store';
+import type { Capabilities } from './capabilities.ts';
+import type { DamagedMessages } from './damaged-messages.ts';
 import type { Listings } from './listing.ts';
-import type { RecentSet } from './recent-set.ts';
+import type { LoginTimes } from './login-times.ts';
 
 export interface Services {
   readonly log: Log;
@@ -15,12 +17,10 @@ export interface Services {
   readonly writer: MailWriter;
   readonly listings: Listings;
   readonly sessions: SessionTable;
-  /** Users whose last login is less than LOGIN-DELAY ago; undefined where there is none. */
-  readonly lastLogins: RecentSet<number> | undefined;
-  /** Messages that were found damaged while they were sent. */
-  readonly damaged: RecentSet<MessageId>;
+  readonly logins: LoginTimes;
+  readonly damaged: DamagedMessages;
   /** The lines of CAPA. */
-  readonly capabilities: readonly string[];
+  readonly capabilities: Capabilities;
   /** What AUTH offers. */
   readonly mechanisms: readonly SaslMechanism[];
   /** NUL goes out as octet 0x80. */

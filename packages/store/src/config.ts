@@ -7,6 +7,7 @@ import { parse, TomlError } from 'smol-toml';
 import { z } from 'zod';
 import { errnoOf, errorText } from './errors.ts';
 import { limits } from './limits.ts';
+import { type Retention, retentionDaysMax } from './mail/retention.ts';
 
 /** `mstore.toml` cannot be read as what it should be; the message names the file, the key and what was expected. */
 export class ConfigError extends Error {
@@ -32,12 +33,18 @@ function octets(min: number, max: number, fallback: number): z.ZodDefault<z.ZodT
   return z.preprocess(asNumber, z.int({ error }).min(min, { error }).max(max, { error })).default(fallback);
 }
 
-const daysMax = 3_650;
-const days = `must be a whole number of days, 0 to ${daysMax}`;
+function days(fallback: number): z.ZodDefault<z.ZodType<number>> {
+  return whole(0, retentionDaysMax, 'days', fallback);
+}
 
 function whole(min: number, max: number, unit: string, fallback: number): z.ZodDefault<z.ZodType<number>> {
   const error = `must be a whole number of ${unit}, ${min} to ${max}`;
   return z.int({ error }).min(min, { error }).max(max, { error }).default(fallback);
+}
+
+function share(fallback: number): z.ZodDefault<z.ZodType<number>> {
+  const error = 'must be a share from 0 to 1';
+  return z.number({ error }).min(0, { error }).max(1, { error }).default(fallback);
 }
 
 function oneOf<const Choice extends string>(
@@ -94,11 +101,32 @@ export interface Config {
     /** Passwords may cross networks in the clear. */
     readonly plaintextAnywhere: boolean;
     readonly nul: 'as-is' | 'replace';
+    /** Processes; 0: as many as fit the machine. */
+    readonly workers: number;
   };
   readonly limits: { readonly messageBytes: number };
   readonly heap: { readonly segmentBytes: number };
-  /** Days. */
-  readonly retention: { readonly expunged: number };
+  readonly compaction: {
+    /** Whether a service compacts by itself. */
+    readonly automatic: boolean;
+    /** The least share of garbage of a segment that is worth it. */
+    readonly garbage: number;
+    /** Octets of segments gone through per second at most. */
+    readonly rate: number;
+    /** Seconds without deliveries and other changes after which the store is quiet. */
+    readonly idle: number;
+  };
+  /** When a service makes a checkpoint by itself; 0 for never for this reason. */
+  readonly checkpoint: { readonly ageHours: number; readonly logBytes: number };
+  readonly scrub: {
+    /** Octets a second. */
+    readonly rate: number;
+    /** Days between the beginnings of two passes; 0: none by itself. */
+    readonly interval: number;
+  };
+  /** Octets: free ones below which new mail, and then every change, is refused; of the reserve file. */
+  readonly space: { readonly newMail: number; readonly changes: number; readonly reserve: number };
+  readonly retention: Retention;
   readonly delivery: {
     readonly detail: 'inbox' | 'create';
     /** What parts a name from its detail; empty for none. */
@@ -109,9 +137,26 @@ export interface Config {
 const schema: z.ZodType<Config> = z.strictObject({
   limits: z.strictObject({ messageBytes: octets(1_024, 2 ** 30, limits.messageBytes) }).prefault({}),
   heap: z.strictObject({ segmentBytes: octets(2 ** 20, 2 ** 36, limits.segmentBytes) }).prefault({}),
-  retention: z
-    .strictObject({ expunged: z.int({ error: days }).min(0, { error: days }).max(daysMax, { error: days }).default(7) })
+  compaction: z
+    .strictObject({
+      automatic: yes(true),
+      garbage: share(0.3),
+      rate: octets(65_536, 2 ** 40, 33_554_432),
+      idle: whole(1, 86_400, 'seconds', 60),
+    })
     .prefault({}),
+  checkpoint: z
+    .strictObject({ ageHours: whole(0, 8_760, 'hours', 24), logBytes: octets(0, 2 ** 50, 2 ** 32) })
+    .prefault({}),
+  scrub: z.strictObject({ rate: octets(16_384, 2 ** 40, 2 ** 21), interval: whole(0, 3_650, 'days', 30) }).prefault({}),
+  space: z
+    .strictObject({
+      newMail: octets(0, 2 ** 50, limits.newMailFreeBytes),
+      changes: octets(0, 2 ** 50, limits.changesFreeBytes),
+      reserve: octets(0, 2 ** 36, limits.reserveBytes),
+    })
+    .prefault({}),
+  retention: z.strictObject({ expunged: days(7), trash: days(0), junk: days(0), pop3: days(0) }).prefault({}),
   delivery: z.strictObject({ detail: oneOf(['inbox', 'create'], 'inbox'), detailSeparator: text('+') }).prefault({}),
   server: z
     .strictObject({
@@ -137,6 +182,7 @@ const schema: z.ZodType<Config> = z.strictObject({
       loginDelay: whole(0, 86_400, 'seconds', 0),
       plaintextAnywhere: yes(false),
       nul: oneOf(['as-is', 'replace'], 'as-is'),
+      workers: whole(0, 64, 'processes', 0),
     })
     .prefault({}),
 });
@@ -163,8 +209,29 @@ export const configTemplate = `# mstore's configuration. Keys that are not set h
 [heap]
 # segmentBytes = "128M"     # octets after which a segment of the heap takes no further batch
 
+[compaction]
+# automatic = true          # a running service gives garbage back to the disk by itself
+# garbage = 0.3             # the least share of garbage of a segment that is worth it, 0 to 1
+# rate = "32M"              # octets of segments gone through per second at most
+# idle = 60                 # seconds without changes after which the store is quiet
+
+[checkpoint]                # the service writes the catalog to a file, from which rebuild and restore begin
+# ageHours = 24             # when the last one is so old; 0 for never
+# logBytes = "4G"           # when so much was logged since; 0 for never
+
+[scrub]                     # reading the heap in the background, to find damage while a backup can still mend it
+# rate = "2M"               # octets a second
+# interval = 30             # days between the beginnings of two passes; 0: only by command
+[space]                     # of the disk; on a small one less: an eighth, a thirty-second and a sixteenth of it
+# newMail = "256M"          # free octets below which new mail is refused for now
+# changes = "64M"           # free octets below which every change is refused for now, but those that give space back
+# reserve = "128M"          # octets kept in the file "reserve" for purge and compaction on a full disk; 0 for none
+
 [retention]
-# expunged = 7              # days that an expunged message can be brought back; not used yet: nothing is purged
+# expunged = 7              # days that what was expunged or deleted can be brought back; then it goes for good
+# trash = 0                 # days after which messages in Trash are expunged; 0: never
+# junk = 0                  # the same in Junk
+# pop3 = 0                  # the same in INBOX, which POP3 then announces (EXPIRE); 0: never
 
 [delivery]
 # detail = "inbox"          # mail for user+detail where no mailbox "detail" exists: into INBOX, or "create" the mailbox
@@ -195,6 +262,7 @@ export const configTemplate = `# mstore's configuration. Keys that are not set h
 # loginDelay = 0            # seconds between two logins of a user
 # plaintextAnywhere = false # true: listens beyond loopback without TLS, so that passwords cross the network in the clear
 # nul = "as-is"             # NUL in mail is sent as it is, or "replace"d by octet 0x80 for clients that stop there
+# workers = 0               # processes that share the work; 0: one for each processor, four at most
 `;
 
 export function configPath(directory: string): string {

@@ -9,7 +9,10 @@
 export type StoreErrorCode =
   | 'noStore' // the directory holds no store
   | 'storeExists' // init on a store
+  | 'unfinished' // a restore into this directory was not finished
+  | 'noBackup' // the directory holds no complete backup
   | 'newerFormat' // written by a later release
+  | 'olderFormat' // written by an earlier release: upgrade
   | 'locked' // another writer holds the lock
   | 'noWriter' // no writer answers, or it went away before it answered
   | 'closed' // this store was closed

@@ -51,6 +51,39 @@ export const limits = {
   eventEntries: 10_000,
   /** entries decided in one turn of the event loop (about 5 ms). */
   sliceEntries: 2_000,
+  /** entries expunged in one turn. */
+  expungeEntries: 400,
+  /** entries copied in one turn: each touches its message and its threads. */
+  copyEntries: 100,
+  /** entries brought back in one turn: each is copied and released. */
+  undeleteEntries: 50,
+  /** entries purged in one turn (about 5 ms): each releases a message and its parts. */
+  purgeEntries: 100,
+  /** deleted mailboxes purged in one turn, when they hold no more than that together. */
+  purgeMailboxes: 20,
+  /** mailboxes deleted or brought back in one turn: each moves its names and counts. */
+  mailboxesPerTurn: 50,
+  /** remembered expunges forgotten in one turn. */
+  forgottenExpunges: 500,
+  /** names of a deleted account forgotten in one turn. */
+  namesForgotten: 500,
+  /** seconds that what was expunged or deleted stays whatever the settings say: sessions not yet told may still read it. */
+  retainedSecondsMin: 600,
+  /** seconds that expunges are remembered one by one (RFC 7162): a client that was away for a month resyncs quickly, and what
+   *  is kept does not grow with the years. */
+  expungesSeconds: 2_592_000, // 30 * 86_400
+  /** seconds that the oldest may be older before a mailbox's old expunges are forgotten: one event a week for each, not more. */
+  expungesSlackSeconds: 604_800, // 7 * 86_400
+  /** ms between two looks for what retention ends. */
+  retentionMs: 300_000,
+  /** ms of a pause between two slices of that while others have work for the writer; longer where a slice took long. */
+  retentionPauseMs: 25,
+  /** times as long as a slice took is the pause behind it then: deliveries lose a tenth at most. */
+  retentionPauses: 9,
+  /** seconds in which every account is looked at once for messages that are to go by age: they are counted in days. */
+  agingSeconds: 86_400,
+  /** accounts looked at for that each time at least, so that a small store is looked at whole. */
+  agingAccountsMin: 1_000,
   /** recipients of one delivery. */
   recipients: 10_000,
   /** recipients of one delivery of which all or none get the message: decided in one turn, about 10 ms. */
@@ -59,8 +92,34 @@ export const limits = {
   batchesAhead: 12,
   /** octets between durable heap and catalog. */
   bytesAhead: 33_554_432, // 32 * MiB
-  /** octets of the disk that new mail leaves free, or an eighth of a small one: the catalog, flags and expunges need some. */
-  freeBytesMin: 67_108_864, // 64 * MiB
+  /** free octets below which new mail is refused; the default of `space.newMail`. Flags, expunges and the catalog go on. */
+  newMailFreeBytes: 268_435_456, // 256 * MiB
+  /** free octets below which every change is refused; the default of `space.changes`. What is under way, the catalog's
+   *  transactions, and a second of writing between two looks at the disk fit in. */
+  changesFreeBytes: 67_108_864, // 64 * MiB
+  /** octets of the reserve; the default of `space.reserve`. A compaction copies what lives in a segment before it gives that back. */
+  reserveBytes: 134_217_728, // 128 * MiB
+  /** free octets, the reserve's included, below which not even what gives space back is taken: a catalog transaction must fit. */
+  lastFreeBytes: 16_777_216, // 16 * MiB
+  /** octets by which the reserve grows at a time, and how often in one look: 20 MB/s at most, and less beside work. */
+  reserveSliceBytes: 1_048_576, // 1 * MiB
+  reserveSlices: 16,
+  /** ms between two looks at disk, device and catalog. */
+  lookMs: 1_000,
+  /** ms that one look counts for at most: a machine that slept finds nothing hanging. */
+  lookMsMax: 5_000,
+  /** ms after which a catalog transaction hangs; slow disks take some seconds when their caches overflow. */
+  catalogHangMs: 30_000,
+  /** ms after which a device that failed twice is tried again; doubled at each failure. */
+  probeMs: 5_000,
+  /** ms between two such probes at most: mail shall flow soon after a cable was put back. */
+  probeMsMax: 60_000,
+  /** ms that an ending writer waits for the disk to take the mark of a failed catalog. */
+  markMs: 2_000,
+  /** free octets below which a failed catalog write is taken for one that came short on a full disk: more than any transaction. */
+  shortWriteBytes: 8_388_608, // 8 * MiB
+  /** ms for which a reader keeps a catalog open that another took the place of: many times what a turn of the event loop takes. */
+  oldCatalogMs: 10_000,
   /** ms after which the disk is asked again for its room, beside the work; some 20 MB of mail at most. */
   roomFreshMs: 100,
   /** ms after which what is known of the room is too old to go by. */
@@ -71,6 +130,18 @@ export const limits = {
   cachedRows: 4_096,
   /** segments named in a header: 128 TiB of heap at the default size. */
   segments: 1_000_000,
+
+  /** records of one compaction decision: about 4 ms. */
+  compactRecords: 64,
+  /** octets of one compaction decision: what a delivery behind it waits for. */
+  compactBytes: 1_048_576, // 1 * MiB
+  /** seconds for which a segment's expunges are remembered one by one when it is compacted; an IMAP client that was away for
+   *  longer compares everything once (RFC 7162). */
+  expungeLogSeconds: 7_776_000, // 90 days
+  /** ms between the retirement of a segment and its file's end: most who hold a place in it are done with it by then. */
+  retiredFileMs: 300_000,
+  /** ms between two looks of a reader for files that were unlinked, and of the writer for something to compact. */
+  compactLookMs: 60_000,
 
   /** octets of an account name. */
   accountNameBytes: 320,
@@ -109,8 +180,32 @@ export const limits = {
   lockWaitMs: 30_000,
   /** ms after which a daemon that follows the change feed looks for a new writer. */
   reconnectMs: 100,
+  /** octets of a file that upkeep keeps for its next run: a thousand findings with all they concern. */
+  keptFileBytes: 16_777_216, // 16 * MiB
+  /** octets that a scrub reads before it notes how far it came. */
+  scrubNoteBytes: 67_108_864, // 64 * MiB
+  /** ms of work after which a scrub lets others have the event loop. */
+  scrubSliceMs: 4,
+  /** octets of a message up to which a scrub hashes it as a whole; of a longer one its parts are hashed, each once. */
+  scrubMessageBytes: 4_194_304, // 4 * MiB
+  /** ms between two looks whether a scrub is due. */
+  scrubLookMs: 60_000,
+  /** steps of a repair that its report lists. */
+  repairSteps: 10_000,
+  /** findings that a scrub keeps; a store with more has one cause. */
+  scrubFindings: 1_000,
+  /** mailboxes named in one finding. */
+  concernedMailboxes: 100,
   /** ms without work after which an empty COMMIT closes the log. */
   idleCommitMs: 1_000,
+  /** octets of rows in a block of a checkpoint: about 2 ms to read and compress. */
+  checkpointBlockBytes: 262_144, // 256 * KiB
+  /** rows of such a block, where they are small. */
+  checkpointBlockRows: 4_000,
+  /** ms that a checkpoint may hold its snapshot of the catalog, which meanwhile grows by what is written. */
+  checkpointMs: 1_800_000,
+  /** checkpoints kept in a store: the newest, and one to fall back to. */
+  checkpointsKept: 2,
   /** LMDB's address space; not disk. */
   catalogMapBytes: 1_099_511_627_776, // 1024 * 1024 * MiB
 } as const;

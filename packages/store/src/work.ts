@@ -7,13 +7,13 @@ import { isStoreError, StoreError } from './errors.ts';
 import { limits } from './limits.ts';
 import { Store, StoreReader, type StoreReading } from './store.ts';
 import { WriterClient } from './writer/client.ts';
-import type { MailWriter } from './writer/mail-writer.ts';
 import { WriterServer } from './writer/server.ts';
 import { machinePorts, type StoreOptions } from './writer/store-directory.ts';
+import type { StoreWriter } from './writer/store-writer.ts';
 
 /** Access to a store for changes and for reading. */
 export interface WorkingStore {
-  readonly writer: MailWriter;
+  readonly writer: StoreWriter;
   readonly reading: StoreReading;
   /** True when this process holds the writer's lock. */
   readonly isWriter: boolean;
@@ -27,8 +27,9 @@ export interface WorkOptions extends StoreOptions {
 }
 
 /** What a configuration says about opening its store. */
-export function storeOptions({ limits: { messageBytes }, heap: { segmentBytes } }: Config): StoreOptions {
-  return { messageBytes, segmentBytes };
+export function storeOptions({ limits: { messageBytes }, heap: { segmentBytes }, space }: Config): StoreOptions {
+  const { newMail: newMailBytes, changes: changesBytes, reserve: reserveBytes } = space;
+  return { messageBytes, segmentBytes, space: { newMailBytes, changesBytes, reserveBytes } };
 }
 
 const retryMs = 50;

@@ -4,17 +4,23 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import {
+  type Answer,
+  Asking,
   type Clock,
+  type Crew,
   firstInheritedFd,
   type HeldSocket,
   isAnswer,
   isFailedNotice,
+  isQuestion,
   isReadyNotice,
+  isTelling,
+  type Member,
   type Question,
   socketArgument,
+  type Told,
 } from '@mstore/net';
 import { errorText } from '@mstore/store';
-import { limits } from './limits.ts';
 import type { Program } from './program.ts';
 
 /** Sockets by the name of their listener. */
@@ -26,6 +32,8 @@ export interface Launch {
   readonly args: readonly string[];
   readonly sockets: Sockets;
   readonly clock: Clock;
+  /** The processes of the same program. */
+  readonly crew: Crew;
 }
 
 /** How a run ended. */
@@ -37,30 +45,29 @@ export interface Ending {
   readonly problem: string | undefined;
 }
 
-interface Waiting {
-  readonly resolve: (value: unknown) => void;
-  readonly reject: (error: Error) => void;
-}
-
-export class Child {
+export class Child implements Member {
   /** True once it was ready, false when it ended before. */
   readonly ready: Promise<boolean>;
   readonly ended: Promise<Ending>;
   readonly #child: ChildProcess;
-  readonly #waiting = new Map<number, Waiting>();
-  #nextId = 1;
+  readonly #crew: Crew;
+  readonly #asking: Asking = new Asking((question, failed) => this.#send(question, failed));
   #isReady = false;
+  #hasEnded = false;
   #problem: string | undefined;
 
   constructor(launch: Launch) {
-    const { clock } = launch;
+    const { clock, crew } = launch;
+    this.#crew = crew;
     const startedAt = clock.monotonic();
     this.#child = spawnChild(launch);
     this.ended = new Promise((resolve) => {
       const end = (code: number | null, signal: NodeJS.Signals | null): void => {
         resolve({ code, signal, ranMs: clock.monotonic() - startedAt, problem: this.#problem });
         this.#isReady = false;
-        for (const waiting of this.#waiting.values()) waiting.reject(new Error('the process ended'));
+        this.#hasEnded = true;
+        this.#asking.fail(new Error('the process ended'));
+        crew.leave(this);
       };
       this.#child.once('exit', end);
       this.#child.on('error', (error) => {
@@ -72,6 +79,7 @@ export class Child {
       this.#child.on('message', (message: unknown) => {
         if (isReadyNotice(message)) {
           this.#isReady = true;
+          crew.join(this);
           resolve(true);
         } else if (isFailedNotice(message)) this.#problem = message.problem;
         else this.#take(message);
@@ -88,33 +96,38 @@ export class Child {
     return this.#isReady;
   }
 
-  /** Asks, and waits for the answer, `limits.answerMs` at most. @throws Error when none comes, or the child could not tell */
-  async ask(about: string, args: readonly string[] = []): Promise<unknown> {
-    const id = this.#nextId++;
-    const question: Question = { type: 'ask', id, about, args };
-    let timer: NodeJS.Timeout | undefined;
-    try {
-      return await new Promise((resolve, reject) => {
-        this.#waiting.set(id, { resolve, reject });
-        timer = setTimeout(() => reject(new Error(`no answer in ${limits.answerMs} ms`)), limits.answerMs);
-        if (!this.#child.connected) reject(new Error('the process listens no more'));
-        else this.#child.send(question, (error) => (error === null ? undefined : reject(error)));
-      });
-    } finally {
-      clearTimeout(timer);
-      this.#waiting.delete(id);
-    }
+  /** Asks, and waits for the answer for some time. @throws Error when none comes, or the child could not tell */
+  ask(about: string, args: readonly string[] = []): Promise<unknown> {
+    return this.#asking.ask(about, args);
+  }
+
+  tell(message: Told): void {
+    this.#send(message, () => undefined);
   }
 
   signal(name: NodeJS.Signals): void {
     this.#child.kill(name);
   }
 
+  #send(message: Question | Answer | Told, failed: (error: Error) => void): void {
+    if (!this.#child.connected) failed(new Error('the process listens no more'));
+    else this.#child.send(message, (error) => (error === null ? undefined : failed(error)));
+  }
+
   #take(message: unknown): void {
-    if (!isAnswer(message)) return;
-    const waiting = this.#waiting.get(message.id);
-    if (message.problem === undefined) waiting?.resolve(message.value);
-    else waiting?.reject(new Error(message.problem));
+    // What was on its way when it ended must not outlast it.
+    if (this.#hasEnded) return;
+    if (isAnswer(message)) this.#asking.take(message);
+    else if (isTelling(message)) this.#crew.pass(this, message);
+    else if (isQuestion(message)) void this.#answer(message);
+  }
+
+  async #answer({ id, about, args }: Question): Promise<void> {
+    const result = await this.#crew.answer(about, args).then(
+      (value) => ({ value }),
+      (error: unknown) => ({ problem: errorText(error) }),
+    );
+    this.#send({ type: 'answer', id, ...result }, () => undefined);
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * The control socket of a running service, `run/control.sock`, mode 0600: `mstore who` and `mstore kick` ask there. A question is one
+ * The control socket of a running service, `run/control.sock`, mode 0600: `mstore who`, `kick` and `doctor` ask there. A question is one
  * line of JSON, and so is each line of the answer: rows, then one with `done`.
  */
 import { type Connection, ConnectionCounter, DeadlineWheel, LineReader, Listener, type Log } from '@mstore/net';
@@ -15,6 +15,8 @@ export interface ControlRow {
 
 /** What the service can be asked. */
 export interface Controlled {
+  /** Its programs, each with how it is. */
+  health(): Promise<readonly object[]>;
   /** All sessions; `silent` are the processes that did not answer. */
   who(): Promise<{ readonly rows: readonly ControlRow[]; readonly silent: readonly string[] }>;
   /** Ends the sessions of these logins, and those with these ids; how many. */
@@ -50,7 +52,10 @@ async function answer(connection: Connection, controlled: Controlled): Promise<v
   try {
     const { ask, names } = readQuestion(question.toString());
     if (ask === 'kick') await write({ done: true, ...(await controlled.kick(names)) });
-    else {
+    else if (ask === 'health') {
+      for (const row of await controlled.health()) await write({ row });
+      await write({ done: true });
+    } else {
       const { rows, silent } = await controlled.who();
       for (const row of rows) await write({ row });
       await write({ done: true, silent });
@@ -61,16 +66,16 @@ async function answer(connection: Connection, controlled: Controlled): Promise<v
 }
 
 interface ControlQuestion {
-  readonly ask: 'who' | 'kick';
+  readonly ask: 'who' | 'kick' | 'health';
   readonly names: readonly string[];
 }
 
 function readQuestion(text: string): ControlQuestion {
   const question: unknown = JSON.parse(text);
   if (typeof question === 'object' && question !== null && 'ask' in question) {
-    if (question.ask === 'who') return { ask: 'who', names: [] };
+    if (question.ask === 'who' || question.ask === 'health') return { ask: question.ask, names: [] };
     const names = 'names' in question && Array.isArray(question.names) ? question.names.map(String) : [];
     if (question.ask === 'kick' && names.length > 0) return { ask: 'kick', names };
   }
-  throw new Error('a question is {"ask":"who"} or {"ask":"kick","names":[…]}');
+  throw new Error('a question is {"ask":"who"}, {"ask":"health"} or {"ask":"kick","names":[…]}');
 }

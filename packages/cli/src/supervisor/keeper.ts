@@ -16,17 +16,24 @@ import type { Program } from './program.ts';
 const refusals: readonly (number | null)[] = [exit.unavailable, exit.configuration];
 
 export interface KeeperOptions extends Launch {
+  /** Of the process: its program's, numbered where that has several. */
+  readonly name: string;
   readonly log: Log;
-  /** Told when a child became ready. */
+  /** Told when a child became ready, or has ended. */
   readonly changed: () => void;
 }
 
 export class Keeper {
+  readonly name: string;
   readonly program: Program;
   readonly #options: KeeperOptions;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #backOff = new BackOff();
+  /** Why it does not run, while it does not. */
+  #down: string | undefined;
+  /** What the next start is told because of how an earlier run ended. */
+  #argsAfter: readonly string[] = [];
   #child: Child | undefined;
   #kept: Promise<void> = Promise.resolve();
   #pid: number | undefined;
@@ -36,10 +43,11 @@ export class Keeper {
   #wake: () => void = () => undefined;
 
   constructor(options: KeeperOptions) {
+    this.name = options.name;
     this.program = options.program;
     this.#options = options;
     this.#clock = options.clock;
-    this.#log = options.log.child({ child: options.program.name });
+    this.#log = options.log.child({ child: options.name });
   }
 
   /** The last child that was ready; undefined before. */
@@ -50,6 +58,11 @@ export class Keeper {
   /** The child, when it is ready for questions. */
   get child(): Child | undefined {
     return this.#child?.isReady === true ? this.#child : undefined;
+  }
+
+  /** How it ended, while none is ready after that; undefined when one is, and before the first. */
+  get down(): string | undefined {
+    return this.#down;
   }
 
   /** Starts after the first. */
@@ -90,7 +103,7 @@ export class Keeper {
 
   async #keep(firstReady: () => void): Promise<void> {
     while (!this.#stopping) {
-      const child = new Child(this.#options);
+      const child = new Child({ ...this.#options, args: [...this.#options.args, ...this.#argsAfter] });
       this.#child = child;
       const watch = this.#watchStart(child);
       if (await child.ready) {
@@ -104,6 +117,9 @@ export class Keeper {
       if (this.#pid === undefined && this.#isHopeless(ending)) throw this.#refused(ending);
       const waitMs = this.#backOff.after(ending.ranMs);
       this.#tellEnding(child, ending, waitMs);
+      this.#argsAfter = this.program.argsAfter?.get(ending.code ?? -1) ?? this.#argsAfter;
+      this.#down = describe(ending);
+      this.#options.changed();
       await this.#pause(waitMs);
       this.#restarts += 1;
     }
@@ -113,6 +129,8 @@ export class Keeper {
     this.#pid = child.pid;
     if (this.#reloadWhenReady) child.signal('SIGHUP');
     this.#reloadWhenReady = false;
+    this.#argsAfter = [];
+    this.#down = undefined;
     this.#options.changed();
   }
 
@@ -138,7 +156,7 @@ export class Keeper {
   #refused({ code, problem }: Ending): CommandError {
     const why = problem ?? (code === null ? 'it could not be run' : `exit code ${code}`);
     const isTold = code !== null && refusals.includes(code);
-    return new CommandError(isTold ? code : exit.unavailable, `${this.program.name} did not start: ${why}`);
+    return new CommandError(isTold ? code : exit.unavailable, `${this.name} did not start: ${why}`);
   }
 
   #tellEnding(child: Child, { code, signal, ranMs, problem }: Ending, waitMs: number): void {
@@ -156,4 +174,9 @@ export class Keeper {
       };
     });
   }
+}
+
+function describe({ code, signal, problem }: Ending): string {
+  const how = code === null ? `ended by ${signal ?? 'the system'}` : `exit code ${code}`;
+  return problem === undefined ? how : `${how}: ${problem}`;
 }

@@ -13,14 +13,17 @@ export const limits = {
   readyMs: 60_000,
   /** ms between lines of the log about a child that takes its time to start. */
   startingNoticeMs: 30_000,
-  /** ms that a child has for an answer: a page of metrics must not wait for one that is busy. */
-  answerMs: 1_000,
+  /** processes of a program that are started by themselves: each takes some 70 MiB, and deliveries need processors too. */
+  workersByProcessor: 4,
   /** ms in which the children of a supervisor that was killed let go of their addresses. */
   addressWaitMs: 30_000,
   /** ms between two attempts at such an address. */
   addressRetryMs: 50,
   /** ms beyond its own deadlines after which a child that should end is killed. */
   killGraceMs: 3_000,
+
+  /** ms between two looks whether a checkpoint is due: each starts a process, and the reasons are counted in hours. */
+  checkpointLookMs: 300_000,
 
   /** connections to the control socket at a time; each lasts for one question. */
   controlConnections: 16,

@@ -1,11 +1,28 @@
 /** What `mstore serve` runs. */
-import { writerProgram } from '@mstore/lda';
+import { availableParallelism } from 'node:os';
+import { catalogFailedExit, writerProgram } from '@mstore/lda';
 import { pop3Program } from '@mstore/pop3d';
 import { limits } from './limits.ts';
 import type { Program } from './program.ts';
 
 /** The writer comes first: the others need it, and end before it. */
 export const programs: readonly Program[] = [
-  { name: 'writer', file: writerProgram, sockets: ['lmtp', 'lda'] },
-  { name: 'pop3', file: pop3Program, sockets: ['pop3'], readyMs: limits.readyMs },
+  {
+    name: 'writer',
+    file: writerProgram,
+    sockets: ['lmtp', 'lda'],
+    argsAfter: new Map([[catalogFailedExit, ['--new-catalog']]]),
+  },
+  {
+    name: 'pop3',
+    file: pop3Program,
+    sockets: ['pop3'],
+    readyMs: limits.readyMs,
+    workers: ({ pop3 }) => workers(pop3.workers),
+  },
 ];
+
+/** The configured number; 0 stands for one for each processor that the service may use, up to a bound. */
+function workers(configured: number): number {
+  return configured > 0 ? configured : Math.min(availableParallelism(), limits.workersByProcessor);
+}

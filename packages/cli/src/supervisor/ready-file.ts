@@ -12,6 +12,8 @@ export interface ReadyState {
   readonly listening: Readonly<Record<string, readonly string[]>>;
   /** Processes by program. */
   readonly pids: Readonly<Record<string, number | readonly number[] | null>>;
+  /** Programs that do not run now, and how they ended; their `pids` are those of the last ones that ran. */
+  readonly down: Readonly<Record<string, string>>;
 }
 
 export class ReadyFile {
@@ -34,8 +36,8 @@ export class ReadyFile {
   }
 
   /** Replaces the file. */
-  write(pid: number, { listening, pids }: ReadyState): Promise<void> {
-    const text = `${JSON.stringify({ pid, ...listening, pids })}\n`;
+  write(pid: number, { listening, pids, down }: ReadyState): Promise<void> {
+    const text = `${JSON.stringify({ pid, ...listening, pids, down })}\n`;
     this.#written = this.#written.catch(() => undefined).then(() => this.#replace(text));
     return this.#written;
   }

@@ -8,6 +8,7 @@
 import { mkdir } from 'node:fs/promises';
 import {
   type Clock,
+  Crew,
   GatheredMetrics,
   type HeldSocket,
   type Listener,
@@ -70,7 +71,7 @@ export class Supervisor implements Running {
     this.#lock = lock;
     this.#readyFile = new ReadyFile(`${options.directory}/run`);
     const byChild = (read: (keeper: Keeper) => number) => () =>
-      this.#keepers.map((keeper): [string, number] => [keeper.program.name, read(keeper)]);
+      this.#keepers.map((keeper): [string, number] => [keeper.name, read(keeper)]);
     const up = byChild(({ child }) => (child === undefined ? 0 : 1));
     this.#metrics.gauges('mstore_child_up', 'Whether a process of the service is ready', 'child', up);
     const restarts = byChild((keeper) => keeper.restarts);
@@ -155,10 +156,12 @@ export class Supervisor implements Running {
     }
     this.#control = await openControl(controlPath(directory), this, log);
     const isWanted = ({ sockets }: Program): boolean => sockets.some((name) => this.#sockets.get(name)?.length);
-    this.#keepers = programs.filter(isWanted).map((program) => this.#keeperOf(program));
+    const wanted = programs.filter(isWanted).map((program) => this.#keepersOf(program));
+    this.#keepers = wanted.flat();
     const stopped = new Promise<void>((resolve) => stopping.addEventListener('abort', () => resolve()));
-    for (const keeper of this.#keepers) {
-      if (!stopping.aborted) await Promise.race([keeper.start(), stopped]);
+    for (const keepers of wanted) {
+      if (stopping.aborted) return;
+      await Promise.race([Promise.all(keepers.map((keeper) => keeper.start())), stopped]);
     }
     if (stopping.aborted) return;
     this.#isReady = true;
@@ -166,26 +169,39 @@ export class Supervisor implements Running {
     this.#options.ready?.(this.ready);
   }
 
-  #keeperOf(program: Program): Keeper {
-    const { directory, configFile, log, clock } = this.#options;
+  /** One for each process of a program. */
+  #keepersOf(program: Program): readonly Keeper[] {
+    const { directory, configFile, log, clock, settings } = this.#options;
     const args = ['--data', directory, ...(configFile === undefined ? [] : ['--config', configFile])];
     const changed = (): void => {
       if (this.#isReady) this.#tellReady().catch((error: unknown) => log.error('ready.json is not current', {}, error));
     };
-    return new Keeper({ program, args, sockets: this.#sockets, clock, log, changed });
+    const common = { program, args, sockets: this.#sockets, clock, log, changed, crew: new Crew() };
+    const workers = program.workers?.(settings.loaded.config);
+    if (workers === undefined) return [new Keeper({ ...common, name: program.name })];
+    return Array.from({ length: workers }, (_, at) => new Keeper({ ...common, name: `${program.name}-${at + 1}` }));
   }
 
   #tellReady(): Promise<void> {
-    const pids = new Map<string, number | number[] | null>([
-      ['supervisor', process.pid],
-      ['writer', null],
-      ['pop3', []],
-      ['imap', []],
-    ]);
-    for (const { program, pid } of this.#keepers) {
-      if (pid !== undefined) pids.set(program.name, program.name === 'writer' ? pid : [pid]);
-    }
-    return this.#readyFile.write(process.pid, { listening: this.ready, pids: Object.fromEntries(pids) });
+    const pidsOf = (name: string): number[] =>
+      this.#keepers.flatMap(({ program, pid }) => (program.name === name && pid !== undefined ? [pid] : []));
+    const [writer = null] = pidsOf('writer');
+    return this.#readyFile.write(process.pid, {
+      listening: this.ready,
+      pids: { supervisor: process.pid, writer, pop3: pidsOf('pop3'), imap: pidsOf('imap') },
+      down: Object.fromEntries(this.#keepers.flatMap(({ name, down }) => (down === undefined ? [] : [[name, down]]))),
+    });
+  }
+
+  /** How each process is, and what the writer says of its disk. */
+  async health(): Promise<readonly object[]> {
+    return Promise.all(
+      this.#keepers.map(async ({ name, pid = null, restarts, down = null, child }, at) => {
+        // The first is the writer.
+        const health = at === 0 ? await child?.ask('health').catch(() => null) : null;
+        return { program: name, pid, restarts, down, health: health ?? null };
+      }),
+    );
   }
 
   async who(): Promise<{ readonly rows: readonly ControlRow[]; readonly silent: readonly string[] }> {
@@ -211,7 +227,7 @@ export class Supervisor implements Running {
     const { answers, silent } = await this.#askAll('metrics', []);
     for (const child of silent) this.#leftOut.add(1, { child });
     const counted = answers.map(({ keeper, value }): [string, readonly object[]] => [
-      keeper.program.name,
+      keeper.name,
       Array.isArray(value) ? value : [],
     ]);
     return new Map([['supervisor', await this.#metrics.json()], ...counted]);
@@ -225,9 +241,9 @@ export class Supervisor implements Running {
         try {
           if (child?.pid !== undefined) return [{ keeper, pid: child.pid, value: await child.ask(about, args) }];
         } catch (error) {
-          this.#options.log.warn('no answer', { child: keeper.program.name, about }, error);
+          this.#options.log.warn('no answer', { child: keeper.name, about }, error);
         }
-        silent.push(keeper.program.name);
+        silent.push(keeper.name);
         return [];
       }),
     );

@@ -1,10 +1,15 @@
 /** Messages, whole and in part: RETR and TOP (RFC 1939 §5, §7). */
 import { openMessage, sendOctets, topOctets } from '../outgoing.ts';
+import { quickReply } from '../quick-reply.ts';
 import type { Session } from '../session.ts';
 import { checked, refuse } from './listings.ts';
 
 export function retr(session: Session, number: number): Promise<void> | undefined {
-  return checked(session, number) === undefined ? refuse(session, number) : retrieve(session, number);
+  if (checked(session, number) === undefined) return refuse(session, number);
+  const reply = quickReply(session, number);
+  if (reply === undefined) return retrieve(session, number);
+  session.retrieved += 1;
+  return session.connection.write(reply);
 }
 
 export function top(

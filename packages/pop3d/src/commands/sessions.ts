@@ -1,10 +1,12 @@
 /** CAPA (RFC 2449 §5), NOOP and QUIT (RFC 1939 §4, §6). */
+import { type AccountId, brandNumber } from '@mstore/store';
 import { refusalFor, refusals } from '../errors.ts';
 import { lines, ok } from '../reply.ts';
 import type { Session } from '../session.ts';
 
 export function capa(session: Session): Promise<void> | undefined {
-  return session.say(lines('capabilities follow', session.services.capabilities));
+  const account = session.user === undefined ? undefined : brandNumber<AccountId>(session.user.id);
+  return session.say(lines('capabilities follow', session.services.capabilities(account)));
 }
 
 export function noop(session: Session): Promise<void> | undefined {

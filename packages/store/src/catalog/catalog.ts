@@ -2,13 +2,14 @@
  * The catalog's face: questions about accounts, mailboxes, entries and messages, answered from a view. Reads no heap octet.
  */
 import type { UidSet } from '../codec/uid-set.ts';
-import { type AccountId, brandNumber, type MailboxId, type MessageId } from '../types.ts';
+import { type AccountId, brandNumber, type MailboxId, type MessageId, type ModSeq } from '../types.ts';
 import { chunkSlots, type Entry, type IndexChunk } from './index-chunk.ts';
-import { kind, kindU32Key, messageOfKey, prefixEnd, u32Key, u32PairKey } from './keys.ts';
+import { keyOctets, kind, kindU32Key, messageOfKey, prefixEnd, u32Key, u32PairKey, u64Text } from './keys.ts';
 import type { AccountRow, MailboxRow, MessageRow, PartRow, RetainedRow, SegmentRow, StateRow } from './rows.ts';
 import {
   accountNameTable,
   accountTable,
+  expungedTable,
   indexTable,
   keywordTable,
   mailboxNameTable,
@@ -35,10 +36,17 @@ export interface NamedMailbox {
   readonly row: MailboxRow;
 }
 
+/** An entry's MODSEQ as clients see it: never below its mailbox's bound, since history before may be missing. */
+export function modSeqOf(mailbox: Pick<MailboxRow, 'modSeqFloor'>, entry: Pick<Entry, 'modSeq'>): number {
+  return Math.max(entry.modSeq, mailbox.modSeqFloor);
+}
+
 const maxUid = 0xffff_ffff;
 
 /** Chunks that are looked up one by one rather than by walking the table. */
 const chunksReadSingly = 8;
+/** UIDs in a row of which retained ones are looked up so: a walk costs as much as some ten of them. */
+const retainedReadSingly = 16;
 
 /** Reads through one view; a snapshot is the view's. */
 export class Catalog {
@@ -94,27 +102,37 @@ export class Catalog {
     }
   }
 
-  /** The account's mailboxes by name. */
-  *mailboxes(account: AccountId): Generator<NamedMailbox> {
+  /** The account's mailboxes by name; those behind the name `after` when given. */
+  *mailboxes(account: AccountId, after?: string): Generator<NamedMailbox> {
     const prefix = kindU32Key(kind.name, account);
-    for (const [, number] of this.view.range(mailboxNameTable, { from: prefix, to: prefixEnd(prefix) })) {
+    const from = after === undefined ? prefix : Buffer.concat([prefix, Buffer.from(after), Buffer.of(0)]);
+    for (const [, number] of this.view.range(mailboxNameTable, { from, to: prefixEnd(prefix) })) {
       const id = brandNumber<MailboxId>(number);
       const row = this.mailbox(id);
       if (row !== undefined) yield { id, row };
     }
   }
 
-  /** Every mailbox by id, deleted ones too. */
-  *allMailboxes(): Generator<NamedMailbox> {
-    const range = { from: Buffer.of(kind.row), to: Buffer.of(kind.row + 1) };
+  /** Every mailbox by id, deleted ones too; those from `first` on when given. */
+  *allMailboxes(first = 0): Generator<NamedMailbox> {
+    const range = { from: kindU32Key(kind.row, first), to: Buffer.of(kind.row + 1) };
     for (const [key, row] of this.view.range(mailboxTable, range)) {
       yield { id: brandNumber<MailboxId>(key.readUInt32BE(1)), row };
     }
   }
 
-  subscriptions(account: AccountId): string[] {
+  /** Up to `most` ids of mailboxes above `after`, rising, deleted ones too. */
+  mailboxesAfter(after: MailboxId | undefined, most: number): MailboxId[] {
+    const from = after === undefined ? Buffer.of(kind.row) : Buffer.concat([kindU32Key(kind.row, after), Buffer.of(0)]);
+    const rows = this.view.range(mailboxTable, { from, to: Buffer.of(kind.row + 1), limit: most });
+    return [...rows].map(([key]) => brandNumber<MailboxId>(key.readUInt32BE(1)));
+  }
+
+  /** The names that the account is subscribed to, in order; the first `most` when given. */
+  subscriptions(account: AccountId, most?: number): string[] {
     const prefix = kindU32Key(kind.subscription, account);
-    const keys = this.view.range(subscriptionTable, { from: prefix, to: prefixEnd(prefix) });
+    const limit = most === undefined ? {} : { limit: most };
+    const keys = this.view.range(subscriptionTable, { from: prefix, to: prefixEnd(prefix), ...limit });
     return [...keys].map(([key]) => key.toString('utf8', 5));
   }
 
@@ -167,6 +185,16 @@ export class Catalog {
   *retained(mailbox: MailboxId, uids?: UidSet, most: number = Number.MAX_SAFE_INTEGER): Generator<RetainedRow> {
     let left = most;
     for (const { first, last } of uids?.ranges ?? [{ first: 1, last: maxUid }]) {
+      if (last - first < retainedReadSingly) {
+        for (let uid = first; uid <= last && left > 0; uid++) {
+          const row = this.view.read(retainedTable, mailbox, uid);
+          if (row === undefined) continue;
+          yield row;
+          left--;
+        }
+        if (left <= 0) return;
+        continue;
+      }
       const from = u32PairKey(mailbox, first);
       const to = Buffer.concat([u32PairKey(mailbox, last), Buffer.of(0)]);
       for (const [, row] of this.view.range(retainedTable, { from, to, limit: left })) {
@@ -175,6 +203,16 @@ export class Catalog {
       }
       if (left <= 0) return;
     }
+  }
+
+  /** Whether an expunge is remembered (RFC 7162). */
+  isExpungeKnown(mailbox: MailboxId, modSeq: ModSeq): boolean {
+    return this.view.read(expungedTable, mailbox, modSeq) !== undefined;
+  }
+
+  /** An expunged entry still within retention. */
+  retainedEntry(mailbox: MailboxId, uid: number): RetainedRow | undefined {
+    return this.view.read(retainedTable, mailbox, uid);
   }
 
   message(id: MessageId): MessageRow | undefined {
@@ -186,8 +224,9 @@ export class Catalog {
     return number === undefined ? undefined : brandNumber<MessageId>(number);
   }
 
-  *messages(): Generator<readonly [MessageId, MessageRow]> {
-    const range = { from: Buffer.alloc(0), to: Buffer.alloc(9, 0xff) };
+  /** Every message by id; those from `first` on when given. */
+  *messages(first = 0): Generator<readonly [MessageId, MessageRow]> {
+    const range = { from: keyOctets(u64Text(first)), to: Buffer.alloc(9, 0xff) };
     for (const [key, row] of this.view.range(messageTable, range)) yield [messageOfKey(key), row];
   }
 
@@ -195,8 +234,26 @@ export class Catalog {
     return this.view.read(partTable, sha);
   }
 
-  *parts(): Generator<readonly [Buffer, PartRow]> {
-    yield* this.view.range(partTable, { from: Buffer.alloc(0), to: Buffer.alloc(33, 0xff) });
+  /** Every part by hash; those from `first` on when given. */
+  *parts(first: Buffer = Buffer.alloc(0)): Generator<readonly [Buffer, PartRow]> {
+    yield* this.view.range(partTable, { from: first, to: Buffer.alloc(33, 0xff) });
+  }
+
+  /** Tells of up to `most` parts whose hash is above `after`, in order; returns where to go on, undefined at the end. */
+  partsAfter(after: Buffer, most: number, tell: (sha: Buffer, row: PartRow) => void): Buffer | undefined {
+    let last: Buffer | undefined;
+    let count = 0;
+    const from = Buffer.concat([after, Buffer.of(0)]);
+    for (const [sha, row] of this.view.range(partTable, { from, to: Buffer.alloc(33, 0xff), limit: most })) {
+      tell(sha, row);
+      last = sha;
+      count++;
+    }
+    return count < most ? undefined : last;
+  }
+
+  segment(number: number): SegmentRow | undefined {
+    return this.view.read(segmentTable, number);
   }
 
   *segments(): Generator<readonly [number, SegmentRow]> {

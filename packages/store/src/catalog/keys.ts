@@ -5,6 +5,17 @@ import { type AccountId, brandNumber, type MailboxId, type MessageId, type ModSe
 /** First octet of the keys in `accounts` and `mailboxes`, which hold several kinds of row. */
 export const kind = { row: 1, name: 2, subscription: 3, metadata: 4, nameMemory: 5 } as const;
 
+/** First octet of the keys in `due`. */
+export const dueKind = {
+  retained: 1,
+  mailbox: 2,
+  account: 3,
+  mailboxOf: 4,
+  retentionOf: 5,
+  unfinished: 6,
+  expunge: 7,
+} as const;
+
 /** A key as text: one character an octet (latin1), which is cheaper to make and to look up than a buffer. */
 export type KeyText = string;
 
@@ -52,6 +63,11 @@ export function expungedText(mailbox: MailboxId, modSeq: ModSeq | 0): KeyText {
 
 export function uidlText(mailbox: MailboxId, uidl: string): KeyText {
   return u32Text(mailbox) + keyText(Buffer.from(uidl.toLowerCase(), 'latin1'));
+}
+
+/** Key of a row in `due` that stands in the order of time. */
+export function timedText(kindOctet: number, seconds: number): KeyText {
+  return String.fromCharCode(kindOctet) + u64Text(Math.max(0, seconds));
 }
 
 /** `threadKey` is the first 8 octets of SHA-256 over a Message-ID. */

@@ -6,7 +6,10 @@
  * the handle that writes is asked, or the one taken by the last `refresh` of a read-only handle.
  */
 
-/** The tables (docs/format/catalog.md says what each holds). */
+/** Details of an error after which nobody knows what the device holds of the store: it must not be written again. */
+export const suspect: { readonly suspect: 1 } = { suspect: 1 };
+
+/** The tables (docs/format/catalog.md says what each holds). Checkpoints number them in this order: new ones come last. */
 export const tableNames = [
   'meta',
   'accounts',
@@ -22,6 +25,7 @@ export const tableNames = [
   'threads',
   'parts',
   'segments',
+  'due',
 ] as const;
 
 export type TableName = (typeof tableNames)[number];
@@ -42,15 +46,28 @@ export interface KvRange {
   readonly limit?: number;
 }
 
+/**
+ * One state of the store, kept over turns of the event loop. The octets of that state cannot be reused until `release`, so
+ * that it is held for as long as its work takes and no longer.
+ */
+export interface KvSnapshot {
+  get(table: TableName, key: Buffer): Buffer | undefined;
+  /** Not to be iterated across an await: ask for the next slice behind the last key instead. */
+  range(table: TableName, range: KvRange): Iterable<readonly [Buffer, Buffer]>;
+  release(): void;
+}
+
 export interface Kv {
   /** The value, as a copy that the caller owns; undefined when absent. */
   get(table: TableName, key: Buffer): Buffer | undefined;
   /** Key and value pairs in order (from the end when `reverse`), each a copy. Not to be held across an await. */
   range(table: TableName, range: KvRange): Iterable<readonly [Buffer, Buffer]>;
   /** Applies all changes in one transaction; durable on return. At most one call at a time.
-   *  @throws when nothing was changed */
+   *  @throws when nothing was changed; with `suspect` among the details when the device failed */
   write(changes: readonly KvChange[]): Promise<void>;
   /** Takes a new snapshot, so that reads see what other processes committed. */
   refresh(): void;
+  /** The newest committed state, kept until it is released. */
+  snapshot(): KvSnapshot;
   close(): Promise<void>;
 }

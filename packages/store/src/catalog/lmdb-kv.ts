@@ -10,12 +10,15 @@
  * - With `overlappingSync: false` the promise settles after `mdb_txn_commit` has synced data and meta page; a failed put,
  *   write or sync aborts the transaction and rejects. A rejection carries `commitError`, a second promise that rejects
  *   with the cause; unheard it would end the process.
+ * - `error.code` of the cause is errno or LMDB's own number. A write that came short, as on a full disk, is EIO too.
  * - After a failed commit the environment may refuse to begin a transaction, and then lmdb-js never settles the next
  *   write's promise. So the first failure is the last: later writes throw it again.
  * - lmdb-js also prints a failed commit on stderr.
  * - The octets of a change are read by the worker thread: they must stay as they are until the write has settled.
  * - lmdb-js takes a new snapshot by itself at a later turn of the event loop, on a timer: one synchronous slice sees one
  *   snapshot, two slices may see two; and the writer's own commit may be seen shortly before its promise resolves.
+ * - `useReadTransaction` hands the current read transaction out, counted: the timer then leaves it alone and begins another
+ *   one for everybody else, until `done`.
  *
  * `metaSync: false` (MDB_NOMETASYNC) leaves the meta page to the next commit's sync. A crash may then undo the last
  * transaction, never more and never in part: the sync of transaction n makes meta page n−1 durable before meta page n
@@ -24,9 +27,9 @@
  */
 import fs from 'node:fs';
 import { join } from 'node:path';
-import { type Database, open, type RootDatabase } from 'lmdb';
+import { type Database, open, type RootDatabase, type Transaction } from 'lmdb';
 import { errorText, invariant, StoreError, type StoreErrorCode } from '../errors.ts';
-import { type Kv, type KvChange, type KvRange, type TableName, tableNames } from './kv.ts';
+import { type Kv, type KvChange, type KvRange, type KvSnapshot, suspect, type TableName, tableNames } from './kv.ts';
 
 export interface LmdbKvOptions {
   readonly readOnly: boolean;
@@ -78,7 +81,7 @@ export function openLmdbKv(path: string, options: LmdbKvOptions): Kv {
       noMetaSync: options.metaSync === false,
     } as const;
     const root = open<Buffer, Buffer>(environment);
-    const kv = new LmdbKv(root, openTables(root, path), options.readOnly);
+    const kv = new LmdbKv(root, openTables(root), options.readOnly);
     if (isNew) syncDirectory(path);
     return kv;
   } catch (error) {
@@ -86,12 +89,12 @@ export function openLmdbKv(path: string, options: LmdbKvOptions): Kv {
   }
 }
 
-function openTables(root: RootDatabase<Buffer, Buffer>, path: string): Map<TableName, Table> {
+/** A catalog of an earlier format can lack some; who only reads cannot make them, and has to see its format first. */
+function openTables(root: RootDatabase<Buffer, Buffer>): Map<TableName, Table> {
   const tables = new Map<TableName, Table>();
   for (const name of tableNames) {
     const table: Table | undefined = root.openDB({ name, encoding: 'binary', keyEncoding: 'binary', cache: false });
-    if (table === undefined) throw new StoreError('catalogMissing', `the catalog in ${path} lacks table ${name}`);
-    tables.set(name, table);
+    if (table !== undefined) tables.set(name, table);
   }
   return tables;
 }
@@ -129,7 +132,11 @@ class LmdbKv implements Kv {
     return own;
   }
 
-  *range(table: TableName, range: KvRange): Iterable<readonly [Buffer, Buffer]> {
+  range(table: TableName, range: KvRange): Iterable<readonly [Buffer, Buffer]> {
+    return this.#range(table, range);
+  }
+
+  *#range(table: TableName, range: KvRange, transaction?: Transaction): Iterable<readonly [Buffer, Buffer]> {
     const from = range.from.length === 0 ? lowestKey : range.from;
     const to = range.to;
     if (Buffer.compare(from, to) >= 0) return;
@@ -137,8 +144,26 @@ class LmdbKv implements Kv {
       ? { reverse: true, start: to, exclusiveStart: true, end: from, inclusiveEnd: true }
       : { start: from, end: to };
     const limit = range.limit === undefined ? {} : { limit: range.limit };
+    const state = transaction === undefined ? {} : { transaction };
     // With encoding and keyEncoding `binary`, keys and values are copies already.
-    for (const { key, value } of this.#table(table).getRange({ ...bounds, ...limit })) yield [key, value];
+    for (const { key, value } of this.#table(table).getRange({ ...bounds, ...limit, ...state })) yield [key, value];
+  }
+
+  snapshot(): KvSnapshot {
+    this.refresh();
+    const transaction = this.#root.useReadTransaction();
+    let isHeld = true;
+    return {
+      get: (table, key) => {
+        for (const [, value] of this.#range(table, { from: key, to: behind(key) }, transaction)) return value;
+        return undefined;
+      },
+      range: (table, range) => this.#range(table, range, transaction),
+      release: () => {
+        if (isHeld && !this.#closed) transaction.done();
+        isHeld = false;
+      },
+    };
   }
 
   async write(changes: readonly KvChange[]): Promise<void> {
@@ -180,9 +205,14 @@ class LmdbKv implements Kv {
   #table(name: TableName): Table {
     if (this.#closed) throw closedError();
     const table = this.#tables.get(name);
-    invariant(table !== undefined, `no table ${name}`);
+    if (table === undefined) throw new StoreError('catalogMissing', `the catalog lacks table ${name}`);
     return table;
   }
+}
+
+/** The first key behind this one. */
+function behind(key: Buffer): Buffer {
+  return Buffer.concat([key, lowestKey]);
 }
 
 function closedError(): StoreError {
@@ -217,8 +247,18 @@ const codes = new Map<unknown, StoreErrorCode>([
   ['ENOSPC', 'diskFull'],
 ]);
 
+/** After one of these nobody knows what the file holds: it is not to be written again. */
+const suspicious: ReadonlySet<unknown> = new Set<unknown>([
+  5, // EIO; a short write too
+  30, // EROFS: the kernel gave the file system up
+  -30797, // MDB_PAGE_NOTFOUND
+  -30796, // MDB_CORRUPTED
+  -30795, // MDB_PANIC: the meta page could not be written
+]);
+
 function storeError(error: unknown, doing: string): StoreError {
   if (error instanceof StoreError) return error;
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return new StoreError(codes.get(code) ?? 'ioError', `${doing}: ${errorText(error)}`, {}, error);
+  const details = suspicious.has(code) ? suspect : {};
+  return new StoreError(codes.get(code) ?? 'ioError', `${doing}: ${errorText(error)}`, details, error);
 }

@@ -4,6 +4,7 @@ import { UidSet } from '../codec/uid-set.ts';
 import {
   type AccountId,
   brandNumber,
+  type Location,
   type Lsn,
   type MailboxRole,
   type ModSeq,
@@ -13,6 +14,7 @@ import {
 import { chunkSlots, IndexChunk } from './index-chunk.ts';
 import {
   type AccountRow,
+  type ExpungedRow,
   emptyTotals,
   type MailboxRow,
   type MessageRow,
@@ -20,6 +22,7 @@ import {
   type PartRow,
   type RetainedRow,
   type SegmentRow,
+  type SlotsRow,
   type StateRow,
   type ThreadRow,
   totalsKeys,
@@ -48,6 +51,10 @@ function shallow<Row extends object>(encode: (row: Row, w: Writer) => void, deco
     },
     copy: (row) => ({ ...row }),
   };
+}
+
+function locationIn(r: Reader): Location {
+  return { lsn: brandNumber<Lsn>(r.varint()), bytes: r.varint() };
 }
 
 export const stateCodec: RowCodec<StateRow> = {
@@ -89,6 +96,7 @@ export const accountCodec: RowCodec<AccountRow> = shallow(
     w.signed(row.deletedAt);
     w.varint(row.quotaBytes).varint(row.quotaMessages).varint(row.messages).varint(row.bytes);
     w.varint(row.retainedMessages).varint(row.retainedBytes).varint(row.mailboxes);
+    w.varint(row.record.lsn).varint(row.record.bytes).varint(row.memoryLsn);
   },
   (r) => ({
     name: r.text(),
@@ -102,17 +110,23 @@ export const accountCodec: RowCodec<AccountRow> = shallow(
     retainedMessages: r.varint(),
     retainedBytes: r.varint(),
     mailboxes: r.varint(),
+    record: locationIn(r),
+    memoryLsn: r.varint(),
   }),
 );
 
 /** Roles by the number that stands for them on disk. */
 export const roles: readonly MailboxRole[] = ['', 'drafts', 'sent', 'junk', 'trash', 'archive', 'flagged', 'all'];
 
+/** Bits in a mailbox's row. */
+const mailboxBits = { deleted: 1, modSeqFloor: 2 } as const;
+
 export const mailboxCodec: RowCodec<MailboxRow> = shallow(
   (row, w) => {
+    const { deleted, modSeqFloor } = mailboxBits;
     w.varint(row.account)
       .text(row.name)
-      .u8(row.deleted ? 1 : 0)
+      .u8((row.deleted ? deleted : 0) | (row.modSeqFloor > 0 ? modSeqFloor : 0))
       .varint(row.uidValidity)
       .varint(row.uidNext);
     w.varint(row.highestModSeq).varint(row.expungeFloor);
@@ -120,12 +134,21 @@ export const mailboxCodec: RowCodec<MailboxRow> = shallow(
     w.signed(row.deletedAt);
     w.u8(Math.max(0, roles.indexOf(row.role)));
     w.varint(row.messages).varint(row.unseen).varint(row.flaggedDeleted).varint(row.bytes);
-    w.varint(row.retainedMessages).varint(row.retainedBytes);
+    w.varint(row.retainedMessages).varint(row.retainedBytes).varint(row.record.lsn).varint(row.record.bytes);
+    if (row.modSeqFloor > 0) w.varint(row.modSeqFloor);
   },
-  (r) => ({
-    account: brandNumber<AccountId>(r.varint()),
-    name: r.text(),
-    deleted: r.u8() === 1,
+  (r) => readMailbox(r),
+);
+
+function readMailbox(r: Reader): MailboxRow {
+  const account = brandNumber<AccountId>(r.varint());
+  const name = r.text();
+  const bits = r.u8();
+  if (bits > (mailboxBits.deleted | mailboxBits.modSeqFloor)) throw new RangeError(`mailbox bits ${bits}`);
+  const row = {
+    account,
+    name,
+    deleted: (bits & mailboxBits.deleted) !== 0,
     uidValidity: brandNumber<UidValidity>(r.varint()),
     uidNext: r.varint(),
     highestModSeq: brandNumber<ModSeq>(r.varint()),
@@ -139,8 +162,10 @@ export const mailboxCodec: RowCodec<MailboxRow> = shallow(
     bytes: r.varint(),
     retainedMessages: r.varint(),
     retainedBytes: r.varint(),
-  }),
-);
+    record: locationIn(r),
+  };
+  return { ...row, modSeqFloor: (bits & mailboxBits.modSeqFloor) === 0 ? 0 : r.varint() };
+}
 
 /** A retained entry is a chunk of one entry, with its UID and the time in front. */
 export const retainedCodec: RowCodec<RetainedRow> = {
@@ -164,6 +189,11 @@ export const retainedCodec: RowCodec<RetainedRow> = {
   copy: (row) => row,
 };
 
+/** True for the octets of a message row that counts no references: their number comes first. */
+export function isUnreferenced(messageRow: Buffer): boolean {
+  return messageRow[0] === 0;
+}
+
 export const messageCodec: RowCodec<MessageRow> = shallow(
   (row, w) => {
     w.varint(row.refs).varint(row.record.lsn).varint(row.record.bytes).bytes(row.sha).varint(row.size);
@@ -175,7 +205,7 @@ export const messageCodec: RowCodec<MessageRow> = shallow(
   },
   (r) => ({
     refs: r.varint(),
-    record: { lsn: brandNumber<Lsn>(r.varint()), bytes: r.varint() },
+    record: locationIn(r),
     sha: r.bytes(32),
     size: r.varint(),
     headerBytes: r.varint(),
@@ -225,13 +255,19 @@ export const threadCodec: RowCodec<ThreadRow> = shallow(
 );
 
 export const segmentCodec: RowCodec<SegmentRow> = shallow(
-  (row, w) => w.varint(row.live).varint(row.dead).varint(row.other).varint(row.firstSequence).varint(row.lastSequence),
+  (row, w) => {
+    w.varint(row.live).varint(row.dead).varint(row.other).varint(row.restated).varint(row.idle);
+    w.varint(row.firstSequence).varint(row.lastSequence).signed(row.retiredAt);
+  },
   (r) => ({
     live: r.varint(),
     dead: r.varint(),
     other: r.varint(),
+    restated: r.varint(),
+    idle: r.varint(),
     firstSequence: r.varint(),
     lastSequence: r.varint(),
+    retiredAt: r.signed(),
   }),
 );
 
@@ -258,15 +294,18 @@ export const wordsCodec: RowCodec<string[]> = {
   copy: (words) => [...words],
 };
 
-export const uidSetCodec: RowCodec<UidSet> = {
-  encode(uids) {
-    const writer = new Writer();
-    uids.encode(writer);
-    return writer.finish();
+export const expungedCodec: RowCodec<ExpungedRow> = shallow(
+  (row, w) => {
+    w.signed(row.expungedAt);
+    row.uids.encode(w);
   },
-  decode: (octets) => UidSet.decode(new Reader(octets)),
-  copy: (uids) => uids,
-};
+  (r) => ({ expungedAt: r.signed(), uids: UidSet.decode(r) }),
+);
+
+export const slotsCodec: RowCodec<SlotsRow> = shallow(
+  (row, w) => w.u32(row.low).u32(row.high),
+  (r) => ({ low: r.u32(), high: r.u32() }),
+);
 
 /** Octets as they are: metadata values. */
 export const octetsCodec: RowCodec<Buffer> = { encode: (o) => o, decode: (o) => o, copy: (o) => o };

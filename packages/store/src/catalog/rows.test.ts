@@ -28,6 +28,7 @@ import {
 } from './keys.ts';
 import {
   accountCodec,
+  expungedCodec,
   mailboxCodec,
   messageCodec,
   numberCodec,
@@ -39,7 +40,6 @@ import {
   segmentCodec,
   stateCodec,
   threadCodec,
-  uidSetCodec,
   wordsCodec,
 } from './row-codecs.ts';
 import {
@@ -67,6 +67,7 @@ const text = fc.string({ unit: 'grapheme', maxLength: 60 });
 const octets = fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes));
 const sha = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => Buffer.from(bytes));
 const lsn = whole.map((n) => brandNumber<Lsn>(n));
+const place = record<MessageRow['record']>({ lsn, bytes: whole });
 const u32 = fc.integer({ min: 1, max: 0xffff_ffff });
 
 const totals = fc.array(whole, { minLength: totalsKeys.length, maxLength: totalsKeys.length }).map((values): Totals => {
@@ -102,6 +103,8 @@ const account = record<AccountRow>({
   retainedMessages: whole,
   retainedBytes: whole,
   mailboxes: whole,
+  record: place,
+  memoryLsn: whole,
 });
 
 const mailbox = record<MailboxRow>({
@@ -112,6 +115,7 @@ const mailbox = record<MailboxRow>({
   uidNext: u32,
   highestModSeq: whole.map((n) => brandNumber<ModSeq>(n)),
   expungeFloor: whole,
+  modSeqFloor: whole,
   createdAt: seconds,
   deletedAt: seconds,
   role: fc.constantFrom<MailboxRole>(...roles),
@@ -121,6 +125,7 @@ const mailbox = record<MailboxRow>({
   bytes: whole,
   retainedMessages: whole,
   retainedBytes: whole,
+  record: place,
 });
 
 const retained = record<RetainedRow>({
@@ -144,7 +149,7 @@ const retained = record<RetainedRow>({
 
 const message = record<MessageRow>({
   refs: whole,
-  record: record<MessageRow['record']>({ lsn, bytes: whole }),
+  record: place,
   sha,
   size: whole,
   headerBytes: whole,
@@ -179,8 +184,11 @@ const segment = record<SegmentRow>({
   live: whole,
   dead: whole,
   other: whole,
+  restated: whole,
+  idle: whole,
   firstSequence: whole,
   lastSequence: whole,
+  retiredAt: seconds,
 });
 
 function comesBack<Row>(name: string, codec: RowCodec<Row>, rows: fc.Arbitrary<Row>): void {
@@ -207,8 +215,8 @@ comesBack('names and hashes', numberCodec, whole);
 comesBack('keywords', wordsCodec, fc.array(text, { maxLength: 20 }));
 comesBack(
   'expunged',
-  uidSetCodec,
-  fc.array(u32, { maxLength: 20 }).map((uids) => UidSet.of(uids)),
+  expungedCodec,
+  record({ expungedAt: seconds, uids: fc.array(u32, { maxLength: 20 }).map((uids) => UidSet.of(uids)) }),
 );
 comesBack('metadata', octetsCodec, octets);
 

@@ -1,5 +1,6 @@
 /** The rows of the catalog, as objects (docs/format/catalog.md). A row read from a view is shared and must not be changed; one
  *  got by `edit` is the caller's until the write set is closed. */
+import type { UidSet } from '../codec/uid-set.ts';
 import {
   type AccountId,
   brandNumber,
@@ -80,6 +81,10 @@ export interface AccountRow {
   retainedBytes: number;
   /** Mailboxes not deleted. */
   mailboxes: number;
+  /** The newest record that makes the account: its creation, or a RESTATE. What older records say of it is in that. */
+  record: Location;
+  /** The newest record behind that one which changed what names of mailboxes are remembered by; 0: none. */
+  memoryLsn: number;
 }
 
 export interface MailboxRow {
@@ -91,6 +96,8 @@ export interface MailboxRow {
   highestModSeq: ModSeq;
   /** Expunges up to this MODSEQ are no longer in the expunge log. */
   expungeFloor: number;
+  /** No entry has a lower MODSEQ to clients than this, whatever its own is: history before may be missing. */
+  modSeqFloor: number;
   createdAt: number;
   deletedAt: number;
   role: MailboxRole;
@@ -101,12 +108,27 @@ export interface MailboxRow {
   bytes: number;
   retainedMessages: number;
   retainedBytes: number;
+  /** As the account's. */
+  record: Location;
 }
 
 export interface RetainedRow {
   readonly entry: Entry;
   /** Seconds since 1970. */
   readonly expungedAt: number;
+}
+
+/** UIDs that one event took out of a mailbox. */
+export interface ExpungedRow {
+  readonly uids: UidSet;
+  /** Seconds since 1970. */
+  readonly expungedAt: number;
+}
+
+/** Which of 64 UIDs: bit n of `low` is the n-th, bit n of `high` the (32 + n)-th. */
+export interface SlotsRow {
+  low: number;
+  high: number;
 }
 
 export interface MessageRow {
@@ -132,6 +154,12 @@ export interface MessageRow {
   listedFields: Buffer;
 }
 
+export interface ThreadRow {
+  thread: ThreadId;
+  /** Live and retained entries of the account that bear or name the Message-ID. */
+  refs: number;
+}
+
 /** One record that holds a part's content, or a piece of it. */
 export interface PartPiece extends Location {
   /** Decoded octets of content in this record; 0 for the closing record of a chunked part. */
@@ -144,23 +172,25 @@ export interface PartRow {
   refs: number;
   /** Decoded octets. */
   size: number;
-  /** Chunks in order; the closing record, if any, last. */
+  /** Chunks in order; the closing record, if any, last. None: messages name it, and its content is not in the log. */
   pieces: readonly PartPiece[];
 }
 
-export interface ThreadRow {
-  thread: ThreadId;
-  /** Live and retained entries of the account that bear or name the Message-ID. */
-  refs: number;
-}
-
 export interface SegmentRow {
+  /** Octets of records that something names: PART, MESSAGE, ENTRY, and what makes a mailbox or an account. */
   live: number;
+  /** Octets of such records that nothing names. */
   dead: number;
   /** EVENT and COMMIT records. */
   other: number;
+  /** RESTATE records that make nothing. */
+  restated: number;
+  /** Dead octets that the row of a part without references points to. */
+  idle: number;
   firstSequence: number;
   lastSequence: number;
+  /** Seconds since 1970 from which nothing points into it and its file may go; 0 before. */
+  retiredAt: number;
 }
 
 export function emptyTotals(): Totals {
@@ -181,6 +211,10 @@ export function emptyTotals(): Totals {
 }
 
 export function emptySegment(): SegmentRow {
-  return { live: 0, dead: 0, other: 0, firstSequence: 0, lastSequence: 0 };
+  return { live: 0, dead: 0, other: 0, restated: 0, idle: 0, firstSequence: 0, lastSequence: 0, retiredAt: 0 };
 }
+
 export const mailboxIdOf = (value: number): MailboxId => brandNumber<MailboxId>(value);
+
+/** The account's own metadata entry that holds its retention; no name that IMAP can ask for (RFC 5464 §4: they begin with /). */
+export const retentionEntry = 'mstore/retention';

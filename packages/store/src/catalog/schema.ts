@@ -16,16 +16,19 @@
  * 10. messages      refs equals the live and retained entries that name it and is never 0; every part it lists exists.
  * 11. messageHashes exactly one row per message, leading to it.
  * 12. threads       refs equals the entries of the account that bear or name the Message-ID and is never 0.
- * 13. parts         refs equals the messages that list it; 0 is allowed (it may be named again).
- * 14. segments      live, dead and other equal what the rows and the log say.
+ * 13. parts         refs equals the messages that list it; 0 is allowed (it may be named again) for one that has a place.
+ * 14. segments      live, dead, other, restated and idle equal what the rows and the log say; nothing points into a retired one.
+ * 15. due           exactly the retained entries, deleted mailboxes and accounts, and expunges, each under its time; the
+ *                   deleted mailboxes of each account; the accounts with a retention of their own, and those whose deletion
+ *                   is not finished.
  *     totals        equal the sums over the rows.
  */
-import type { UidSet } from '../codec/uid-set.ts';
 import type { AccountId, MailboxId, MessageId, ModSeq } from '../types.ts';
 import { IndexChunk } from './index-chunk.ts';
 import {
   accountNameText,
   accountThreadText,
+  dueKind,
   expungedText,
   type KeyText,
   keyText,
@@ -34,6 +37,7 @@ import {
   metadataText,
   ownedNameText,
   stateText,
+  timedText,
   u32PairText,
   u32Text,
   u64Text,
@@ -42,6 +46,7 @@ import {
 import type { TableName } from './kv.ts';
 import {
   accountCodec,
+  expungedCodec,
   mailboxCodec,
   messageCodec,
   numberCodec,
@@ -50,25 +55,27 @@ import {
   type RowCodec,
   retainedCodec,
   segmentCodec,
+  slotsCodec,
   stateCodec,
   threadCodec,
-  uidSetCodec,
   wordsCodec,
 } from './row-codecs.ts';
 import type {
   AccountRow,
+  ExpungedRow,
   MailboxRow,
   MessageRow,
   PartRow,
   RetainedRow,
   SegmentRow,
+  SlotsRow,
   StateRow,
   ThreadRow,
 } from './rows.ts';
 import { UidPage } from './uid-pages.ts';
 
-/** The catalog's format version; a higher one is refused. */
-export const catalogFormat = 1;
+/** The catalog's format version; every other is refused, a lower one until the store is upgraded. */
+export const catalogFormat = 2;
 
 /** A kind of row: its table, its key and its octets. */
 export interface Table<Key extends readonly unknown[], Row> {
@@ -131,7 +138,7 @@ export const uidTable: Table<[MailboxId, number], UidPage> = table('uids', pageC
 export const indexTable: Table<[MailboxId, number], IndexChunk> = table('index', chunkCodec, u32PairText);
 /** Mailbox and UID. */
 export const retainedTable: Table<[MailboxId, number], RetainedRow> = table('retained', retainedCodec, u32PairText);
-export const expungedTable: Table<[MailboxId, ModSeq], UidSet> = table('expunged', uidSetCodec, expungedText);
+export const expungedTable: Table<[MailboxId, ModSeq], ExpungedRow> = table('expunged', expungedCodec, expungedText);
 /** Mailbox and imported UIDL → UID. */
 export const uidlTable: Table<[MailboxId, string], number> = table('uidls', numberCodec, uidlText);
 export const messageTable: Table<[MessageId], MessageRow> = table('messages', messageCodec, u64Text);
@@ -139,3 +146,41 @@ export const messageHashTable: Table<[Buffer], number> = table('messageHashes', 
 export const threadTable: Table<[AccountId, Buffer], ThreadRow> = table('threads', threadCodec, accountThreadText);
 export const partTable: Table<[Buffer], PartRow> = table('parts', partCodec, keyText);
 export const segmentTable: Table<[number], SegmentRow> = table('segments', segmentCodec, u64Text);
+/** Time of expunge, mailbox, UID ÷ 64 → which of these are retained since then. */
+export const dueRetainedTable: Table<[number, MailboxId, number], SlotsRow> = table(
+  'due',
+  slotsCodec,
+  (seconds, mailbox, number) => timedText(dueKind.retained, seconds) + u32PairText(mailbox, number),
+);
+/** Time of deletion and mailbox. */
+export const dueMailboxTable: Table<[number, MailboxId], number> = table(
+  'due',
+  numberCodec,
+  (seconds, mailbox) => timedText(dueKind.mailbox, seconds) + u32Text(mailbox),
+);
+/** Time of deletion and account. */
+export const dueAccountTable: Table<[number, AccountId], number> = table(
+  'due',
+  numberCodec,
+  (seconds, account) => timedText(dueKind.account, seconds) + u32Text(account),
+);
+/** Account and a deleted mailbox of it. */
+export const deletedMailboxTable: Table<[AccountId, MailboxId], number> = table(
+  'due',
+  numberCodec,
+  (account, mailbox) => kindU32Text(dueKind.mailboxOf, account) + u32Text(mailbox),
+);
+/** Accounts that have a retention of their own. */
+export const ownRetentionTable: Table<[AccountId], number> = table('due', numberCodec, (account) =>
+  kindU32Text(dueKind.retentionOf, account),
+);
+/** Deleted accounts with mailboxes that are not deleted yet. */
+export const unfinishedTable: Table<[AccountId], number> = table('due', numberCodec, (account) =>
+  kindU32Text(dueKind.unfinished, account),
+);
+/** Time of an expunge, mailbox, MODSEQ: the rows of `expunged` in the order of time. */
+export const dueExpungeTable: Table<[number, MailboxId, ModSeq], number> = table(
+  'due',
+  numberCodec,
+  (seconds, mailbox, modSeq) => timedText(dueKind.expunge, seconds) + expungedText(mailbox, modSeq),
+);

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { type AccountId, brandNumber, type MailboxId } from '../types.ts';
 import { kind, kindU32Key, prefixEnd, u32Key } from './keys.ts';
-import type { Kv, KvChange, KvRange, TableName } from './kv.ts';
+import type { Kv, KvChange, KvRange, KvSnapshot, TableName } from './kv.ts';
 import { octetsCodec } from './row-codecs.ts';
 import { keywordTable, messageHashTable, metadataTable, subscriptionTable } from './schema.ts';
 import { View, WriteSet } from './write-set.ts';
@@ -35,6 +35,10 @@ class PlainKv implements Kv {
   }
 
   refresh(): void {}
+
+  snapshot(): KvSnapshot {
+    throw new Error('nobody keeps a state of this store');
+  }
 
   close(): Promise<void> {
     return Promise.resolve();

@@ -7,7 +7,7 @@
  */
 import { invariant } from '../errors.ts';
 import { limits } from '../limits.ts';
-import { type KeyText, keyOctets, keyText } from './keys.ts';
+import { type KeyText, keyOctets, keyText, prefixEnd } from './keys.ts';
 import type { Kv, KvChange, KvRange, TableName } from './kv.ts';
 import type { RowCodec } from './row-codecs.ts';
 import type { Table } from './schema.ts';
@@ -19,8 +19,17 @@ interface Change {
   row: unknown;
 }
 
+/** Tables of which small ranges are asked: all keys of an account or a mailbox, which have their first octets in common. */
+const groupedTables: ReadonlySet<TableName> = new Set(['accounts', 'mailboxes', 'expunged', 'due']);
+const groupOctets = 5;
+
+type Changes = Map<KeyText, Change>;
+
 export class WriteSet {
-  readonly #tables = new Map<TableName, Map<string, Change>>();
+  readonly #tables = new Map<TableName, Changes>();
+  /** The changes of `groupedTables` by the first octets of their keys, so that a small range need not look at all of them. */
+  readonly #groups = new Map<TableName, Map<KeyText, Changes>>();
+  #size = 0;
 
   find(table: TableName, key: KeyText): Change | undefined {
     return this.#tables.get(table)?.get(key);
@@ -33,8 +42,12 @@ export class WriteSet {
       this.#tables.set(table, changes);
     }
     const known = changes.get(key);
-    if (known === undefined) changes.set(key, { codec, row });
-    else {
+    if (known === undefined) {
+      const change = { codec, row };
+      changes.set(key, change);
+      this.#size++;
+      if (groupedTables.has(table)) this.#group(table, key).set(key, change);
+    } else {
       invariant(
         row === undefined || known.row === undefined || known.codec === codec,
         'two kinds of row under one key',
@@ -44,8 +57,31 @@ export class WriteSet {
     }
   }
 
+  #group(table: TableName, key: KeyText): Changes {
+    let groups = this.#groups.get(table);
+    if (groups === undefined) {
+      groups = new Map();
+      this.#groups.set(table, groups);
+    }
+    const start = key.slice(0, groupOctets);
+    let group = groups.get(start);
+    if (group === undefined) {
+      group = new Map();
+      groups.set(start, group);
+    }
+    return group;
+  }
+
   changesOf(table: TableName): Iterable<readonly [KeyText, Change]> {
     return this.#tables.get(table) ?? [];
+  }
+
+  /** Those with keys from … to, and maybe others. */
+  changesAround(table: TableName, from: KeyText, to: KeyText): Iterable<readonly [KeyText, Change]> {
+    if (!groupedTables.has(table) || from.length < groupOctets) return this.changesOf(table);
+    const start = from.slice(0, groupOctets);
+    const isOneGroup = to.startsWith(start) || to === keyText(prefixEnd(keyOctets(start)));
+    return isOneGroup ? (this.#groups.get(table)?.get(start) ?? []) : this.changesOf(table);
   }
 
   get isEmpty(): boolean {
@@ -54,9 +90,7 @@ export class WriteSet {
 
   /** Number of rows changed. */
   get size(): number {
-    let size = 0;
-    for (const changes of this.#tables.values()) size += changes.size;
-    return size;
+    return this.#size;
   }
 
   /** The changes of `sets`, later ones over earlier ones, as octets. */
@@ -187,7 +221,9 @@ export class View {
     const to = keyText(range.to);
     for (const set of [...this.#below, ...(this.#top === undefined ? [] : [this.#top])]) {
       // Texts of octets compare as the octets do.
-      for (const [key, change] of set.changesOf(table)) if (key >= from && key < to) layered.set(key, change);
+      for (const [key, change] of set.changesAround(table, from, to)) {
+        if (key >= from && key < to) layered.set(key, change);
+      }
     }
     if (layered.size === 0) {
       yield* this.#kv.range(table, range);

@@ -59,13 +59,24 @@ export function corruptAt(kind: DamageKind, segment: number, offset: number, lsn
 
 /** A Segment from its header and file; the log ends in it at `endLsn`. */
 export function segmentFrom(
-  header: SegmentHeader & { readonly headerBytes: number },
+  header: SegmentHeader & { readonly format: number; readonly headerBytes: number },
   fileBytes: number,
   endLsn: Lsn,
   liveSegments: readonly number[],
 ): Segment {
-  const { storeId, number, epoch, salt, baseLsn, headerBytes, predecessor, highWater, lastBatch } = header;
-  const state = { number, epoch, baseLsn, endLsn, fileBytes, headerBytes, predecessor, liveSegments, highWater };
+  const { storeId, number, format, epoch, salt, baseLsn, headerBytes, predecessor, highWater, lastBatch } = header;
+  const state = {
+    number,
+    format,
+    epoch,
+    baseLsn,
+    endLsn,
+    fileBytes,
+    headerBytes,
+    predecessor,
+    liveSegments,
+    highWater,
+  };
   return { ...state, storeId, salt, lastBatch };
 }
 
@@ -219,18 +230,22 @@ async function readHeader(files: SegmentFiles, number: number): Promise<FixedHea
 }
 
 function decodeFor(number: number, octets: Buffer): FixedHeader | DecodeError {
-  const header = decoded(() => decodeSegmentHeader(octets));
+  const header = decoded(() => decodeSegmentHeader(octets), number);
   if (!(header instanceof DecodeError) && header.number !== number) {
     return new DecodeError(`header of segment ${header.number} in the file of ${number}`);
   }
   return header;
 }
 
-function decoded<T>(decode: () => T): T | DecodeError {
+/** What `decode` gives; a newer format is refused with the segment's number. @throws {StoreError} newerFormat */
+function decoded<T>(decode: () => T, segment?: number): T | DecodeError {
   try {
     return decode();
   } catch (error) {
     if (error instanceof DecodeError) return error;
+    if (isStoreError(error, 'newerFormat') && segment !== undefined) {
+      throw new StoreError('newerFormat', `segment ${segment} has ${error.message}`, { ...error.details, segment });
+    }
     throw error;
   }
 }

@@ -5,7 +5,6 @@
 import { join } from 'node:path';
 import { errnoOf, errorText, isStoreError, StoreError, type StoreErrorCode } from '../errors.ts';
 import type { FileHandle, FileSystem } from '../sys/fs.ts';
-import { JointReads } from './joint-reads.ts';
 import { segmentName, segmentNumber } from './names.ts';
 
 /** Descriptors kept open for reading; hot mail lies in few segments, and a process has 1,024 by default. */
@@ -41,6 +40,8 @@ export function isFull(error: unknown): boolean {
 
 interface Descriptor {
   readonly file: Promise<FileHandle>;
+  /** The same, once it is open. */
+  open: FileHandle | undefined;
   users: number;
   /** Closed when the last user leaves. */
   doomed: boolean;
@@ -53,7 +54,6 @@ export class SegmentFiles {
   readonly counters: HeapCounters = newCounters();
   /** By segment number; least recently used first. */
   readonly #descriptors: Map<number, Descriptor> = new Map();
-  readonly #joint = new JointReads((...read) => this.#readNow(...read));
   #closed = false;
 
   constructor(fs: FileSystem, storeDirectory: string) {
@@ -91,10 +91,6 @@ export class SegmentFiles {
    * @throws {StoreError} ioError, with ENOENT as the cause when the file is not there
    */
   read(number: number, buffer: Buffer, offset: number, length: number, position: number): Promise<number> {
-    return this.#joint.read(number, buffer, offset, length, position);
-  }
-
-  #readNow(number: number, buffer: Buffer, offset: number, length: number, position: number): Promise<number> {
     return this.#use(number, async (file) => {
       let done = 0;
       while (done < length) {
@@ -109,12 +105,39 @@ export class SegmentFiles {
     });
   }
 
+  /**
+   * As `read`, of a segment that is open and a disk that is quick; undefined where that is not so, or the read failed: `read` says
+   * how.
+   */
+  readNow(number: number, buffer: Buffer, offset: number, length: number, position: number): number | undefined {
+    const descriptor = this.#closed ? undefined : this.#descriptors.get(number);
+    if (descriptor?.open?.readNow === undefined) return undefined;
+    this.#descriptors.delete(number);
+    this.#descriptors.set(number, descriptor);
+    try {
+      const count = descriptor.open.readNow(buffer, offset, length, position);
+      if (count === undefined) return undefined;
+      this.counters.readCalls++;
+      this.counters.readBytes += count;
+      return count;
+    } catch {
+      return undefined;
+    }
+  }
+
   /** Closes the segment's descriptor, after its running reads. */
   async forget(number: number): Promise<void> {
     const descriptor = this.#descriptors.get(number);
     if (descriptor === undefined) return;
     this.#descriptors.delete(number);
     await retire(descriptor);
+  }
+
+  /** Closes descriptors of files that are no longer there. @throws {StoreError} ioError */
+  async forgetUnlinked(): Promise<void> {
+    if (this.#descriptors.size === 0) return;
+    const present = new Set(await this.list());
+    for (const number of [...this.#descriptors.keys()]) if (!present.has(number)) await this.forget(number);
   }
 
   async close(): Promise<void> {
@@ -128,7 +151,8 @@ export class SegmentFiles {
     if (this.#closed) throw new StoreError('closed', 'the heap is closed');
     const descriptor = this.#take(number);
     try {
-      return await body(await descriptor.file);
+      descriptor.open ??= await descriptor.file;
+      return await body(descriptor.open);
     } catch (error) {
       if (this.#descriptors.get(number) === descriptor) this.#descriptors.delete(number);
       descriptor.doomed = true;
@@ -142,7 +166,12 @@ export class SegmentFiles {
   #take(number: number): Descriptor {
     const known = this.#descriptors.get(number);
     this.#descriptors.delete(number);
-    const descriptor = known ?? { file: this.fs.open(this.path(number), 'read'), users: 0, doomed: false };
+    const descriptor = known ?? {
+      file: this.fs.open(this.path(number), 'read'),
+      open: undefined,
+      users: 0,
+      doomed: false,
+    };
     descriptor.users++;
     this.#descriptors.set(number, descriptor);
     if (this.#descriptors.size > descriptorsMax) this.#evict();

@@ -11,6 +11,7 @@ import {
   decodeSegmentHeader,
   decodeSegmentList,
   encodeSegmentHeader,
+  heapFormat,
   segmentFixedBytes,
 } from './format.ts';
 import { Heap } from './heap.ts';
@@ -50,8 +51,9 @@ const live = [
 test('a segment header comes back as it was written', () => {
   const octets = encodeSegmentHeader(header, live);
   const decoded = decodeSegmentHeader(octets);
-  const { headerBytes, listCrc, ...rest } = decoded;
+  const { format, headerBytes, listCrc, ...rest } = decoded;
   assert.deepEqual(rest, header);
+  assert.equal(format, heapFormat);
   assert.equal(headerBytes, octets.length);
   assert.ok(listCrc >= 0);
   assert.deepEqual(decodeSegmentList(octets.subarray(segmentFixedBytes), decoded), live);
@@ -72,13 +74,24 @@ test('every single bit flip in a segment header is seen', () => {
 
 test('a version is believed when the crc of the fixed part checks: above ours it is a later release', () => {
   const later = encodeSegmentHeader(header, live);
-  later.writeUInt16LE(2, 8);
+  later.writeUInt16LE(3, 8);
   assert.throws(() => decodeSegmentHeader(later), DecodeError);
   later.writeUInt32LE(crc32(later.subarray(0, segmentFixedBytes - 4)), segmentFixedBytes - 4);
   assert.throws(
     () => decodeSegmentHeader(later),
     (error) => isStoreError(error, 'newerFormat'),
   );
+});
+
+test('a header of an earlier version is read, and one of version 0 is none', () => {
+  const earlier = encodeSegmentHeader(header, live);
+  const inVersion = (version: number): Buffer => {
+    earlier.writeUInt16LE(version, 8);
+    earlier.writeUInt32LE(crc32(earlier.subarray(0, segmentFixedBytes - 4)), segmentFixedBytes - 4);
+    return earlier;
+  };
+  assert.equal(decodeSegmentHeader(inVersion(1)).format, 1);
+  assert.throws(() => decodeSegmentHeader(inVersion(0)), DecodeError);
 });
 
 test('a header cut anywhere is not a header', () => {

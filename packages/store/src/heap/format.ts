@@ -17,7 +17,10 @@ import { brandNumber, type Lsn } from '../types.ts';
 import type { Commit, HighWater } from './location.ts';
 
 const segmentMagic = Buffer.from('MSTOREhp', 'latin1');
-const formatVersion = 1;
+/** The format version of segments that are written. */
+export const heapFormat = 2;
+/** The earliest version that is read. What each may hold is in docs/format/heap.md, Versions; the octets are the same. */
+const oldestFormat = 1;
 const recordMagic = Buffer.from('mREC', 'latin1');
 const recordMagicValue = recordMagic.readUInt32LE(0);
 
@@ -70,6 +73,8 @@ export interface SegmentHeader {
 
 /** A decoded fixed part: the header, and what is needed to read and check the list behind it. */
 export interface FixedHeader extends SegmentHeader {
+  /** The segment's format version. */
+  readonly format: number;
   /** Octets of the whole header. */
   readonly headerBytes: number;
   readonly listCrc: number;
@@ -88,7 +93,7 @@ export function encodeSegmentHeader(header: SegmentHeader, live: readonly Listed
   const { highWater } = header;
   const fixed = new Writer(segmentFixedBytes)
     .bytes(segmentMagic)
-    .u16(formatVersion)
+    .u16(heapFormat)
     .u16(0)
     .u32(segmentFixedBytes + listOctets.length)
     .bytes(header.storeId)
@@ -127,11 +132,10 @@ export function decodeSegmentHeader(octets: Buffer): FixedHeader {
     throw new DecodeError('segment header crc');
   }
   // Only now: a flipped bit in the version is damage and not a later release.
-  const version = reader.u16();
-  if (version > formatVersion) {
-    throw new StoreError('newerFormat', `segment format ${version}; this release reads up to ${formatVersion}`, {
-      version,
-    });
+  const format = reader.u16();
+  if (format > heapFormat) {
+    const text = `format ${format}, and this release reads up to ${heapFormat}: run the release that wrote it, or a later one`;
+    throw new StoreError('newerFormat', text, { format });
   }
   reader.u16();
   const headerBytes = reader.u32();
@@ -156,14 +160,14 @@ export function decodeSegmentHeader(octets: Buffer): FixedHeader {
   };
   const count = reader.u32();
   const listCrc = reader.u32();
-  if (version !== formatVersion || count > limits.segments || headerBytes !== segmentHeaderBytes(count)) {
+  if (format < oldestFormat || count > limits.segments || headerBytes !== segmentHeaderBytes(count)) {
     throw new DecodeError('segment header length');
   }
   if (header.baseLsn === 0 || header.baseLsn % baseLsnUnit !== 0 || header.predecessor >= header.number) {
     throw new DecodeError('segment header contradicts itself');
   }
   if (header.predecessorEnd > header.baseLsn) throw new DecodeError('base LSN before the predecessor ended');
-  return { ...header, headerBytes, listCrc };
+  return { ...header, format, headerBytes, listCrc };
 }
 
 /**

@@ -7,19 +7,29 @@
  */
 import { dirname } from 'node:path';
 import { errnoOf, invariant, isStoreError, StoreError } from '../errors.ts';
-import type { Clock } from '../sys/clock.ts';
-import type { FileHandle, FileSystem } from '../sys/fs.ts';
-import { brandNumber, type Lsn } from '../types.ts';
+import type { FileHandle } from '../sys/fs.ts';
+import { brandNumber, type Location, type Lsn } from '../types.ts';
 import type { BatchBuilder } from './batch.ts';
-import { type Segment, stateOf } from './chain.ts';
+import { Believed } from './believed.ts';
+import type { Segment } from './chain.ts';
 import { asStoreError, closeQuietly, type HeapCounters, SegmentFiles } from './files.ts';
-import type { ListedSegment } from './format.ts';
-import type { Commit, DamageKind, HeapRecord, HighWater, OnDamage, ScannedRecord, SegmentState } from './location.ts';
+import { heapFormat } from './format.ts';
+import type {
+  Commit,
+  CommitOptions,
+  HeapPorts,
+  HeapRecord,
+  HighWater,
+  LostSegment,
+  OnDamage,
+  ScannedRecord,
+  SegmentState,
+  StoredRecord,
+} from './location.ts';
 import {
-  indexBelow,
-  lastOf,
-  lostOf,
+  type HeapOptions,
   nothingFound,
+  type OpenOptions,
   type OpenReport,
   openToWrite,
   readAgain,
@@ -27,39 +37,18 @@ import {
   recover,
   refuseExisting,
 } from './open.ts';
+import { RecordPeek } from './peek.ts';
 import { decodeStored, readStored, segmentGone } from './reader.ts';
 import { type ScanOptions, scan } from './scanner.ts';
-import { type Appended, SegmentWriter } from './writer.ts';
+import { type DeviceRecord, SegmentWriter } from './writer.ts';
 
 export type { BatchBuilder } from './batch.ts';
 export type { HeapCounters } from './files.ts';
-export { commitBytes } from './format.ts';
+export { commitBytes, heapFormat } from './format.ts';
 export type * from './location.ts';
-export type { OpenReport } from './open.ts';
-export { isSegmentGone } from './reader.ts';
+export type { HeapOptions, OpenOptions, OpenReport } from './open.ts';
+export { isSegmentGone, unpackPayload } from './reader.ts';
 export type { ScanOptions } from './scanner.ts';
-
-export interface HeapPorts {
-  readonly fs: FileSystem;
-  readonly clock: Clock;
-  /** As many unpredictable octets. */
-  readonly random: (bytes: number) => Buffer;
-}
-
-export interface OpenOptions {
-  /** Told of damage in the newest segment, behind which the log is believed all the same. Without it, it is thrown. */
-  readonly onDamage?: OnDamage;
-}
-
-/** `segmentBytes`: octets after which a segment takes no further batch. */
-export type HeapOptions = OpenOptions & { readonly segmentBytes: number };
-
-export interface CommitOptions {
-  /** The last batch before `close`: writing may go on in this segment. */
-  readonly cleanStop?: boolean;
-  /** An empty batch that proves the one before. */
-  readonly idle?: boolean;
-}
 
 /** What a heap begins with. */
 interface Beginning {
@@ -74,28 +63,20 @@ export class Heap {
   readonly report: OpenReport;
   readonly #files: SegmentFiles;
   readonly #onDamage: OnDamage | undefined;
+  readonly #peek: RecordPeek;
   #writer: SegmentWriter | undefined;
-  /** Believed segments, rising; never empty. */
-  #segments: Segment[];
-  /** What the newest header lists, and itself, with their ends: what the next one has to list. */
-  #listed: Map<number, Lsn>;
-  /** Listed segments that cannot be read. */
-  #lost: Map<number, DamageKind>;
-  /** Segments that no further header lists, though they can still be read. */
-  readonly #retired: Set<number> = new Set();
+  readonly #believed: Believed;
   #lastCommit: Commit | undefined;
   #reloading: Promise<void> | undefined;
 
   private constructor(files: SegmentFiles, beginning: Beginning, onDamage: OnDamage | undefined) {
     const { report } = beginning;
     this.#files = files;
+    this.#peek = new RecordPeek(files);
     this.#onDamage = onDamage;
-    this.#segments = [...beginning.segments];
-    const { number, endLsn } = lastOf(this.#segments);
-    this.#listed = new Map(beginning.listed).set(number, endLsn);
-    this.#lost = lostOf(report);
+    this.#believed = new Believed(beginning.segments, beginning.listed, report);
     this.#lastCommit = beginning.lastCommit;
-    this.storeId = lastOf(this.#segments).storeId;
+    this.storeId = this.#newest.storeId;
     this.report = report;
   }
 
@@ -124,7 +105,7 @@ export class Heap {
       lastBatch: 0,
       lastNumber: present.at(-1) ?? 0,
       attemptedLsn: 0,
-      listed: () => (heap === undefined ? [] : heap.#stillListed()),
+      listed: () => (heap === undefined ? [] : heap.#believed.stillListed()),
     });
     const first = await writer.createFirst();
     const listed = new Map([[first.number, first.endLsn]]);
@@ -147,7 +128,9 @@ export class Heap {
       file = await openToWrite(files, newest.number);
       const report = { ...state.report, rewrittenBytes: await recover(files, file, state) };
       const heap = new Heap(files, { segments, listed: chain.listed, lastCommit, report }, options.onDamage);
-      const goesOn = tail.lastCommit?.cleanStop === true && report.voidBytes === 0 && !tail.damaged;
+      const isLeftWell = tail.lastCommit?.cleanStop === true && report.voidBytes === 0 && !tail.damaged;
+      // What an earlier format does not know is not appended to one of its segments.
+      const goesOn = isLeftWell && newest.format === heapFormat;
       if (!goesOn) await closeQuietly(file);
       heap.#writer = new SegmentWriter(ports, files, {
         storeId: newest.storeId,
@@ -156,9 +139,9 @@ export class Heap {
         newest,
         file: goesOn ? file : undefined,
         lastBatch: tail.lastCommit?.number ?? newest.lastBatch,
-        lastNumber: chain.lastNumber,
-        attemptedLsn: chain.attemptedLsn,
-        listed: () => heap.#stillListed(),
+        lastNumber: Math.max(chain.lastNumber, options.beyond?.segment ?? 0),
+        attemptedLsn: Math.max(chain.attemptedLsn, options.beyond?.lsn ?? 0),
+        listed: () => heap.#believed.stillListed(),
       });
       return heap;
     } catch (error) {
@@ -187,6 +170,11 @@ export class Heap {
     return this.#newest.epoch;
   }
 
+  /** The newest segment's format version; the next one's is `heapFormat`. */
+  get format(): number {
+    return this.#newest.format;
+  }
+
   get counters(): HeapCounters {
     return this.#files.counters;
   }
@@ -208,21 +196,26 @@ export class Heap {
 
   /** The believed segments, rising by number. */
   segments(): readonly SegmentState[] {
-    return this.#segments.map(stateOf);
+    return this.#believed.states();
   }
 
   /** The number of the segment whose log holds this LSN; undefined when none does. */
   segmentOf(lsn: Lsn): number | undefined {
-    return this.#holding(lsn)?.number;
+    return this.#believed.holding(lsn)?.number;
   }
 
   /**
    * Plans the place of a batch: in the newest segment, or in a new one when that has reached its size, ended in an error
    * or was not left by a clean stop. One batch at a time. Nothing is written.
-   * @throws {StoreError} readOnly, after two device errors in a row
+   * @throws {StoreError} readOnly, after two device errors in a row, unless it is a probe
    */
-  begin(highWater: HighWater): BatchBuilder {
-    return this.#writing().begin(highWater);
+  begin(highWater: HighWater, probing: boolean = false): BatchBuilder {
+    return this.#writing().begin(highWater, probing);
+  }
+
+  /** How the device has done since the heap was opened for writing; undefined of one that is read only. */
+  get device(): DeviceRecord | undefined {
+    return this.#writer;
   }
 
   /**
@@ -232,7 +225,8 @@ export class Heap {
    */
   async commit(batch: BatchBuilder, options: CommitOptions = {}): Promise<void> {
     const appended = await this.#writing().commit(batch, options.cleanStop ?? false, options.idle ?? false);
-    this.#publish(appended);
+    this.#believed.publish(appended.segments);
+    this.#lastCommit = appended.commit;
   }
 
   /** Forgets a begun batch; nothing was written. */
@@ -267,6 +261,11 @@ export class Heap {
     throw segmentGone(lsn, failure);
   }
 
+  /** The records at these places, if all can be had at once (peek.ts); valid until the next call. `read` says why not. */
+  peek(places: readonly Location[]): readonly HeapRecord[] | undefined {
+    return this.#peek.records(places, ({ lsn }) => this.#candidate(lsn));
+  }
+
   /** One past the newest segment's last octet as it is now, durable or not. */
   async writtenLsn(): Promise<Lsn> {
     return brandNumber<Lsn>(this.#newest.baseLsn + (await this.#files.size(this.#newest.number)));
@@ -274,14 +273,25 @@ export class Heap {
 
   /** Records of the believed log as it is now, COMMITs included, in LSN order; without retired segments. */
   scan(options: ScanOptions): AsyncIterable<ScannedRecord> {
-    const lost = [...this.#lost]
-      .filter(([number]) => !this.#retired.has(number))
-      .map(([segment, kind]) => {
-        const damage = { kind, segment, offset: 0, lsn: brandNumber<Lsn>(0), bytes: 0 };
-        return { damage, endLsn: this.#listed.get(segment) ?? damage.lsn };
-      });
-    const segments = this.#segments.filter(({ number }) => !this.#retired.has(number));
-    return scan(this.#files, { segments, lost }, options);
+    return scan(this.#files, this.#believed.scanView(), options);
+  }
+
+  /** Listed segments that cannot be read, with the LSN at which the log ended in each; without retired ones. */
+  lostSegments(): readonly LostSegment[] {
+    return this.#believed.scanView().lost;
+  }
+
+  /** The records of one believed segment, with payloads as they are stored. @throws {StoreError} corrupt, ioError */
+  scanSegment(number: number, from?: Lsn): AsyncIterable<ScannedRecord> {
+    const segments = this.#believed.segments.filter((segment) => segment.number === number);
+    return scan(this.#files, { segments, lost: [] }, { from: from ?? brandNumber<Lsn>(0), asStored: true });
+  }
+
+  /** As `read`, with the payload as it is stored. @throws {StoreError} corrupt, ioError */
+  async readStored(lsn: Lsn, bytes: number): Promise<StoredRecord> {
+    const segment = this.#believed.holding(lsn);
+    if (segment === undefined) throw segmentGone(lsn, undefined);
+    return readStored(this.#files, segment, lsn, bytes);
   }
 
   /** Of a reading heap: believes what was appended since. */
@@ -289,27 +299,53 @@ export class Heap {
     if (this.#writer === undefined) await this.#reload();
   }
 
-  /** What follows bears a higher epoch: acknowledged history may be missing behind it. */
-  raiseEpoch(): Promise<void> {
-    return this.#writing().raiseEpoch();
+  /** Closes descriptors of files that were unlinked: they would keep the octets. @throws {StoreError} ioError */
+  forgetUnlinked(): Promise<void> {
+    return this.#files.forgetUnlinked();
+  }
+
+  /** The next batch begins a new segment. */
+  async endSegment(): Promise<void> {
+    await this.#writing().close();
+  }
+
+  /** Whether a header that is on disk may still list the segment. */
+  isListed(number: number): boolean {
+    return this.#believed.isListed(number);
+  }
+
+  /** Whether the segment stays: not retired. */
+  keepsSegment(number: number): boolean {
+    return !this.#believed.isRetired(number);
+  }
+
+  /** Whether the place lies in a segment that stays: believed, and not retired. */
+  keeps(lsn: Lsn): boolean {
+    const segment = this.#believed.holding(lsn);
+    return segment !== undefined && !this.#believed.isRetired(segment.number);
+  }
+
+  /** What follows bears a higher epoch: acknowledged history may be missing behind it. After a restore, the so-manieth of its
+   *  backup, numbers and LSNs of segments jump too, and the epoch is at least `epoch`. */
+  raiseEpoch(restores = 0, epoch = 0): Promise<void> {
+    return this.#writing().raiseEpoch(restores, epoch);
   }
 
   /** A logged-as-garbage segment: no further header lists it. It can be read until `drop`. */
   retire(number: number): void {
     invariant(number !== this.#newest.number, 'the newest segment is never retired');
-    this.#retired.add(number);
+    this.#believed.retire(number);
   }
 
   /**
-   * Forgets a retired segment and closes its descriptors; when writing, also unlinks its file, if it is there.
+   * Forgets a retired segment and closes its descriptors; when writing, also unlinks its file, if it is there. The newest header
+   * must not list it: what is listed must be there.
    * @throws {StoreError} ioError
    */
   async drop(number: number): Promise<void> {
     invariant(number !== this.#newest.number, 'the newest segment is never dropped');
-    this.#segments = this.#segments.filter((segment) => segment.number !== number);
-    this.#listed.delete(number);
-    this.#lost.delete(number);
-    this.#retired.delete(number);
+    invariant(this.#writer === undefined || !this.isListed(number), 'a listed segment is not dropped');
+    this.#believed.forget(number);
     await this.#files.forget(number);
     if (this.#writer === undefined) return;
     const path = this.#files.path(number);
@@ -327,7 +363,7 @@ export class Heap {
   }
 
   get #newest(): Segment {
-    return lastOf(this.#segments);
+    return this.#believed.newest;
   }
 
   #writing(): SegmentWriter {
@@ -336,35 +372,10 @@ export class Heap {
     return this.#writer;
   }
 
-  #stillListed(): ListedSegment[] {
-    const listed = [...this.#listed].map(([number, endLsn]) => ({ number, endLsn }));
-    return listed.filter(({ number }) => !this.#retired.has(number));
-  }
-
-  #publish({ commit, segments }: Appended): void {
-    for (const segment of segments) {
-      const newest = this.#newest;
-      if (segment.number === newest.number) this.#segments[this.#segments.length - 1] = segment;
-      else {
-        this.#segments[this.#segments.length - 1] = { ...newest, liveSegments: [] };
-        this.#segments.push(segment);
-        for (const number of this.#retired) this.#listed.delete(number);
-      }
-      this.#listed.set(segment.number, segment.endLsn);
-    }
-    this.#lastCommit = commit;
-  }
-
-  #holding(lsn: Lsn): Segment | undefined {
-    const segment = this.#segments[indexBelow(this.#segments, lsn)];
-    if (segment === undefined || lsn < segment.baseLsn + segment.headerBytes) return undefined;
-    return lsn < segment.endLsn ? segment : undefined;
-  }
-
   /** Where a record may lie: a reader's places come from a catalog that can be ahead of what it believes. */
   #candidate(lsn: Lsn): Segment | undefined {
     const ahead = this.#writer === undefined && lsn >= this.#newest.endLsn;
-    return ahead ? this.#newest : this.#holding(lsn);
+    return ahead ? this.#newest : this.#believed.holding(lsn);
   }
 
   #reload(): Promise<void> {
@@ -375,12 +386,10 @@ export class Heap {
   }
 
   async #loadAgain(): Promise<void> {
-    const known = { segments: this.#segments, lastCommit: this.#lastCommit };
+    const known = { segments: this.#believed.segments, lastCommit: this.#lastCommit };
     const now = await readAgain(this.#files, known, this.#onDamage);
-    this.#segments = [...now.segments];
-    this.#listed = new Map(now.chain.listed);
-    this.#lost = lostOf(now.chain);
+    this.#believed.replace(now.segments, now.chain, now.retired);
     this.#lastCommit = now.lastCommit;
-    for (const number of now.retired) this.#retired.add(number);
+    await this.forgetUnlinked();
   }
 }

@@ -1,4 +1,6 @@
 /** What the heap hands out and takes in: places, records, segments, and damage by name. */
+import type { Clock } from '../sys/clock.ts';
+import type { FileSystem } from '../sys/fs.ts';
 import type { Location, Lsn } from '../types.ts';
 
 export type { Location };
@@ -6,6 +8,8 @@ export type { Location };
 /** A record as it came off the disk, its checksums verified. The buffers are the caller's. */
 export interface HeapRecord {
   readonly type: number;
+  /** The format version of its segment: what the record may be. */
+  readonly format: number;
   readonly location: Location;
   /** The type's own fields (docs/format/log.md). */
   readonly fields: Buffer;
@@ -69,6 +73,8 @@ export interface HighWater {
 /** What a segment's header says, and where its log ends. */
 export interface SegmentState {
   readonly number: number;
+  /** The format version it was written in. */
+  readonly format: number;
   readonly epoch: number;
   readonly baseLsn: Lsn;
   /** End of the log in this segment: a later header's word, or the last believed batch's end. */
@@ -84,9 +90,10 @@ export interface SegmentState {
 
 /**
  * What is wrong at a place: a listed segment's file is not there; a segment's header is not believable; no record head
- * where one must be; a payload's crc; a COMMIT that disagrees with its batch.
+ * where one must be; a payload's crc; a COMMIT that disagrees with its batch; octets behind the end of the log that a catalog
+ * had applied.
  */
-export type DamageKind = 'missingSegment' | 'segmentHeader' | 'recordHead' | 'payload' | 'batch';
+export type DamageKind = 'missingSegment' | 'segmentHeader' | 'recordHead' | 'payload' | 'batch' | 'lostEnd';
 
 /** A bad place in the log, by name. */
 export interface Damage {
@@ -102,5 +109,25 @@ export interface Damage {
   readonly record?: { readonly type: number; readonly fields: Buffer };
 }
 
+/** A listed segment that cannot be read, and where the log ended in it. */
+export interface LostSegment {
+  readonly damage: Damage;
+  readonly endLsn: Lsn;
+}
+
 /** Told of each damage; to throw in it ends the walk. */
 export type OnDamage = (damage: Damage) => void;
+
+export interface CommitOptions {
+  /** The last batch before `close`: writing may go on in this segment. */
+  readonly cleanStop?: boolean;
+  /** An empty batch that proves the one before. */
+  readonly idle?: boolean;
+}
+
+export interface HeapPorts {
+  readonly fs: FileSystem;
+  readonly clock: Clock;
+  /** As many unpredictable octets. */
+  readonly random: (bytes: number) => Buffer;
+}

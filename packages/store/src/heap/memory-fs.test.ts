@@ -27,6 +27,10 @@ export class MemoryFs implements FileSystem {
   readonly calls: string[] = [];
   /** Asked before each such call, with its index; an error it returns is thrown. */
   fault: (index: number, call: string, path: string) => Error | undefined = () => undefined;
+  /** Whether reads can be made where they are called. */
+  isQuick = true;
+  /** Such reads so far. */
+  quickReads = 0;
   /** Octets of a failing write that reach the file all the same. */
   tornBytes = 0;
 
@@ -51,6 +55,11 @@ export class MemoryFs implements FileSystem {
     const file = this.file(path);
     return {
       read: async (buffer, offset, length, position) => file.octets.copy(buffer, offset, position, position + length),
+      readNow: (buffer, offset, length, position) => {
+        if (!this.isQuick) return undefined;
+        this.quickReads += 1;
+        return file.octets.copy(buffer, offset, position, position + length);
+      },
       write: async (buffers, position) => {
         const octets = Buffer.concat(buffers);
         try {

@@ -1,14 +1,24 @@
 /** Opening a heap: from the files to what is believed, and the one thing recovery writes. */
 import { isStoreError, StoreError } from '../errors.ts';
 import type { FileHandle } from '../sys/fs.ts';
-import type { Lsn } from '../types.ts';
+import { brandNumber, type Lsn } from '../types.ts';
 import { type Chain, loadChain, type Segment } from './chain.ts';
 import { asStoreError, type SegmentFiles } from './files.ts';
 import { commitBytes, commitType, decodeCommit, lsnAt } from './format.ts';
-import type { Commit, DamageKind, OnDamage } from './location.ts';
+import type { Commit, DamageKind, LostSegment, OnDamage } from './location.ts';
 import { findTail, type Tail } from './tail.ts';
 import { RecordWalk } from './walk.ts';
 import { rewrite } from './writer.ts';
+
+export interface OpenOptions {
+  /** Told of damage in the newest segment, behind which the log is believed all the same. Without it, it is thrown. */
+  readonly onDamage?: OnDamage;
+  /** When writing: no segment's number and no LSN up to these is given again, though nothing on disk shows that they were. */
+  readonly beyond?: { readonly segment: number; readonly lsn: number };
+}
+
+/** `segmentBytes`: octets after which a segment takes no further batch. */
+export type HeapOptions = OpenOptions & { readonly segmentBytes: number };
 
 /** What opening found and did. */
 export interface OpenReport {
@@ -42,6 +52,20 @@ export function lostOf(found: Pick<OpenReport, 'missing' | 'damaged'>): Map<numb
   for (const number of found.missing) lost.set(number, 'missingSegment');
   for (const number of found.damaged) lost.set(number, 'segmentHeader');
   return lost;
+}
+
+/** Of the segments that cannot be read those that are not retired, with the LSN at which the log ended in each. */
+export function lostSegments(
+  lost: ReadonlyMap<number, DamageKind>,
+  retired: ReadonlySet<number>,
+  listed: ReadonlyMap<number, Lsn>,
+): LostSegment[] {
+  return [...lost]
+    .filter(([number]) => !retired.has(number))
+    .map(([segment, kind]) => {
+      const damage = { kind, segment, offset: 0, lsn: brandNumber<Lsn>(0), bytes: 0 };
+      return { damage, endLsn: listed.get(segment) ?? damage.lsn };
+    });
 }
 
 /** A heap as opening found it. */

@@ -68,25 +68,38 @@ export async function readStored(
 }
 
 /** The record with its payload decoded. @throws {StoreError} corrupt */
-export function decodeStored(stored: StoredRecord, segment: WalkedSegment): HeapRecord {
+export function decodeStored(stored: StoredRecord, segment: WalkedSegment & { readonly format: number }): HeapRecord {
   const { type, location, fields } = stored;
   const payload = stored.codec === 0 ? stored.payload : unpack(stored.payload, stored.decodedBytes);
   if (payload === undefined) {
     throw corruptAt('payload', segment.number, location.lsn - segment.baseLsn, location.lsn);
   }
-  return { type, location, fields, payload, storedBytes: stored.payload.length };
+  return { type, format: segment.format, location, fields, payload, storedBytes: stored.payload.length };
+}
+
+/** The payload of a record that was read as it is stored, decoded. @throws {StoreError} corrupt */
+export function unpackPayload(record: StoredRecord & { readonly segment: number }): Buffer {
+  const { lsn } = record.location;
+  const plain = record.codec === 0 ? record.payload : unpack(record.payload, record.decodedBytes);
+  if (plain === undefined) throw corruptAt('payload', record.segment, 0, lsn);
+  return plain;
 }
 
 let context: zstd.DCtx | undefined;
 
 /** zstd frames decoded into exactly `decodedBytes` octets; undefined when they are something else. */
 export function unpack(packed: Buffer, decodedBytes: number): Buffer | undefined {
-  context ??= new zstd.DCtx();
   const plain = Buffer.allocUnsafe(decodedBytes);
+  return unpackInto(plain, packed) ? plain : undefined;
+}
+
+/** Fills `plain` with what zstd frames hold; false when that is not exactly as much. */
+export function unpackInto(plain: Buffer, packed: Buffer): boolean {
+  context ??= new zstd.DCtx();
   try {
-    return context.decompress(plain, packed) === decodedBytes ? plain : undefined;
+    return context.decompress(plain, packed) === plain.length;
   } catch {
     // Its crc was good, so it was stored like this; to the reader that is damage all the same.
-    return undefined;
+    return false;
   }
 }

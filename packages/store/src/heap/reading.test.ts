@@ -136,6 +136,9 @@ test('the place of a dropped segment is told from damage', async () => {
   const idle = await openToRead(fs);
   assert.equal((await idle.read(place!.lsn)).payload.length, 5000);
   heap.retire(1);
+  await assert.rejects(heap.drop(1), /a listed segment/);
+  await heap.endSegment();
+  await append(heap, 'three');
   await heap.drop(1);
   await assert.rejects(heap.read(place!.lsn), isSegmentGone);
   await assert.rejects(reader.read(place!.lsn), isSegmentGone);

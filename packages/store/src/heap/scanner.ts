@@ -12,7 +12,7 @@ import { BatchCheck } from './batch-check.ts';
 import type { Segment } from './chain.ts';
 import type { SegmentFiles } from './files.ts';
 import { commitType, lsnAt, type RecordHead } from './format.ts';
-import type { Commit, Damage, DamageKind, OnDamage, ScannedRecord } from './location.ts';
+import type { Commit, Damage, DamageKind, LostSegment, OnDamage, ScannedRecord } from './location.ts';
 import { unpack } from './reader.ts';
 import { refuseDamage } from './tail.ts';
 import { RecordWalk, unread } from './walk.ts';
@@ -24,6 +24,8 @@ export interface ScanOptions {
   readonly to?: Lsn;
   /** False: the payload is neither verified nor decoded, and not read where it is large. Fields always are. */
   readonly wantPayload?: (type: number) => boolean;
+  /** True: payloads as they are stored, not decoded. */
+  readonly asStored?: boolean;
   /** Told of damage, behind which the scan goes on; without it the first one is thrown as `corrupt`. */
   readonly onDamage?: OnDamage;
 }
@@ -33,7 +35,7 @@ export interface ScanView {
   /** Believed segments, rising. */
   readonly segments: readonly Segment[];
   /** Listed segments that cannot be read, and where the log ended in them. */
-  readonly lost: readonly { readonly damage: Damage; readonly endLsn: Lsn }[];
+  readonly lost: readonly LostSegment[];
 }
 
 /** Scans. @throws {StoreError} corrupt, ioError */
@@ -113,12 +115,14 @@ class SegmentScan {
     if (head.payloadBytes === 0 && head.codec === 0) return noOctets;
     if (this.#options.wantPayload?.(head.type) === false) return noOctets;
     const stored = await this.#walk.payload(at, head);
-    return stored === undefined || head.codec === 0 ? stored : unpack(stored, head.decodedBytes);
+    const isAsWanted = head.codec === 0 || this.#options.asStored === true;
+    return stored === undefined || isAsWanted ? stored : unpack(stored, head.decodedBytes);
   }
 
   #record(at: number, head: RecordHead, fields: Buffer, payload: Buffer, commit: Commit | undefined): ScannedRecord {
     const record = {
       type: head.type,
+      format: this.#segment.format,
       segment: this.#segment.number,
       location: { lsn: lsnAt(this.#segment.baseLsn, at), bytes: head.recordBytes },
       fields,

@@ -21,8 +21,11 @@
  * durable before its own first batch, says so: from then on the failed batch is void whatever its octets look like. Only
  * a crash before that header can make the failed batch appear; its caller was told of an error, not of success or
  * absence. The next base LSN lies beyond everything attempted, so no LSN is given twice.
+ *
+ * After two errors in a row nothing is written but what its caller asks for as a probe. A probe goes into a new segment, which stands
+ * on its own syncs alone: once it is durable, so is the header before it, and everything said above holds again.
  */
-import { invariant, StoreError } from '../errors.ts';
+import { errorText, invariant, isStoreError, StoreError } from '../errors.ts';
 import type { Clock } from '../sys/clock.ts';
 import type { FileHandle } from '../sys/fs.ts';
 import { brandNumber, type Lsn } from '../types.ts';
@@ -33,6 +36,7 @@ import {
   alignUp,
   baseLsnUnit,
   encodeSegmentHeader,
+  heapFormat,
   type ListedSegment,
   lsnAt,
   type SegmentHeader,
@@ -40,8 +44,15 @@ import {
 } from './format.ts';
 import type { Commit, HighWater } from './location.ts';
 
+/** Device errors in a row after which nothing is written but probes. */
+const failuresMax = 2;
+
 /** Octets rewritten at once by recovery. */
 const rewriteBytes = 1024 * 1024;
+
+/** Segments, and octets of log, that a store can have made since the backup that it is restored from. */
+const restoreSegments = 2 ** 20;
+const restoreLsns = 2 ** 40;
 
 export interface WriterPorts {
   readonly clock: Clock;
@@ -84,7 +95,16 @@ interface OpenBatch {
   readonly plan: Plan;
 }
 
-export class SegmentWriter {
+/** How a device does what it is asked. */
+export interface DeviceRecord {
+  /** False after two errors in a row, until a batch gets through. */
+  readonly takesWrites: boolean;
+  /** Errors of writes and syncs in all, a full disk apart; and the last one. */
+  readonly deviceErrors: number;
+  readonly lastDeviceError: string;
+}
+
+export class SegmentWriter implements DeviceRecord {
   readonly #ports: WriterPorts;
   readonly #files: SegmentFiles;
   readonly #start: WriterStart;
@@ -98,6 +118,8 @@ export class SegmentWriter {
   #epoch: number;
   /** Device errors since the last success. */
   #failures = 0;
+  deviceErrors = 0;
+  lastDeviceError = '';
   #open: OpenBatch | undefined;
   /** Free whenever no batch is open: a write that has returned no longer needs its buffers. */
   readonly #arena: Buffer = newArena();
@@ -131,10 +153,17 @@ export class SegmentWriter {
     return segment;
   }
 
-  /** Plans the next batch's place; nothing is written. @throws {StoreError} readOnly */
-  begin(highWater: HighWater): BatchBuilder {
-    if (this.#failures >= 2)
-      throw new StoreError('readOnly', 'the heap failed twice in a row and takes no more writes');
+  get takesWrites(): boolean {
+    return this.#failures < failuresMax;
+  }
+
+  /** Plans the next batch's place; nothing is written. @throws {StoreError} readOnly, unless it is to find out */
+  begin(highWater: HighWater, probing: boolean): BatchBuilder {
+    if (!this.takesWrites && !probing)
+      throw new StoreError(
+        'readOnly',
+        `the heap takes no changes now, after two errors in a row: ${this.lastDeviceError}`,
+      );
     invariant(this.#open === undefined, 'one batch at a time');
     const plan = this.#plan(highWater);
     const { endLsn, salt, epoch, number: segment } = plan.segment;
@@ -166,8 +195,11 @@ export class SegmentWriter {
       this.#failures = 0;
       return appended;
     } catch (error) {
-      const full = error instanceof StoreError && error.code === 'diskFull';
-      if (!full) this.#failures++;
+      if (!isStoreError(error, 'diskFull')) {
+        this.#failures++;
+        this.deviceErrors++;
+        this.lastDeviceError = errorText(error);
+      }
       throw error;
     } finally {
       this.#committing = false;
@@ -175,10 +207,12 @@ export class SegmentWriter {
     }
   }
 
-  /** Later segments bear a higher epoch; the next batch begins one. */
-  async raiseEpoch(): Promise<void> {
+  /** Later segments bear a higher epoch, and numbers and LSNs beyond what a lost log can have used; the next batch begins one. */
+  async raiseEpoch(restores: number, epoch: number): Promise<void> {
     await this.close();
-    this.#epoch++;
+    this.#epoch = Math.max(this.#epoch + 1, epoch);
+    this.#lastNumber += restores * restoreSegments;
+    this.#attemptedLsn += restores * restoreLsns;
   }
 
   async close(): Promise<void> {
@@ -212,7 +246,7 @@ export class SegmentWriter {
     const headerBytes = segmentHeaderBytes(live.length);
     const numbers = live.map(({ number }) => number);
     const endLsn = lsnAt(baseLsn, headerBytes);
-    const segment = segmentFrom({ ...header, headerBytes }, headerBytes, endLsn, numbers);
+    const segment = segmentFrom({ ...header, format: heapFormat, headerBytes }, headerBytes, endLsn, numbers);
     return { segment, header: encodeSegmentHeader(header, live) };
   }
 

@@ -1,7 +1,15 @@
-/** What a new ENTRY does: the message appears in its mailbox, is counted, and its message is named once more. */
+/** Entries: a new one appears in its mailbox, is counted, and its message is named once more; and how one leaves. */
 import { chunkSlots, type Entry, IndexChunk } from '../catalog/index-chunk.ts';
-import type { MailboxRow } from '../catalog/rows.ts';
-import { accountTable, indexTable, keywordTable, mailboxTable, uidlTable, uidTable } from '../catalog/schema.ts';
+import type { MailboxRow, RetainedRow } from '../catalog/rows.ts';
+import {
+  dueRetainedTable,
+  indexTable,
+  keywordTable,
+  mailboxTable,
+  retainedTable,
+  uidlTable,
+  uidTable,
+} from '../catalog/schema.ts';
 import { pageUids, UidPage } from '../catalog/uid-pages.ts';
 import type { View } from '../catalog/write-set.ts';
 import { brandNumber, flag, type Location, type MailboxId, type ModSeq } from '../types.ts';
@@ -75,20 +83,105 @@ export function takeEntry(view: View, id: MailboxId, uid: number): Entry | undef
   return entry;
 }
 
-/** Adds an entry to, or takes it from, what its live mailbox, account and store count. */
+/** Adds an entry to, or takes it from, what its mailbox, account and store count. */
 export function countLive(refs: References, mailbox: MailboxRow, entry: Entry, sign: 1 | -1): void {
   mailbox.messages += sign;
   mailbox.bytes += sign * entry.size;
   if ((entry.flags & flag.seen) === 0) mailbox.unseen += sign;
   if ((entry.flags & flag.deleted) !== 0) mailbox.flaggedDeleted += sign;
-  if (mailbox.deleted) return;
-  const account = refs.view.edit(accountTable, mailbox.account);
-  if (account !== undefined) {
-    account.messages += sign;
-    account.bytes += sign * entry.size;
+  // What is left in a deleted mailbox is retained.
+  if (mailbox.deleted) countRetainedBeyond(refs, mailbox, entry, sign);
+  else {
+    const account = refs.counted(mailbox.account);
+    if (account !== undefined) {
+      account.messages += sign;
+      account.bytes += sign * entry.size;
+    }
+    refs.state.totals.entries += sign;
+    refs.state.totals.entryBytes += sign * entry.size;
   }
-  refs.state.totals.entries += sign;
-  refs.state.totals.entryBytes += sign * entry.size;
+}
+
+/** Adds an expunged entry to, or takes it from, what its mailbox, account and store retain. */
+export function countRetained(refs: References, mailbox: MailboxRow, entry: Entry, sign: 1 | -1): void {
+  mailbox.retainedMessages += sign;
+  mailbox.retainedBytes += sign * entry.size;
+  countRetainedBeyond(refs, mailbox, entry, sign);
+}
+
+function countRetainedBeyond(refs: References, mailbox: MailboxRow, entry: Entry, sign: 1 | -1): void {
+  refs.state.totals.retained += sign;
+  refs.state.totals.retainedBytes += sign * entry.size;
+  const account = refs.counted(mailbox.account);
+  if (account === undefined) return;
+  account.retainedMessages += sign;
+  account.retainedBytes += sign * entry.size;
+}
+
+/** An entry is out of its mailbox; it stays readable until it is purged, and stands in `due` under the time it went. */
+export function retain(refs: References, id: MailboxId, mailbox: MailboxRow, entry: Entry, expungedAt: number): void {
+  const { view } = refs;
+  view.put(retainedTable, { entry, expungedAt }, id, entry.uid);
+  const number = Math.floor(entry.uid / chunkSlots);
+  const slots = view.edit(dueRetainedTable, expungedAt, id, number);
+  if (slots === undefined) view.put(dueRetainedTable, slotsOf(entry.uid), expungedAt, id, number);
+  else setSlot(slots, entry.uid, true);
+  countRetained(refs, mailbox, entry, 1);
+}
+
+/** Takes an entry out of those that are kept; its references stay. Undefined when it was not among them. */
+export function takeRetained(
+  refs: References,
+  id: MailboxId,
+  mailbox: MailboxRow,
+  uid: number,
+): RetainedRow | undefined {
+  const { view } = refs;
+  const row = view.read(retainedTable, id, uid);
+  if (row === undefined) return undefined;
+  view.remove(retainedTable, id, uid);
+  const number = Math.floor(uid / chunkSlots);
+  const slots = view.edit(dueRetainedTable, row.expungedAt, id, number);
+  if (slots !== undefined) {
+    setSlot(slots, uid, false);
+    if (slots.low === 0 && slots.high === 0) view.remove(dueRetainedTable, row.expungedAt, id, number);
+  }
+  countRetained(refs, mailbox, row.entry, -1);
+  return row;
+}
+
+function slotsOf(uid: number): { low: number; high: number } {
+  const slots = { low: 0, high: 0 };
+  setSlot(slots, uid, true);
+  return slots;
+}
+
+function setSlot(slots: { low: number; high: number }, uid: number, on: boolean): void {
+  const slot = uid % chunkSlots;
+  const half = slot < 32 ? 'low' : 'high';
+  const bit = 2 ** (slot % 32);
+  slots[half] = (on ? slots[half] | bit : slots[half] & ~bit) >>> 0;
+}
+
+/** An entry is gone for good, from wherever it was; nothing happens when it is not there. */
+export function purgeEntry(refs: References, id: MailboxId, mailbox: MailboxRow, uid: number): void {
+  const retained = takeRetained(refs, id, mailbox, uid);
+  if (retained !== undefined) {
+    release(refs, id, mailbox, retained.entry);
+    return;
+  }
+  // Live ones too: in a log that was compacted what expunged it may be gone with the segment it was in.
+  const entry = takeEntry(refs.view, id, uid);
+  if (entry === undefined) return;
+  countLive(refs, mailbox, entry, -1);
+  release(refs, id, mailbox, entry);
+}
+
+/** What an entry that is in no column any more named is named once less. */
+export function release(refs: References, id: MailboxId, mailbox: MailboxRow, entry: Entry): void {
+  const { view } = refs;
+  if (entry.uidl !== '' && view.read(uidlTable, id, entry.uidl) === entry.uid) view.remove(uidlTable, id, entry.uidl);
+  refs.releaseEntry(entry, mailbox.account);
 }
 
 /** The numbers of keywords in this mailbox, rising; a new word gets the next number. */

@@ -9,6 +9,7 @@ import type { View } from '../catalog/write-set.ts';
 import { brandNumber, type Location, type Lsn } from '../types.ts';
 import { applyEntry } from './apply-entry.ts';
 import { applyEvent } from './apply-event.ts';
+import { applyRestate } from './apply-restate.ts';
 import type { LogRecord } from './records.ts';
 import { References, type SegmentOf } from './references.ts';
 
@@ -16,8 +17,9 @@ import { References, type SegmentOf } from './references.ts';
 export class Applier {
   readonly refs: References;
 
-  constructor(view: View, segmentOf: SegmentOf) {
-    this.refs = new References(view, segmentOf);
+  /** `rebuilding`: who applies counts what accounts have, and drops messages that nothing names, at the end. */
+  constructor(view: View, segmentOf: SegmentOf, rebuilding = false) {
+    this.refs = new References(view, segmentOf, rebuilding);
   }
 
   apply(record: LogRecord, location: Location): void {
@@ -44,9 +46,11 @@ export class Applier {
         applyEntry(refs, record, location);
         break;
       case 'event':
-        refs.count(location, 'other');
         refs.see(location, record.sequence);
-        applyEvent(refs, record);
+        applyEvent(refs, record, location);
+        break;
+      case 'restate':
+        applyRestate(refs, record.body, location);
         break;
     }
   }

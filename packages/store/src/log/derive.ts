@@ -3,7 +3,7 @@
  * clients list, and the keys that put it into a thread. A pure function of the MESSAGE record: ingest, recovery and rebuild
  * get the same from it, since content that stands in parts never shapes structure (it is skipped, not read).
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { limits } from '../limits.ts';
 import type { Entity, SplitSink } from '../mime/entity.ts';
 import { envelope } from '../mime/envelope.ts';
@@ -59,7 +59,7 @@ export function treeOf(manifest: Manifest, literals: Buffer): Entity {
 function threadKeys(ids: readonly string[]): Buffer {
   const keys = new Map<string, Buffer>();
   for (const id of ids) {
-    const key = createHash('sha256').update(id).digest().subarray(0, 8);
+    const key = hash('sha256', id, 'buffer').subarray(0, 8);
     keys.set(key.toString('latin1'), key);
   }
   return Buffer.concat([...keys.values()]);

@@ -7,6 +7,7 @@ import {
   type MailboxId,
   type MailboxRole,
   type ModSeq,
+  type Sha256,
   type UidValidity,
 } from '../types.ts';
 
@@ -57,9 +58,35 @@ export type EventBody =
   | { readonly kind: 'purged'; readonly mailbox: MailboxId; readonly uids: UidSet }
   | { readonly kind: 'expungeFloor'; readonly mailbox: MailboxId; readonly floor: ModSeq }
   /** Something acknowledged may be missing from the log: no number that it could have given is given again. */
-  | { readonly kind: 'historyLost'; readonly epoch: number };
+  | { readonly kind: 'historyLost'; readonly epoch: number }
+  /** Nothing points into these segments any more; `dropped`: and their files are gone. */
+  | { readonly kind: 'segmentsRetired'; readonly segments: readonly number[]; readonly dropped: boolean }
+  /** Parts that no message names are forgotten, unless they were written again behind this event. */
+  | { readonly kind: 'partsDropped'; readonly hashes: readonly Sha256[] }
+  /** The store begins again from a backup, the so-manieth time: what was given since then is not given again. */
+  | { readonly kind: 'restored'; readonly epoch: number; readonly restores: number }
+  | {
+      readonly kind: 'mailboxRestored';
+      readonly mailbox: MailboxId;
+      readonly name: string;
+      readonly uidValidity: UidValidity;
+      readonly role: MailboxRole;
+    }
+  | { readonly kind: 'accountRestored'; readonly account: AccountId; readonly name: string }
+  /** Which UIDVALIDITY these names stood for is needed no more. */
+  | { readonly kind: 'namesForgotten'; readonly account: AccountId; readonly names: readonly string[] };
 
 export type EventKind = EventBody['kind'];
+
+/** Kinds about the whole store. */
+type StoreKind = 'historyLost' | 'segmentsRetired' | 'partsDropped' | 'restored';
+
+type StoreBody = Extract<EventBody, { readonly kind: StoreKind }>;
+
+/** Whether the event makes what its row points to: its octets are live as long as the row does. */
+export function isCreation(body: EventBody): boolean {
+  return body.kind === 'accountCreated' || body.kind === 'mailboxCreated';
+}
 
 export function writeWords(w: Writer, words: readonly string[]): void {
   w.varint(words.length);
@@ -93,12 +120,19 @@ export const eventNumbers: Readonly<Record<EventKind, number>> = {
   purged: 15,
   expungeFloor: 16,
   historyLost: 17,
+  segmentsRetired: 18,
+  partsDropped: 19,
+  mailboxRestored: 20,
+  accountRestored: 21,
+  namesForgotten: 22,
+  restored: 24,
 };
 
 export function writeEventBody(w: Writer, body: EventBody): void {
   switch (body.kind) {
     case 'accountCreated':
     case 'accountRenamed':
+    case 'accountRestored':
       w.varint(body.account).text(body.name);
       break;
     case 'accountDeleted':
@@ -134,13 +168,26 @@ export function writeEventBody(w: Writer, body: EventBody): void {
         .u8(body.value === undefined ? 0 : 1);
       w.block(body.value ?? empty);
       break;
+    case 'mailboxRestored':
+      w.varint(body.mailbox).text(body.name).varint(body.uidValidity).text(body.role);
+      break;
+    case 'namesForgotten':
+      w.varint(body.account);
+      writeWords(w, body.names);
+      break;
+    default:
+      writeEntriesBody(w, body);
+  }
+}
+
+type EntriesKind = 'flagsSet' | 'expunged' | 'purged' | 'expungeFloor' | StoreKind;
+
+/** Events about entries, and about the whole store. */
+function writeEntriesBody(w: Writer, body: Extract<EventBody, { readonly kind: EntriesKind }>): void {
+  switch (body.kind) {
     case 'flagsSet':
-      w.varint(body.mailbox).varint(body.groups.length);
-      for (const group of body.groups) {
-        w.u8(group.flags);
-        writeWords(w, group.keywords);
-        group.uids.encode(w);
-      }
+      w.varint(body.mailbox);
+      writeFlagGroups(w, body.groups);
       break;
     case 'expunged':
       w.varint(body.mailbox).u8(body.retained ? 1 : 0);
@@ -153,10 +200,47 @@ export function writeEventBody(w: Writer, body: EventBody): void {
     case 'expungeFloor':
       w.varint(body.mailbox).varint(body.floor);
       break;
+    default:
+      writeStoreBody(w, body);
+  }
+}
+
+function writeStoreBody(w: Writer, body: StoreBody): void {
+  switch (body.kind) {
     case 'historyLost':
       w.varint(body.epoch);
       break;
+    case 'segmentsRetired':
+      w.u8(body.dropped ? 1 : 0).varint(body.segments.length);
+      for (const number of body.segments) w.varint(number);
+      break;
+    case 'partsDropped':
+      w.varint(body.hashes.length);
+      for (const sha of body.hashes) w.bytes(sha);
+      break;
+    case 'restored':
+      w.varint(body.epoch).varint(body.restores);
+      break;
   }
+}
+
+export function writeFlagGroups(w: Writer, groups: readonly FlagGroup[]): void {
+  w.varint(groups.length);
+  for (const group of groups) {
+    w.u8(group.flags);
+    writeWords(w, group.keywords);
+    group.uids.encode(w);
+  }
+}
+
+export function readFlagGroups(r: Reader): FlagGroup[] {
+  const groups: FlagGroup[] = [];
+  for (let left = r.varint(); left > 0; left--) {
+    const flags = r.u8();
+    const keywords = readWords(r);
+    groups.push({ flags, keywords, uids: UidSet.decode(r) });
+  }
+  return groups;
 }
 
 const accountIn = (r: Reader): AccountId => brandNumber<AccountId>(r.varint());
@@ -165,7 +249,7 @@ const validityIn = (r: Reader): UidValidity => brandNumber<UidValidity>(r.varint
 
 const roleNames: ReadonlySet<string> = new Set(['drafts', 'sent', 'junk', 'trash', 'archive', 'flagged', 'all']);
 
-function isRole(text: string): text is MailboxRole {
+export function isRole(text: string): text is MailboxRole {
   return text === '' || roleNames.has(text);
 }
 
@@ -211,20 +295,32 @@ const eventReaders: Readonly<Record<number, (r: Reader) => EventBody>> = {
     const value = Buffer.from(r.block());
     return { kind: 'metadataSet', account, mailbox, name, value: present ? value : undefined };
   },
-  13: (r) => {
-    const mailbox = mailboxIn(r);
-    const groups: FlagGroup[] = [];
-    for (let left = r.varint(); left > 0; left--) {
-      const flags = r.u8();
-      const keywords = readWords(r);
-      groups.push({ flags, keywords, uids: UidSet.decode(r) });
-    }
-    return { kind: 'flagsSet', mailbox, groups };
-  },
+  13: (r) => ({ kind: 'flagsSet', mailbox: mailboxIn(r), groups: readFlagGroups(r) }),
   14: (r) => ({ kind: 'expunged', mailbox: mailboxIn(r), retained: r.u8() === 1, uids: UidSet.decode(r) }),
   15: (r) => ({ kind: 'purged', mailbox: mailboxIn(r), uids: UidSet.decode(r) }),
   16: (r) => ({ kind: 'expungeFloor', mailbox: mailboxIn(r), floor: brandNumber<ModSeq>(r.varint()) }),
   17: (r) => ({ kind: 'historyLost', epoch: r.varint() }),
+  18: (r) => {
+    const dropped = r.u8() === 1;
+    const segments: number[] = [];
+    for (let left = r.varint(); left > 0; left--) segments.push(r.varint());
+    return { kind: 'segmentsRetired', segments, dropped };
+  },
+  19: (r) => {
+    const hashes: Sha256[] = [];
+    for (let left = r.varint(); left > 0; left--) hashes.push(Buffer.from(r.bytes(32)));
+    return { kind: 'partsDropped', hashes };
+  },
+  24: (r) => ({ kind: 'restored', epoch: r.varint(), restores: r.varint() }),
+  20: (r) => ({
+    kind: 'mailboxRestored',
+    mailbox: mailboxIn(r),
+    name: r.text(),
+    uidValidity: validityIn(r),
+    role: roleIn(r),
+  }),
+  21: (r) => ({ kind: 'accountRestored', account: accountIn(r), name: r.text() }),
+  22: (r) => ({ kind: 'namesForgotten', account: accountIn(r), names: readWords(r) }),
 };
 
 /** @throws DecodeError for an unknown number or octets that are not such an event's */

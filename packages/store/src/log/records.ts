@@ -21,6 +21,11 @@ import {
 import type { Derived } from './derive.ts';
 import { type EventBody, eventNumbers, readEventBody, readWords, writeEventBody, writeWords } from './events.ts';
 import { decodeManifest, encodeManifest, type Manifest } from './manifest.ts';
+import { type RestateBody, readRestate, writeRestate } from './restate.ts';
+
+/** The first format whose log may hold RESTATE, and events from this number on. */
+const format2 = 2;
+const format2Events = 18;
 
 export const recordType = { part: 1, message: 2, entry: 3, event: 4, restate: 5, commit: 6 } as const;
 
@@ -106,7 +111,20 @@ export interface EventRecord {
   readonly body: EventBody;
 }
 
-export type LogRecord = PartRecord | ChunkRecord | ClosingRecord | MessageRecord | EntryRecord | EventRecord;
+/** Written by compaction: what stands, said again. */
+export interface RestateRecord {
+  readonly type: 'restate';
+  readonly body: RestateBody;
+}
+
+export type LogRecord =
+  | PartRecord
+  | ChunkRecord
+  | ClosingRecord
+  | MessageRecord
+  | EntryRecord
+  | EventRecord
+  | RestateRecord;
 
 const partKind = { whole: 0, chunk: 1, closing: 2 } as const;
 const noSha = Buffer.alloc(32);
@@ -185,8 +203,17 @@ export function encodeEvent(sequence: number, time: number, body: EventBody): Ne
   return newRecord(recordType.event, empty, plain(w.finish()));
 }
 
+export function encodeRestate(body: RestateBody): NewRecord {
+  const w = new Writer(body.kind === 'entry' ? 192 + body.trace.length : 256);
+  writeRestate(w, body);
+  return newRecord(recordType.restate, empty, plain(w.finish()));
+}
+
 /** Reads a record of any type but COMMIT. @throws DecodeError when its octets are not what the format says */
 export function decodeRecord(record: HeapRecord): LogRecord {
+  if (record.type === recordType.restate && record.format < format2) {
+    throw new DecodeError(`RESTATE in a segment of format ${record.format}`);
+  }
   switch (record.type) {
     case recordType.part:
       return decodePart(record);
@@ -196,6 +223,8 @@ export function decodeRecord(record: HeapRecord): LogRecord {
       return decodeEntry(record);
     case recordType.event:
       return decodeEvent(record);
+    case recordType.restate:
+      return decodeRestate(record);
     default:
       throw new DecodeError(`record type ${record.type}`);
   }
@@ -223,13 +252,19 @@ function decodePart(record: HeapRecord): PartRecord | ChunkRecord | ClosingRecor
   return { type: 'closing', sha, size: number, chunks };
 }
 
-export function decodeMessage(record: HeapRecord): MessageRecord {
-  const f = new Reader(record.fields);
+/** What the fields of a MESSAGE say. */
+export function decodeMessageHead(fields: Buffer): MessageHead & { readonly id: MessageId } {
+  const f = new Reader(fields);
   const id = brandNumber<MessageId>(f.u64());
   const size = f.u64();
   const headerBytes = f.u32();
   const sha = Buffer.from(f.bytes(32));
   f.end();
+  return { id, size, headerBytes, sha };
+}
+
+export function decodeMessage(record: HeapRecord): MessageRecord {
+  const { id, size, headerBytes, sha } = decodeMessageHead(record.fields);
   const p = new Reader(record.payload);
   const manifest = decodeManifest(p);
   const literals = p.bytes(p.remaining);
@@ -277,9 +312,19 @@ export function decodeEntry(record: HeapRecord): EntryRecord {
 function decodeEvent(record: HeapRecord): EventRecord {
   const r = new Reader(record.payload);
   const number = r.u8();
+  if (number >= format2Events && record.format < format2) {
+    throw new DecodeError(`event ${number} in a segment of format ${record.format}`);
+  }
   const sequence = r.varint();
   const time = r.signed();
   const body = readEventBody(number, r);
   r.end();
   return { type: 'event', sequence, time, body };
+}
+
+function decodeRestate(record: HeapRecord): RestateRecord {
+  const r = new Reader(record.payload);
+  const body = readRestate(r);
+  r.end();
+  return { type: 'restate', body };
 }

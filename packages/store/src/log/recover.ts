@@ -4,8 +4,9 @@
  * moves `appliedLsn` with what it applied.
  */
 import type { Kv } from '../catalog/kv.ts';
+import { stateTable } from '../catalog/schema.ts';
 import { View, WriteSet } from '../catalog/write-set.ts';
-import { errorText, StoreError } from '../errors.ts';
+import { errorText, invariant, StoreError } from '../errors.ts';
 import type { Heap, ScannedRecord } from '../heap/heap.ts';
 import type { Location, Lsn } from '../types.ts';
 import { Applier } from './apply.ts';
@@ -14,13 +15,31 @@ import { decodeRecord, type LogRecord } from './records.ts';
 /** Rows changed after which a replay writes a transaction. */
 const rowsPerWrite = 20_000;
 
-export interface ReplayReport {
+interface ReplayReport {
   readonly batches: number;
   readonly records: number;
 }
 
+/**
+ * Applies what is durable in the log and not yet in the catalog; nothing, where the log lost octets and that may be.
+ * @throws {StoreError} lostLog, corrupt
+ */
+export async function recover(heap: Heap, kv: Kv, despiteLoss: boolean): Promise<void> {
+  const state = new View(kv).read(stateTable);
+  invariant(state !== undefined, 'a catalog has a state row');
+  if (state.appliedLsn > heap.durableLsn) {
+    if (despiteLoss) return;
+    throw new StoreError(
+      'lostLog',
+      `the catalog knows the log up to ${state.appliedLsn}, the heap ends at ${heap.durableLsn}: heap octets were lost`,
+      { applied: state.appliedLsn, durable: heap.durableLsn },
+    );
+  }
+  await replay(heap, kv, state.appliedLsn);
+}
+
 /** Applies every believed batch from `from` on; durable in `kv` on return. @throws {StoreError} corrupt */
-export async function replay(heap: Heap, kv: Kv, from: Lsn): Promise<ReplayReport> {
+async function replay(heap: Heap, kv: Kv, from: Lsn): Promise<ReplayReport> {
   const report = { batches: 0, records: 0 };
   let set = new WriteSet();
   let applier = applierFor(heap, kv, set);

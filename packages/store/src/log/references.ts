@@ -3,10 +3,12 @@
  *
  * A count changes in the same write set as the reference. A message without entries is gone at once, with its hash; a part
  * without messages stays, dead but nameable. Octets of PART, MESSAGE and ENTRY records are live while something names them
- * and dead otherwise, segment by segment; the store's totals follow.
+ * and dead otherwise, segment by segment; the store's totals follow. Dead octets that a part's row still points to are *idle*: a
+ * segment that has neither live nor idle octets is one that no row points into.
  */
 import type { Entry } from '../catalog/index-chunk.ts';
 import {
+  type AccountRow,
   emptySegment,
   type MessageRow,
   type PartPiece,
@@ -14,7 +16,15 @@ import {
   type SegmentRow,
   type StateRow,
 } from '../catalog/rows.ts';
-import { messageHashTable, messageTable, partTable, segmentTable, stateTable, threadTable } from '../catalog/schema.ts';
+import {
+  accountTable,
+  messageHashTable,
+  messageTable,
+  partTable,
+  segmentTable,
+  stateTable,
+  threadTable,
+} from '../catalog/schema.ts';
 import type { View } from '../catalog/write-set.ts';
 import { invariant } from '../errors.ts';
 import type { AccountId, Location, Lsn } from '../types.ts';
@@ -30,8 +40,13 @@ export class References {
   readonly view: View;
   readonly state: StateRow;
   readonly #segmentOf: SegmentOf;
+  /** Octets that went from live to dead so far, less those that came back. */
+  deadBytes = 0;
 
-  constructor(view: View, segmentOf: SegmentOf) {
+  readonly #rebuilding: boolean;
+
+  constructor(view: View, segmentOf: SegmentOf, rebuilding = false) {
+    this.#rebuilding = rebuilding;
     this.view = view;
     this.#segmentOf = segmentOf;
     const state = view.edit(stateTable);
@@ -39,14 +54,20 @@ export class References {
     this.state = state;
   }
 
+  /** The account whose mailboxes and messages are counted; a rebuild counts them at the end, when all accounts are there. */
+  counted(id: AccountId): AccountRow | undefined {
+    return this.#rebuilding ? undefined : this.view.edit(accountTable, id);
+  }
+
   /** Adds a record's octets to its segment's account. */
-  count(location: Location, as: 'live' | 'dead' | 'other'): void {
+  count(location: Location, as: 'live' | 'dead' | 'other' | 'restated'): void {
     const row = this.#segment(location.lsn);
     if (row !== undefined) row[as] += location.bytes;
   }
 
   /** Moves a record's octets from live to dead, or back. */
   recount(location: Location, to: 'live' | 'dead'): void {
+    this.deadBytes += to === 'dead' ? location.bytes : -location.bytes;
     const row = this.#segment(location.lsn);
     if (row === undefined) return;
     row[to] += location.bytes;
@@ -68,21 +89,49 @@ export class References {
     return this.view.edit(segmentTable, number) ?? this.view.put(segmentTable, emptySegment(), number);
   }
 
-  /** A part's content lies in `pieces`; their octets count as dead until a message names it. */
-  addPart(sha: Buffer, size: number, pieces: readonly PartPiece[]): void {
-    const known = this.view.edit(partTable, sha);
-    if (known === undefined) this.view.put(partTable, { refs: 0, size, pieces }, sha);
-    else if (known.refs === 0) known.pieces = pieces;
-    else this.#replacePieces(known, pieces);
+  /** Notes that a part without references points to these octets, or no longer does. */
+  #idle(pieces: readonly PartPiece[], sign: 1 | -1): void {
+    for (const { lsn, bytes } of pieces) {
+      const row = this.#segment(lsn);
+      if (row !== undefined) row.idle += sign * bytes;
+    }
   }
 
-  /** A referenced part written again: the newer octets take over. */
-  #replacePieces(row: PartRow, pieces: readonly PartPiece[]): void {
-    for (const piece of row.pieces) this.recount(piece, 'dead');
-    this.state.totals.storedBytes -= stored(row);
-    row.pieces = pieces;
-    for (const piece of pieces) this.recount(piece, 'live');
-    this.state.totals.storedBytes += stored(row);
+  /** A part's content lies in `pieces`, newer than any before; their octets count as dead until a message names it. */
+  addPart(sha: Buffer, size: number, pieces: readonly PartPiece[]): void {
+    const known = this.view.edit(partTable, sha);
+    if (known === undefined) {
+      this.view.put(partTable, { refs: 0, size, pieces }, sha);
+      this.#idle(pieces, 1);
+      return;
+    }
+    if (known.refs === 0) this.#idle(known.pieces, -1);
+    else this.#countPart(known, -1);
+    known.size = size;
+    known.pieces = pieces;
+    if (known.refs === 0) this.#idle(pieces, 1);
+    else this.#countPart(known, 1);
+  }
+
+  /** Counts a part with references, and its octets as live, or no longer. */
+  #countPart(row: PartRow, sign: 1 | -1): void {
+    // One whose content is not there counts for nothing.
+    if (row.pieces.length === 0) return;
+    for (const piece of row.pieces) this.recount(piece, sign === 1 ? 'live' : 'dead');
+    const { totals } = this.state;
+    totals.parts += sign;
+    totals.partBytes += sign * row.size;
+    totals.plainBytes += sign * row.size;
+    totals.storedBytes += sign * stored(row);
+    if (row.refs > 1) totals.sharedBytes += sign * row.size;
+  }
+
+  /** Forgets a part that no message names and that was not written behind `lsn`. */
+  dropPart(sha: Buffer, lsn: number): void {
+    const row = this.view.read(partTable, sha);
+    if (row === undefined || row.refs > 0 || row.pieces.some((piece) => piece.lsn > lsn)) return;
+    this.#idle(row.pieces, -1);
+    this.view.remove(partTable, sha);
   }
 
   /** A message's content is there; nothing names it yet. */
@@ -90,6 +139,13 @@ export class References {
     const { state, view } = this;
     state.message = Math.max(state.message, record.id);
     this.count(location, 'live');
+    const known = view.edit(messageTable, record.id);
+    if (known !== undefined) {
+      // Written again: the newer record is the one to keep.
+      this.recount(known.record, 'dead');
+      known.record = location;
+      return;
+    }
     const parts = manifestParts(record.manifest);
     const namedBytes = record.manifest.reduce((sum, piece) => sum + (piece.kind === 'part' ? piece.bytes : 0), 0);
     const derived = record.derived ?? derive(treeOf(record.manifest, record.literals));
@@ -119,30 +175,27 @@ export class References {
 
   #referencePart(sha: Buffer): void {
     const row = this.view.edit(partTable, sha);
-    if (row === undefined) return;
+    if (row === undefined) {
+      // In a log that was compacted the content may come later, in one with gaps never: who names it is known all the same.
+      this.view.put(partTable, { refs: 1, size: 0, pieces: [] }, sha);
+      return;
+    }
     row.refs++;
-    const { totals } = this.state;
     if (row.refs === 1) {
-      for (const piece of row.pieces) this.recount(piece, 'live');
-      totals.parts++;
-      totals.partBytes += row.size;
-      totals.plainBytes += row.size;
-      totals.storedBytes += stored(row);
-    } else if (row.refs === 2) totals.sharedBytes += row.size;
+      this.#idle(row.pieces, -1);
+      this.#countPart(row, 1);
+    } else if (row.refs === 2) this.state.totals.sharedBytes += row.size;
   }
 
   #releasePart(sha: Buffer): void {
     const row = this.view.edit(partTable, sha);
     if (row === undefined || row.refs === 0) return;
+    if (row.refs === 1) {
+      this.#countPart(row, -1);
+      this.#idle(row.pieces, 1);
+    } else if (row.refs === 2) this.state.totals.sharedBytes -= row.size;
     row.refs--;
-    const { totals } = this.state;
-    if (row.refs === 0) {
-      for (const piece of row.pieces) this.recount(piece, 'dead');
-      totals.parts--;
-      totals.partBytes -= row.size;
-      totals.plainBytes -= row.size;
-      totals.storedBytes -= stored(row);
-    } else if (row.refs === 1) totals.sharedBytes -= row.size;
+    if (row.refs === 0 && row.pieces.length === 0) this.view.remove(partTable, sha);
   }
 
   /** An entry of this account begins to name the message. */
@@ -169,7 +222,8 @@ export class References {
       thread.refs--;
       if (thread.refs === 0) this.view.remove(threadTable, account, key);
     }
-    if (row.refs === 0) this.dropMessage(entry.message, row);
+    // In a log that was compacted, who else names it may come later: a rebuild drops messages at its end.
+    if (row.refs === 0 && !this.#rebuilding) this.dropMessage(entry.message, row);
   }
 
   /** Removes a message that nothing names. */

@@ -5,12 +5,14 @@
 import type { Catalog } from '../catalog/catalog.ts';
 import type { EntryPlace } from '../catalog/index-chunk.ts';
 import type { PartPiece, PartRow } from '../catalog/rows.ts';
+import type { UidSet } from '../codec/uid-set.ts';
 import { StoreError } from '../errors.ts';
+import { isSegmentGone } from '../heap/heap.ts';
 import type { HeapRecord } from '../heap/location.ts';
 import type { Manifest, PartReference } from '../log/manifest.ts';
-import { decodeEntry, decodeMessage } from '../log/records.ts';
+import { decodeMessage, decodeRecord } from '../log/records.ts';
 import { contentWindow, wrapBase64Window } from '../mime/transfer-encoding.ts';
-import type { Location, Lsn, MessageId } from '../types.ts';
+import type { Location, Lsn, MailboxId, MessageId } from '../types.ts';
 
 /** What reading asks of the heap. @throws {StoreError} corrupt, with the location */
 export interface RecordReader {
@@ -96,20 +98,32 @@ export class StoredMessage {
 /** Reads parts by hash; keeps the record it read last, since windows of one part follow one another. */
 class PartReader {
   readonly #heap: RecordReader;
-  readonly #catalog: Catalog;
+  /** The catalog as it is now. */
+  readonly #catalog: () => Catalog;
   #last: { readonly lsn: Lsn; readonly content: Buffer } | undefined;
   #rows = new Map<string, PartRow>();
 
-  constructor(heap: RecordReader, catalog: Catalog) {
+  constructor(heap: RecordReader, catalog: () => Catalog) {
     this.#heap = heap;
     this.#catalog = catalog;
   }
 
   /** The part's decoded octets from … to − 1. */
   async content(sha: Buffer, from: number, to: number): Promise<Buffer> {
+    try {
+      return await this.#contentAt(this.#row(sha), from, to);
+    } catch (error) {
+      if (!isSegmentGone(error)) throw error;
+      // It was compacted since its place was looked up.
+      this.#rows.delete(sha.toString('hex'));
+      return this.#contentAt(this.#row(sha), from, to);
+    }
+  }
+
+  async #contentAt(row: PartRow, from: number, to: number): Promise<Buffer> {
     const found: Buffer[] = [];
     let at = 0;
-    for (const piece of this.#row(sha).pieces) {
+    for (const piece of row.pieces) {
       const first = Math.max(from - at, 0);
       const behind = Math.min(to - at, piece.contentBytes);
       if (first < behind) found.push((await this.#piece(piece)).subarray(first, behind));
@@ -122,8 +136,9 @@ class PartReader {
 
   #row(sha: Buffer): PartRow {
     const hex = sha.toString('hex');
-    const row = this.#rows.get(hex) ?? this.#catalog.part(sha);
-    if (row === undefined) throw new StoreError('corrupt', `part ${hex} is missing`, { part: hex });
+    const row = this.#rows.get(hex) ?? this.#catalog().part(sha);
+    if (row === undefined || row.pieces.length === 0)
+      throw new StoreError('corrupt', `part ${hex} is missing`, { part: hex });
     this.#rows.set(hex, row);
     return row;
   }
@@ -140,7 +155,11 @@ class PartReader {
 }
 
 /** Opens the message behind an entry: reads its ENTRY and MESSAGE records, both at once. @throws {StoreError} corrupt */
-export async function openMessage(heap: RecordReader, catalog: Catalog, entry: EntryPlace): Promise<StoredMessage> {
+export async function openMessage(
+  heap: RecordReader,
+  catalog: () => Catalog,
+  entry: EntryPlace,
+): Promise<StoredMessage> {
   const content = openContent(heap, catalog, entry.message);
   // Whoever fails first is reported; nobody else hears of the other.
   content.catch(() => undefined);
@@ -149,10 +168,16 @@ export async function openMessage(heap: RecordReader, catalog: Catalog, entry: E
 }
 
 /** Opens a stored message, without trace lines. @throws {StoreError} corrupt */
-export async function openContent(heap: RecordReader, catalog: Catalog, id: MessageId): Promise<StoredMessage> {
-  const row = catalog.message(id);
+export async function openContent(heap: RecordReader, catalog: () => Catalog, id: MessageId): Promise<StoredMessage> {
+  const row = catalog().message(id);
   if (row === undefined) throw new StoreError('corrupt', `message ${id} is missing`, { message: id });
-  const message = decodeMessage(await heap.read(row.record.lsn, row.record.bytes));
+  const message = decodeMessage(
+    await heap.read(row.record.lsn, row.record.bytes).catch((error: unknown) => {
+      const now = isSegmentGone(error) ? catalog().message(id)?.record : undefined;
+      if (now === undefined || now.lsn === row.record.lsn) throw error;
+      return heap.read(now.lsn, now.bytes);
+    }),
+  );
   const { size, headerBytes, manifest, literals } = message;
   const parts = new PartReader(heap, catalog);
   return new StoredMessage(Buffer.alloc(0), size, headerBytes, manifest, literals, parts);
@@ -160,5 +185,32 @@ export async function openContent(heap: RecordReader, catalog: Catalog, id: Mess
 
 /** The trace lines of an entry. @throws {StoreError} corrupt */
 export async function readTrace(heap: RecordReader, entry: { lsn: Lsn } & Pick<Location, 'bytes'>): Promise<Buffer> {
-  return decodeEntry(await heap.read(entry.lsn, entry.bytes)).trace;
+  return traceOf(await heap.read(entry.lsn, entry.bytes));
+}
+
+/** The lines on top that an ENTRY, or a RESTATE of one, holds. @throws {StoreError} corrupt for another record */
+export function traceOf(read: HeapRecord): Buffer {
+  const record = decodeRecord(read);
+  if (record.type === 'entry') return record.trace;
+  if (record.type === 'restate' && record.body.kind === 'entry') return record.body.trace;
+  const { lsn } = read.location;
+  throw new StoreError('corrupt', `the record at ${lsn} is no entry`, { lsn });
+}
+
+/** The trace lines of these entries by their places; without those that were compacted meanwhile. @throws {StoreError} corrupt */
+export async function readTraces(
+  heap: RecordReader,
+  catalog: Catalog,
+  mailbox: MailboxId,
+  uids: UidSet,
+): Promise<Map<Lsn, Buffer>> {
+  const traces = new Map<Lsn, Buffer>();
+  for (const entry of [...catalog.entries(mailbox, uids)]) {
+    try {
+      traces.set(entry.lsn, await readTrace(heap, entry));
+    } catch (error) {
+      if (!isSegmentGone(error)) throw error;
+    }
+  }
+  return traces;
 }

@@ -79,7 +79,7 @@ export class Ingest implements SplitSink {
   /** The prepared message; call once, after the last push. */
   end(): PreparedMessage {
     const content = this.#finish();
-    return { sha: this.#hash.digest(), size: this.#size, content: () => content };
+    return { sha: this.#hash.digest(), size: this.#size, content: () => content, ahead: () => content.pieces() };
   }
 
   /**
@@ -102,6 +102,7 @@ export class Ingest implements SplitSink {
         content ??= make();
         return content;
       },
+      ahead: () => content?.pieces() ?? [],
     };
   }
 

@@ -76,6 +76,11 @@ export class PreparedContent {
     this.derived = derived;
   }
 
+  /** Its parts, and their chunks. */
+  pieces(): readonly object[] {
+    return this.parts.flatMap((part) => [part, ...part.chunks]);
+  }
+
   /** The MESSAGE record's payload, compressed once. */
   payload(): Payload {
     this.#payload ??= compress(messagePayload(this.manifest, this.literals));
@@ -89,4 +94,6 @@ export interface PreparedMessage {
   readonly size: number;
   /** The content; made on the first call when the store seemed to have the message already. */
   content(): PreparedContent;
+  /** Parts and chunks that may lie in the heap ahead of the message; what is asked for makes nothing. */
+  ahead(): readonly object[];
 }

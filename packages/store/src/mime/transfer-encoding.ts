@@ -312,20 +312,21 @@ export function contentWindow(
   return { from: Math.min(first, end), to: end };
 }
 
-/** Positions `from` to `to` of the encoding, from the `content` that `contentWindow` asks for. */
+/** Positions `from` to `to` of the encoding, from the `content` that `contentWindow` asks for; fills `wrapped` where it is given. */
 export function wrapBase64Window(
   recipe: Base64Recipe,
   contentBytes: number,
   content: Buffer,
   from: number,
   to: number,
+  wrapped: Buffer = Buffer.allocUnsafe(to - from),
 ): Buffer {
   const window = contentWindow(recipe, contentBytes, from, to);
+  invariant(wrapped.length === to - from, `${wrapped.length} octets for positions ${from}–${to}`);
   invariant(
     content.length === window.to - window.from,
     `${content.length} octets for window ${window.from}–${window.to}`,
   );
-  const wrapped = Buffer.allocUnsafe(to - from);
   for (let at = from; at < to; at += batchBytes) {
     const end = Math.min(at + batchBytes, to);
     const part = contentWindow(recipe, contentBytes, at, end);

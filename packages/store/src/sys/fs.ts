@@ -10,6 +10,11 @@
 export interface FileHandle {
   /** Reads up to `length` octets at `position` into `buffer` at `offset`; returns how many, 0 at the end. */
   read(buffer: Buffer, offset: number, length: number, position: number): Promise<number>;
+  /**
+   * As `read`, but where it is called; undefined where the octets may have to be waited for. A file system without it always has
+   * to be waited for.
+   */
+  readNow?(buffer: Buffer, offset: number, length: number, position: number): number | undefined;
   /** Writes all of `buffers` one after the other at `position`. After an error any part of them may be on disk. */
   write(buffers: readonly Buffer[], position: number): Promise<void>;
   /** Makes everything written so far durable (fdatasync). After an error nothing since the last success is known. */

@@ -5,7 +5,7 @@
  * A failed call's error names the path, which Node leaves out where a descriptor is used.
  */
 import fs from 'node:fs';
-import { mkdir, readdir, rename, statfs, unlink } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, statfs, unlink } from 'node:fs/promises';
 import type { FileHandle, FileSystem, OpenMode } from './fs.ts';
 
 /** Buffers in one writev. The kernel takes 1024; beyond that libuv splits by itself, and would misplace what follows a
@@ -18,26 +18,55 @@ const vectorMax = 1024;
  */
 const hereBytes = 262_144; // 256 * KiB
 
-/** A call of more ms waited for the disk: for a while its like go to the threads, so that they do not hold the event loop. */
+/**
+ * A call of more ms may have waited for the disk, or for the processor, which others have for some ms at a time: one such call
+ * among many quick ones says nothing about the disk. Several close together do, and so does a very long one.
+ */
 const slowMs = 2;
+const verySlowMs = 50;
+
+/** What a slow call counts, and each quick one makes up for 1 of it; at `slowEnough` the disk is slow. */
+const slowCounts = 16;
+const slowEnough = 40;
+
+/** ms for which calls then go to the threads, so that they do not hold the event loop. */
 const slowForMs = 1_000;
 
 /** Whether calls of a kind are quick now; times each that is made here. */
-class Quickness {
+export class Quickness {
+  readonly #now: () => number;
   #slowUntil = 0;
+  #slowness = 0;
+
+  /** @param now ms on a clock that never steps back */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
+  }
 
   get isQuick(): boolean {
-    return this.#slowUntil === 0 || performance.now() >= this.#slowUntil;
+    return this.#slowUntil === 0 || this.#now() >= this.#slowUntil;
   }
 
   timed<T>(call: () => T): T {
-    const start = performance.now();
+    const start = this.#now();
     try {
       return call();
     } finally {
-      const end = performance.now();
-      if (end - start > slowMs) this.#slowUntil = end + slowForMs;
+      this.#note(this.#now(), start);
     }
+  }
+
+  #note(end: number, start: number): void {
+    const ms = end - start;
+    if (ms <= slowMs) {
+      if (this.#slowness > 0) this.#slowness -= 1;
+      return;
+    }
+    this.#slowness += ms > verySlowMs ? slowEnough : slowCounts;
+    if (this.#slowness < slowEnough) return;
+    this.#slowUntil = end + slowForMs;
+    // Behind that time one more is enough.
+    this.#slowness = slowEnough - slowCounts;
   }
 }
 
@@ -60,18 +89,22 @@ function naming(path: string, error: NodeJS.ErrnoException): NodeJS.ErrnoExcepti
 class NodeFile implements FileHandle {
   readonly #fd: number;
   readonly #path: string;
+  readonly #neverHere: boolean;
 
-  constructor(fd: number, path: string) {
+  constructor(fd: number, path: string, neverHere: boolean) {
     this.#fd = fd;
     this.#path = path;
+    this.#neverHere = neverHere;
   }
 
   async read(buffer: Buffer, offset: number, length: number, position: number): Promise<number> {
-    if (length <= hereBytes && reads.isQuick) return this.#readHere(buffer, offset, length, position);
-    return this.#readElsewhere(buffer, offset, length, position);
+    return (
+      this.readNow(buffer, offset, length, position) ?? (await this.#readElsewhere(buffer, offset, length, position))
+    );
   }
 
-  #readHere(buffer: Buffer, offset: number, length: number, position: number): number {
+  readNow(buffer: Buffer, offset: number, length: number, position: number): number | undefined {
+    if (length > hereBytes || this.#neverHere || !reads.isQuick) return undefined;
     return this.#named(() => reads.timed(() => fs.readSync(this.#fd, buffer, offset, length, position)));
   }
 
@@ -182,7 +215,7 @@ function syncAll(fd: number, path: string): Promise<void> {
 
 export const nodeFs: FileSystem = {
   async open(path: string, mode: OpenMode): Promise<FileHandle> {
-    return new NodeFile(await openDescriptor(path, flags[mode]), path);
+    return new NodeFile(await openDescriptor(path, flags[mode]), path, false);
   },
   async list(directory: string): Promise<string[]> {
     return (await readdir(directory)).sort();
@@ -201,6 +234,25 @@ export const nodeFs: FileSystem = {
     }
   },
 };
+
+/** Another text when another file bears the name; undefined when none does. Costs a few microseconds, and no thread. */
+export function fileStamp(path: string): string | undefined {
+  const stats = fs.statSync(path, { bigint: true, throwIfNoEntry: false });
+  return stats === undefined ? undefined : `${stats.ino} ${stats.mtimeNs}`;
+}
+
+/** As `nodeFs`, for background work: it reads what is in no cache, and never on the calling thread. */
+export const patientFs: FileSystem = {
+  ...nodeFs,
+  async open(path: string, mode: OpenMode): Promise<FileHandle> {
+    return new NodeFile(await openDescriptor(path, flags[mode]), path, true);
+  },
+};
+
+/** Removes a directory with all that is in it. Who has its files open, or mapped, goes on reading them. */
+export async function removeDirectory(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true });
+}
 
 /** Octets of the file system that holds a directory: in all, and free to this process. */
 export async function diskSpace(

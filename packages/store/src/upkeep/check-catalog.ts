@@ -25,6 +25,7 @@ import type { View } from '../catalog/write-set.ts';
 import type { Heap } from '../heap/heap.ts';
 import { partsOf, threadKeysOf } from '../log/references.ts';
 import { type AccountId, brandNumber, flag, type Lsn, type MailboxId, type MessageId } from '../types.ts';
+import { checkDue } from './check-due.ts';
 import type { Findings } from './findings.ts';
 
 /** What the heap is checked against afterwards. */
@@ -39,6 +40,8 @@ export interface Snapshot {
   readonly segments: Map<number, SegmentRow>;
   /** Live octets by segment, as the rows give them. */
   readonly liveBytes: Map<number, number>;
+  /** Octets by segment that parts without references point to. */
+  readonly idleBytes: Map<number, number>;
 }
 
 interface Sums {
@@ -86,12 +89,17 @@ class CatalogCheck {
       parts: [],
       segments: new Map(),
       liveBytes: new Map(),
+      idleBytes: new Map(),
     };
   }
 
   run(): Snapshot {
     if (this.#state.appliedLsn > this.#heap.durableLsn) {
-      this.#findings.add('1', `applied up to ${this.#state.appliedLsn}, the log ends at ${this.#heap.durableLsn}`);
+      this.#findings.add(
+        '1',
+        `applied up to ${this.#state.appliedLsn}, the log ends at ${this.#heap.durableLsn}`,
+        'lostTail',
+      );
     }
     for (const { id, row } of this.#catalog.allMailboxes()) this.#mailbox(id, row);
     this.#mailboxNames();
@@ -100,7 +108,8 @@ class CatalogCheck {
     const named = this.#messages();
     this.#threads();
     this.#parts(named);
-    for (const [number, row] of this.#catalog.segments()) this.#snapshot.segments.set(number, row);
+    for (const [number, row] of this.#catalog.segments()) this.#segment(number, row);
+    checkDue(this.#view, this.#findings);
     for (const key of totalsKeys) this.#findings.equal('totals', key, this.#state.totals[key], this.#totals[key]);
     return this.#snapshot;
   }
@@ -109,6 +118,7 @@ class CatalogCheck {
     const findings = this.#findings;
     this.#snapshot.mailboxes++;
     const name = `mailbox ${id}`;
+    this.#addLive(row.record.lsn, row.record.bytes);
     if (id > this.#state.mailbox) findings.add('1', `${name}: id above the counter ${this.#state.mailbox}`);
     const sums = this.#sumsOf(row.account);
     const counted = { messages: 0, unseen: 0, flaggedDeleted: 0, bytes: 0, retainedMessages: 0, retainedBytes: 0 };
@@ -139,6 +149,7 @@ class CatalogCheck {
     for (const key of ['messages', 'unseen', 'flaggedDeleted', 'bytes', 'retainedMessages', 'retainedBytes'] as const) {
       findings.equal('3', `${name}: ${key}`, row[key], counted[key]);
     }
+    if (row.modSeqFloor > row.highestModSeq) findings.add('3', `${name}: MODSEQs begin above ${row.highestModSeq}`);
     const live = row.deleted ? 0 : 1;
     sums.mailboxes += live;
     sums.messages += live * counted.messages;
@@ -161,26 +172,41 @@ class CatalogCheck {
     const { lsn, bytes, size, message } = entry;
     this.#snapshot.entries.push({ name, lsn, bytes, size, message });
     if (this.#catalog.message(message) === undefined) {
-      this.#findings.add('6', `${name}: its message ${message} is missing`);
+      this.#findings.add('6', `${name}: its message ${message} is missing`, 'danglingReference');
     }
   }
 
   #addLive(lsn: Lsn, bytes: number): void {
+    this.#add(this.#snapshot.liveBytes, lsn, bytes);
+  }
+
+  #add(sums: Map<number, number>, lsn: Lsn, bytes: number): void {
     const segment = this.#heap.segmentOf(lsn);
-    if (segment === undefined) this.#findings.add('6', `no segment holds the record at ${lsn}`);
-    else this.#snapshot.liveBytes.set(segment, (this.#snapshot.liveBytes.get(segment) ?? 0) + bytes);
+    if (segment === undefined) this.#findings.add('6', `no segment holds the record at ${lsn}`, 'missingSegment');
+    else sums.set(segment, (sums.get(segment) ?? 0) + bytes);
+  }
+
+  #segment(number: number, row: SegmentRow): void {
+    const { segments, liveBytes, idleBytes } = this.#snapshot;
+    segments.set(number, row);
+    const name = `segment ${number}`;
+    this.#findings.equal('14', `${name}: idle octets`, row.idle, idleBytes.get(number) ?? 0);
+    if (row.retiredAt > 0 && (liveBytes.get(number) ?? 0) > 0) {
+      this.#findings.add('14', `${name} is retired, and rows point into it`, 'danglingReference');
+    }
   }
 
   #pages(id: MailboxId, name: string, uids: ReadonlySet<number>): void {
     let present = 0;
     for (const [key, chunk] of this.#view.range(indexTable, { from: u32Key(id), to: prefixEnd(u32Key(id)) })) {
-      if (chunk.isEmpty) this.#findings.add('6', `${name}: index chunk ${key.readUInt32BE(4)} is empty`);
+      if (chunk.isEmpty) this.#findings.add('6', `${name}: index chunk ${key.readUInt32BE(4)} is empty`, 'orphan');
     }
     for (const [number, page] of this.#catalog.uidPages(id)) {
-      if (page.isEmpty) this.#findings.add('5', `${name}: UID page ${number} is empty`);
+      if (page.isEmpty) this.#findings.add('5', `${name}: UID page ${number} is empty`, 'orphan');
       for (const uid of page.uids(number)) {
         present++;
-        if (!uids.has(uid)) this.#findings.add('5', `${name}: UID ${uid} is in its page and not in the index`);
+        if (!uids.has(uid))
+          this.#findings.add('5', `${name}: UID ${uid} is in its page and not in the index`, 'danglingReference');
         const entry = this.#catalog.entry(id, uid);
         const unseen = entry !== undefined && (entry.flags & flag.seen) === 0;
         if (page.isUnseen(uid) !== unseen)
@@ -192,7 +218,7 @@ class CatalogCheck {
 
   #expunged(id: MailboxId, row: MailboxRow, live: ReadonlySet<number>): void {
     const prefix = { from: keyOctets(expungedText(id, 0)), to: prefixEnd(u32Key(id)) };
-    for (const [key, uids] of this.#view.range(expungedTable, prefix)) {
+    for (const [key, { uids }] of this.#view.range(expungedTable, prefix)) {
       const modSeq = readU64(key, 4);
       if (modSeq <= row.expungeFloor) this.#findings.add('8', `mailbox ${id}: expunges of ${modSeq} below the floor`);
       if (modSeq > row.highestModSeq) this.#findings.add('8', `mailbox ${id}: expunges of ${modSeq} above the highest`);
@@ -226,7 +252,12 @@ class CatalogCheck {
         !row.deleted &&
         row.account === key.readUInt32BE(1) &&
         row.name === key.toString('utf8', 5);
-      if (!fits) this.#findings.add('3', `the name ${key.toString('utf8', 5)} leads to mailbox ${id}, which is not it`);
+      if (!fits)
+        this.#findings.add(
+          '3',
+          `the name ${key.toString('utf8', 5)} leads to mailbox ${id}, which is not it`,
+          'orphan',
+        );
     }
     const live = [...this.#sums.values()].reduce((sum, account) => sum + account.mailboxes, 0);
     this.#findings.equal('3', 'names of live mailboxes', names, live);
@@ -239,7 +270,8 @@ class CatalogCheck {
     for (const [, id] of this.#view.range(accountNameTable, range)) {
       names++;
       const row = this.#catalog.account(brandNumber<AccountId>(id));
-      if (row === undefined || row.deleted) this.#findings.add('2', `a name leads to account ${id}, which is not live`);
+      if (row === undefined || row.deleted)
+        this.#findings.add('2', `a name leads to account ${id}, which is not live`, 'orphan');
     }
     for (const { id, row } of this.#catalog.accounts()) {
       this.#snapshot.accounts++;
@@ -252,6 +284,7 @@ class CatalogCheck {
   }
 
   #account(id: AccountId, row: AccountRow): void {
+    this.#addLive(row.record.lsn, row.record.bytes);
     const sums = this.#sumsOf(id);
     for (const key of ['messages', 'bytes', 'retainedMessages', 'retainedBytes', 'mailboxes'] as const) {
       this.#findings.equal('2', `account ${id}: ${key}`, row[key], sums[key]);
@@ -261,7 +294,7 @@ class CatalogCheck {
     this.#totals.retained += sums.retainedMessages;
     this.#totals.retainedBytes += sums.retainedBytes;
     if (!row.deleted && this.#catalog.accountNamed(row.name)?.id !== id) {
-      this.#findings.add('2', `account ${id}: its name does not lead to it`);
+      this.#findings.add('2', `account ${id}: its name does not lead to it`, 'danglingReference');
     }
   }
 
@@ -272,7 +305,7 @@ class CatalogCheck {
       for (const key of this.#view.keys(table, everything)) {
         const id = mailboxOfKey(key);
         if (id !== last && this.#catalog.mailbox(id) === undefined) {
-          this.#findings.add('3', `rows in ${table} for mailbox ${id}, which does not exist`);
+          this.#findings.add('3', `rows in ${table} for mailbox ${id}, which does not exist`, 'orphan');
         }
         last = id;
       }
@@ -281,7 +314,8 @@ class CatalogCheck {
     for (const [key, uid] of this.#view.range(uidlTable, everything)) {
       uidls++;
       const text = `${mailboxOfKey(key)} ${key.toString('latin1', 4)}`;
-      if (this.#uidls.get(text) !== uid) this.#findings.add('9', `UIDL ${text} leads to UID ${uid}, which has another`);
+      if (this.#uidls.get(text) !== uid)
+        this.#findings.add('9', `UIDL ${text} leads to UID ${uid}, which has another`, 'orphan');
     }
     this.#findings.equal('9', 'imported UIDLs', uidls, this.#uidls.size);
   }
@@ -295,14 +329,15 @@ class CatalogCheck {
       if (id > this.#state.message)
         this.#findings.add('1', `message ${id}: id above the counter ${this.#state.message}`);
       this.#findings.equal('10', `message ${id}: references`, row.refs, this.#messageRefs.get(id) ?? 0);
-      if (row.refs === 0) this.#findings.add('10', `message ${id} is kept without a reference`);
+      if (row.refs === 0) this.#findings.add('10', `message ${id} is kept without a reference`, 'orphan');
       if (this.#view.read(messageHashTable, row.sha) !== id)
-        this.#findings.add('11', `message ${id}: its hash leads elsewhere`);
+        this.#findings.add('11', `message ${id}: its hash leads elsewhere`, 'danglingReference');
       this.#addLive(row.record.lsn, row.record.bytes);
       for (const sha of partsOf(row)) {
         const hex = sha.toString('hex');
         named.set(hex, (named.get(hex) ?? 0) + 1);
-        if (this.#catalog.part(sha) === undefined) this.#findings.add('10', `message ${id}: part ${hex} is missing`);
+        if ((this.#catalog.part(sha)?.pieces.length ?? 0) === 0)
+          this.#findings.add('10', `message ${id}: part ${hex} is missing`, 'danglingReference');
       }
       this.#totals.messages++;
       this.#totals.messageBytes += row.size;
@@ -341,8 +376,13 @@ class CatalogCheck {
     for (const [sha, row] of this.#catalog.parts()) {
       const hex = sha.toString('hex');
       this.#findings.equal('13', `part ${hex}: references`, row.refs, named.get(hex) ?? 0);
+      // Its message was named already.
+      if (row.pieces.length === 0 && row.refs > 0) continue;
       this.#snapshot.parts.push({ sha, size: row.size, pieces: row.pieces });
-      if (row.refs === 0) continue;
+      if (row.refs === 0) {
+        for (const piece of row.pieces) this.#add(this.#snapshot.idleBytes, piece.lsn, piece.bytes);
+        continue;
+      }
       this.#totals.parts++;
       this.#totals.partBytes += row.size;
       this.#totals.plainBytes += row.size;

@@ -7,19 +7,24 @@
 import { createHash } from 'node:crypto';
 import { Catalog } from '../catalog/catalog.ts';
 import type { View } from '../catalog/write-set.ts';
-import { errorText, StoreError } from '../errors.ts';
-import type { Heap } from '../heap/heap.ts';
-import { recordType } from '../log/records.ts';
+import { errorText } from '../errors.ts';
+import type { Damage, Heap } from '../heap/heap.ts';
 import { openContent, readTrace } from '../mail/assemble.ts';
-import { brandNumber, type Lsn } from '../types.ts';
+import type { Lsn } from '../types.ts';
 import { checkCatalog, type Snapshot } from './check-catalog.ts';
-import { type Finding, Findings } from './findings.ts';
+import { countedOctets, countSegments } from './count-segments.ts';
+import { placeOfDamage, stateOfDamage, textOfDamage } from './damage-text.ts';
+import { type Finding, type FindingPlace, Findings } from './findings.ts';
 
 export interface CheckOptions {
   /** False: the catalog alone, no heap octet. Default true. */
   readonly content?: boolean;
   readonly onProgress?: (done: number, total: number) => void;
+  /** Whether a bad place was passed over by a repair that made good what it held: a note then, and no finding. */
+  readonly passedOver?: PassedOver;
 }
+
+export type PassedOver = (place: Pick<FindingPlace, 'segment' | 'offset' | 'bytes'>) => boolean;
 
 export interface CheckReport {
   readonly accounts: number;
@@ -28,6 +33,8 @@ export interface CheckReport {
   readonly messages: number;
   readonly parts: number;
   readonly findings: readonly Finding[];
+  /** What is to be known and needs nobody. */
+  readonly notes: readonly string[];
 }
 
 /** Looks at the log beside a busy writer, until one is as far as the catalog. */
@@ -36,12 +43,16 @@ const looksMax = 100;
 /** Checks a store as the view shows it. Changes nothing. */
 export async function check(view: View, heap: Heap, options: CheckOptions = {}): Promise<CheckReport> {
   const findings = new Findings();
+  const notes = tailNotes(heap);
   const catalog = new Catalog(view);
   // Beside a writer the catalog may know more of the log than this heap has looked at. No await stands behind the last look.
   for (let look = 0; look < looksMax && (catalog.state()?.appliedLsn ?? 0) > heap.durableLsn; look++)
     await heap.refresh();
   const snapshot = checkCatalog(view, heap, findings);
-  if (options.content !== false) await checkHeap(catalog, heap, snapshot, findings, options.onProgress);
+  if (options.content !== false) {
+    await checkSegments(heap, snapshot, findings, notes, options.passedOver ?? (() => false));
+    await checkHeap(catalog, heap, snapshot, findings, options.onProgress);
+  }
   const { accounts, mailboxes, entries, messages, parts } = snapshot;
   return {
     accounts,
@@ -50,7 +61,22 @@ export async function check(view: View, heap: Heap, options: CheckOptions = {}):
     messages: messages.length,
     parts: parts.length,
     findings: findings.list,
+    notes,
   };
+}
+
+/** What the end of the log looked like when the heap was opened. */
+export function tailNotes(heap: Heap): string[] {
+  const { voidBytes, unborn } = heap.report;
+  const notes = unborn.map((number) => `segment ${number} was begun and never held a record`);
+  const newest = heap.segments().at(-1);
+  if (voidBytes > 0 && newest !== undefined) {
+    const end = newest.endLsn - newest.baseLsn;
+    notes.push(
+      `torn tail: segment ${newest.number} has ${voidBytes} octets behind offset ${end} that are no whole batch; they were never confirmed to anybody`,
+    );
+  }
+  return notes;
 }
 
 async function checkHeap(
@@ -65,7 +91,6 @@ async function checkHeap(
   const step = (): void => {
     if (++done % 256 === 0) onProgress?.(done, total);
   };
-  await checkSegments(heap, snapshot, findings);
   for (const entry of snapshot.entries) {
     try {
       const trace = await readTrace(heap, entry);
@@ -74,7 +99,7 @@ async function checkHeap(
         findings.add('6', `${entry.name}: size is ${entry.size}, its octets are ${size + trace.length}`);
       }
     } catch (error) {
-      findings.add('heap', `${entry.name}: ENTRY at ${entry.lsn}: ${errorText(error)}`);
+      findings.add('heap', `${entry.name}: ENTRY at ${entry.lsn}: ${errorText(error)}`, 'badChecksum');
     }
     step();
   }
@@ -85,12 +110,12 @@ async function checkHeap(
   for (const { id, sha } of snapshot.messages) {
     try {
       const hash = createHash('sha256');
-      const message = await openContent(heap, catalog, id);
+      const message = await openContent(heap, () => catalog, id);
       for await (const octets of message.octets()) hash.update(octets);
       if (!hash.digest().equals(sha))
-        findings.add('heap', `message ${id}: its octets are not those it was stored with`);
+        findings.add('heap', `message ${id}: its octets are not those it was stored with`, 'badChecksum');
     } catch (error) {
-      findings.add('heap', `message ${id}: ${errorText(error)}`);
+      findings.add('heap', `message ${id}: ${errorText(error)}`, 'badChecksum');
     }
     step();
   }
@@ -115,41 +140,33 @@ async function checkPart(
       octets += payload.length;
     }
   } catch (error) {
-    findings.add('heap', `${name}: ${errorText(error)}`);
+    findings.add('heap', `${name}: ${errorText(error)}`, 'badChecksum');
     return;
   }
   findings.equal('13', `${name}: size`, size, octets);
-  if (!hash.digest().equals(sha)) findings.add('heap', `${name}: its content has another SHA-256`);
+  if (!hash.digest().equals(sha)) findings.add('heap', `${name}: its content has another SHA-256`, 'badChecksum');
 }
 
 /** Reads the whole log up to what the snapshot has applied: every crc, and each segment's account of its octets. */
-async function checkSegments(heap: Heap, snapshot: Snapshot, findings: Findings): Promise<void> {
-  const logged = new Map<number, { content: number; other: number }>();
-  const to = snapshot.appliedLsn;
-  const start = brandNumber<Lsn>(0);
+async function checkSegments(
+  heap: Heap,
+  snapshot: Snapshot,
+  findings: Findings,
+  notes: string[],
+  passedOver: PassedOver,
+): Promise<void> {
+  const onDamage = (damage: Damage): void => {
+    if (passedOver(damage)) notes.push(`${textOfDamage(damage)}; a repair passed over it`);
+    else findings.add('heap', textOfDamage(damage), stateOfDamage(damage), placeOfDamage(damage));
+  };
   try {
-    for await (const record of heap.scan({ from: start, to, onDamage: (damage) => nameDamage(findings, damage) })) {
-      const sums = logged.get(record.segment) ?? { content: 0, other: 0 };
-      logged.set(record.segment, sums);
-      const isOther = record.type === recordType.event || record.type === recordType.commit;
-      sums[isOther ? 'other' : 'content'] += record.location.bytes;
+    for (const { number, ...counted } of await countSegments(heap, snapshot, onDamage)) {
+      const row = snapshot.segments.get(number);
+      for (const key of countedOctets) {
+        findings.equal('14', `segment ${number}: ${key} octets`, row?.[key] ?? 0, counted[key]);
+      }
     }
   } catch (error) {
-    findings.add('heap', error instanceof StoreError ? error.message : errorText(error));
+    findings.add('heap', errorText(error), 'corruptLog');
   }
-  for (const [number, sums] of logged) {
-    const row = snapshot.segments.get(number);
-    const live = snapshot.liveBytes.get(number) ?? 0;
-    findings.equal('14', `segment ${number}: live octets`, row?.live ?? 0, live);
-    findings.equal('14', `segment ${number}: dead octets`, row?.dead ?? 0, sums.content - live);
-    findings.equal('14', `segment ${number}: other octets`, row?.other ?? 0, sums.other);
-  }
-}
-
-function nameDamage(
-  findings: Findings,
-  damage: { readonly kind: string; readonly segment: number; readonly offset: number; readonly bytes: number },
-): void {
-  const { kind, segment, offset, bytes } = damage;
-  findings.add('heap', `segment ${segment}, offset ${offset}: ${kind}, ${bytes} octets cannot be read`);
 }

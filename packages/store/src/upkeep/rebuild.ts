@@ -1,29 +1,39 @@
 /**
- * Rebuild: a new catalog generation from the heap alone. Content first (PART, MESSAGE), then everything else in the order of
- * the log, by the same `apply` that wrote the lost one; messages that nothing names in the end are dropped. The generation
- * becomes current when it is whole; a crash before leaves the old one, or none, as it was.
+ * Rebuild: a new catalog generation from the newest good checkpoint and the log behind it, or from the heap alone
+ * (`rebuilder.ts`). The generation becomes current when it is whole; a crash before leaves the old one, or none, as it was.
  */
 import { Catalog } from '../catalog/catalog.ts';
 import { generationPath, nextGeneration, setCurrentGeneration } from '../catalog/generations.ts';
 import type { Kv } from '../catalog/kv.ts';
-import { View, WriteSet } from '../catalog/write-set.ts';
-import { StoreError } from '../errors.ts';
-import { commitBytes, type Damage, Heap, type ScannedRecord } from '../heap/heap.ts';
-import { Applier } from '../log/apply.ts';
-import { decodeRecord, encodeEvent, recordType } from '../log/records.ts';
-import type { SegmentOf } from '../log/references.ts';
-import { brandNumber, type Lsn } from '../types.ts';
+import type { StateRow } from '../catalog/rows.ts';
+import { View } from '../catalog/write-set.ts';
+import { errorText, invariant, StoreError } from '../errors.ts';
+import { type Damage, Heap } from '../heap/heap.ts';
+import type { FileSystem } from '../sys/fs.ts';
+import type { Lsn } from '../types.ts';
 import {
   catalogDirectory,
+  checkFinished,
   heapOptions,
   heapPorts,
   initializeCatalog,
   machinePorts,
   making,
+  refuseOlder,
   type StoreOptions,
+  type StorePorts,
   sealCatalog,
   takeLock,
 } from '../writer/store-directory.ts';
+import {
+  checkpointDirectory,
+  type FoundCheckpoint,
+  isUnusable,
+  isWholeFrom,
+  listCheckpoints,
+  loadCheckpoint,
+} from './checkpoint/read.ts';
+import { isWholeLog, logStart, Rebuilder, type Restoring } from './rebuilder.ts';
 
 export interface RebuildReport {
   readonly generation: number;
@@ -32,190 +42,203 @@ export interface RebuildReport {
   readonly entries: number;
   /** Bad places that were passed over. */
   readonly damage: readonly Damage[];
+  /** The LSN of the checkpoint that it began from; undefined when it read the log from its start. */
+  readonly checkpoint: number | undefined;
+  /** Checkpoints that could not be used, and why. */
+  readonly passedOver: readonly string[];
 }
 
 export interface RebuildOptions extends StoreOptions {
+  /** Segments that are listed and cannot be read are listed no more. */
+  readonly retireLost?: boolean;
+  /** Acknowledged history may be missing, whether damage is met or not. */
+  readonly historyLost?: boolean;
   /** Told of octets of log read so far, of so many. */
   readonly onProgress?: (done: number, total: number) => void;
+  /** Makes nothing of a log with damage. */
+  readonly onlyWhole?: boolean;
+  /** Reads the log from its start even where a checkpoint is there. */
+  readonly full?: boolean;
+  /** Reads content first even where no segment is gone; for comparisons. */
+  readonly contentFirst?: boolean;
 }
 
-const start = brandNumber<Lsn>(0);
-const rowsPerWrite = 20_000;
-/** A lost log cannot have given more sequences than this in a second. */
-const sequencesPerSecond = 2 ** 20;
-
-/** @throws {StoreError} locked, noStore, newerFormat, ioError, diskFull */
+/** @throws {StoreError} locked, noStore, unfinished, olderFormat, newerFormat, ioError, diskFull */
 export function rebuild(directory: string, options: RebuildOptions = {}): Promise<RebuildReport> {
-  return making(directory, () => rebuildCatalog(directory, options));
-}
-
-async function rebuildCatalog(directory: string, options: RebuildOptions): Promise<RebuildReport> {
-  const ports = options.ports ?? machinePorts;
-  const lock = takeLock(ports, directory);
-  const damage: Damage[] = [];
-  try {
-    const onDamage = (found: Damage): void => {
-      damage.push(found);
-    };
-    const heap = await Heap.openForWriting(heapPorts(ports), directory, { ...heapOptions(options), onDamage });
+  return making(directory, async () => {
+    const ports = options.ports ?? machinePorts;
+    await checkFinished(ports.fs, directory);
+    const lock = takeLock(ports, directory);
     try {
-      const catalogs = catalogDirectory(directory);
-      const generation = await nextGeneration(ports.fs, catalogs);
-      const kv = ports.openKv(generationPath(catalogs, generation), false);
-      try {
-        await initializeCatalog(kv, heap);
-        const replayer = new Rebuilder(heap, kv, options.onProgress);
-        const records = await replayer.run(onDamage);
-        if (damage.length > 0) await replayer.loseHistory(ports.clock.now());
-        await sealCatalog(kv);
-        const totals = new Catalog(new View(kv)).state()?.totals;
-        await kv.close();
-        await setCurrentGeneration(ports.fs, catalogs, generation);
-        return { generation, records, messages: totals?.messages ?? 0, entries: totals?.entries ?? 0, damage };
-      } catch (error) {
-        await kv.close();
-        throw error;
-      }
+      return await rebuildLocked(directory, options);
     } finally {
-      await heap.close();
+      lock.release();
     }
+  });
+}
+
+/** How a catalog is made: what of it is asked of `makeCatalog`. */
+export interface MakeOptions
+  extends Pick<RebuildOptions, 'onProgress' | 'retireLost' | 'historyLost' | 'full' | 'contentFirst' | 'onlyWhole'> {
+  /** Damage met so far, to which what is met here is added. */
+  readonly damage: Damage[];
+  /** The heap came out of a backup. */
+  readonly restoring?: Restoring | undefined;
+}
+
+/** A new generation of the catalog, and what it says of itself. */
+export interface MadeCatalog extends Pick<RebuildReport, 'generation' | 'records' | 'checkpoint' | 'passedOver'> {
+  readonly state: StateRow;
+}
+
+/**
+ * Makes a generation from the log of a heap opened for writing; durable on return, and not yet current. Undefined when there is
+ * damage, and may not be. One that was begun in vain is removed again. @throws {StoreError} corrupt, ioError, diskFull
+ */
+export async function makeCatalog(
+  ports: StorePorts,
+  directory: string,
+  heap: Heap,
+  options: MakeOptions,
+): Promise<MadeCatalog | undefined> {
+  const { damage, restoring, onProgress, contentFirst } = options;
+  const { fs } = ports;
+  const catalogs = catalogDirectory(directory);
+  const checkpoints = options.full === true ? [] : await listCheckpoints(fs, checkpointDirectory(directory));
+  let generation = 0;
+  const open = async (): Promise<Kv> => {
+    generation = await nextGeneration(fs, catalogs);
+    return ports.openKv(generationPath(catalogs, generation), false);
+  };
+  const discard = (): Promise<void> => removeGeneration(ports, directory, generation);
+  const onDamage = (found: Damage): void => void damage.push(found);
+  const filled = await fillCatalog(heap, { fs, checkpoints, open, discard, onDamage, onProgress, contentFirst });
+  const { kv, rebuilder, records, checkpoint, passedOver } = filled;
+  let made: MadeCatalog | undefined;
+  try {
+    if (damage.length > 0 && options.onlyWhole === true) return undefined;
+    if (options.retireLost === true) for (const lost of heap.lostSegments()) heap.retire(lost.damage.segment);
+    if (restoring !== undefined) await rebuilder.restore(restoring);
+    else if (damage.length > 0 || options.historyLost === true) await rebuilder.loseHistory(ports.clock.now());
+    await sealCatalog(kv);
+    const state = new Catalog(new View(kv)).state();
+    invariant(state !== undefined, 'a catalog has a state row');
+    made = { generation, records, state, checkpoint, passedOver };
+    return made;
   } finally {
-    lock.release();
+    await kv.close();
+    if (made === undefined) await discard();
   }
 }
 
-class Rebuilder {
-  readonly #heap: Heap;
-  readonly #kv: Kv;
-  #segmentOf: SegmentOf;
-  readonly #onProgress: RebuildOptions['onProgress'];
-  readonly #total: number;
-  #set = new WriteSet();
-  #below: readonly WriteSet[] = [];
-  #writing: Promise<void> = Promise.resolve();
-  #applier: Applier;
-  #records = 0;
-  #read = 0;
+/** One that was begun in vain; what is left of it is in nobody's way. */
+async function removeGeneration(ports: StorePorts, directory: string, generation: number): Promise<void> {
+  await ports.removeKv?.(generationPath(catalogDirectory(directory), generation)).catch(() => undefined);
+}
 
-  constructor(heap: Heap, kv: Kv, onProgress: RebuildOptions['onProgress']) {
-    this.#heap = heap;
-    this.#kv = kv;
-    this.#segmentOf = (lsn) => heap.segmentOf(lsn);
-    this.#onProgress = onProgress;
-    this.#total = 2 * heap.segments().reduce((sum, segment) => sum + (segment.endLsn - segment.baseLsn), 0);
-    this.#applier = this.#begin();
+/**
+ * `rebuild`, for who holds the lock; `restoring` when the heap came out of a backup.
+ * @throws {StoreError} newerFormat, olderFormat, ioError, diskFull; corrupt where it is to pass over no damage
+ */
+export async function rebuildLocked(
+  directory: string,
+  options: RebuildOptions,
+  restoring?: Restoring,
+): Promise<RebuildReport> {
+  const ports = options.ports ?? machinePorts;
+  const damage: Damage[] = [];
+  const onDamage = (found: Damage): void => {
+    damage.push(found);
+  };
+  const heap = await Heap.openForWriting(heapPorts(ports), directory, { ...heapOptions(options), onDamage });
+  try {
+    // What is restored from a backup of an earlier format is one of today's: its catalog is new, and so is its next segment.
+    if (restoring === undefined) await refuseOlder(ports, directory, heap);
+    const made = await makeCatalog(ports, directory, heap, { ...options, damage, restoring });
+    if (made === undefined) throw damaged(damage.length);
+    await setCurrentGeneration(ports.fs, catalogDirectory(directory), made.generation);
+    addLost(heap, damage);
+    const { state, ...report } = made;
+    return { ...report, messages: state.totals.messages, entries: state.totals.entries, damage };
+  } finally {
+    await heap.close();
   }
+}
 
-  async run(onDamage: (damage: Damage) => void): Promise<number> {
-    const wantContent = (type: number): boolean => type === recordType.message;
-    for await (const scanned of this.#heap.scan({ from: start, wantPayload: wantContent, onDamage })) {
-      await this.#seen(scanned);
-      if (isContent(scanned.type)) this.#apply(scanned, onDamage);
+function damaged(places: number): StoreError {
+  const text = `${places} bad places in the heap: the catalog is not made again without them by itself`;
+  return new StoreError('corrupt', `${text}; \`mstore fsck\` names them, \`mstore rebuild\` passes them over`);
+}
+
+/** Segments that are lost and lie below the checkpoint: no history is missing, but mail is. */
+function addLost(heap: Heap, damage: Damage[]): void {
+  for (const { damage: lost } of heap.lostSegments()) {
+    if (!damage.some(({ kind, segment }) => kind === lost.kind && segment === lost.segment)) damage.push(lost);
+  }
+}
+
+/** What a catalog is filled from, and where it lies. */
+export interface Filling {
+  readonly fs: FileSystem;
+  /** Newest first. */
+  readonly checkpoints: readonly FoundCheckpoint[];
+  /** Makes an empty catalog; another one each time. */
+  readonly open: () => Promise<Kv>;
+  /** Removes the one that was opened last and is closed: it was begun in vain. */
+  readonly discard: () => Promise<void>;
+  readonly onDamage: (damage: Damage) => void;
+  readonly onProgress: RebuildOptions['onProgress'];
+  readonly contentFirst?: boolean | undefined;
+}
+
+export interface Filled {
+  readonly kv: Kv;
+  readonly rebuilder: Rebuilder;
+  readonly records: number;
+  readonly checkpoint: Lsn | undefined;
+  readonly passedOver: readonly string[];
+}
+
+/** Fills a catalog from the newest checkpoint that is good and the log behind it, or from the log alone. */
+export async function fillCatalog(heap: Heap, filling: Filling): Promise<Filled> {
+  const { kv, checkpoint, passedOver } = await beginCatalog(heap, filling);
+  try {
+    const rebuilder = new Rebuilder(heap, kv, filling.onProgress);
+    const { onDamage } = filling;
+    const inOrder = filling.contentFirst !== true && isWholeLog(heap.segments());
+    const from = checkpoint ?? (inOrder ? logStart : undefined);
+    const records = await (from === undefined ? rebuilder.run(onDamage) : rebuilder.follow(from, onDamage));
+    return { kv, rebuilder, records, checkpoint, passedOver };
+  } catch (error) {
+    await kv.close();
+    await filling.discard();
+    throw error;
+  }
+}
+
+/** A catalog that holds the newest checkpoint that is good, or nothing. */
+async function beginCatalog(
+  heap: Heap,
+  { fs, checkpoints, open, discard }: Filling,
+): Promise<Pick<Filled, 'kv' | 'checkpoint' | 'passedOver'>> {
+  const passedOver: string[] = [];
+  for (const { path, lsn } of checkpoints) {
+    if (!isWholeFrom(heap.segments(), lsn)) {
+      passedOver.push(`checkpoint ${path}: the log does not go on from it without a gap`);
+      continue;
     }
-    const wantRest = (type: number): boolean => !isContent(type);
-    // The first pass named all damage but that of payloads it did not want.
-    const onPayload = (found: Damage): void => {
-      if (found.kind === 'payload') onDamage(found);
-    };
-    for await (const scanned of this.#heap.scan({ from: start, wantPayload: wantRest, onDamage: onPayload })) {
-      await this.#seen(scanned);
-      if (scanned.commit !== undefined) {
-        this.#applier.close(scanned.location, scanned.commit.number, scanned.commit.epoch);
-      } else if (!isContent(scanned.type)) this.#apply(scanned, onDamage);
-    }
-    await this.#dropUnnamed();
-    this.#raiseCounters();
-    await this.#settle();
-    return this.#records;
-  }
-
-  /**
-   * Acknowledged history may be missing: the log says so in a new segment of a higher epoch, which is the newest from then on,
-   * so that a damaged one is not looked at when the store is opened.
-   */
-  async loseHistory(now: number): Promise<void> {
-    await this.#heap.raiseEpoch();
-    const { refs } = this.#applier;
-    const batch = this.#heap.begin(refs.state);
-    this.#segmentOf = (lsn) => (lsn >= batch.firstLsn ? batch.segment : this.#heap.segmentOf(lsn));
-    this.#applier = this.#begin();
-    const time = Math.floor(now / 1000);
-    const sequence = Math.max(refs.state.sequence + 1, time * sequencesPerSecond);
-    const body = { kind: 'historyLost', epoch: batch.epoch } as const;
-    this.#applier.apply({ type: 'event', sequence, time, body }, batch.add(encodeEvent(sequence, time, body)));
-    this.#applier.close({ lsn: batch.nextLsn(), bytes: commitBytes }, batch.number, batch.epoch);
-    await this.#heap.commit(batch, { cleanStop: true });
-    await this.#settle();
-  }
-
-  #apply(scanned: ScannedRecord, onDamage: (damage: Damage) => void): void {
-    this.#records++;
+    const kv = await open();
     try {
-      this.#applier.apply(decodeRecord(scanned), scanned.location);
+      await loadCheckpoint(fs, path, heap.storeId, kv);
+      return { kv, checkpoint: lsn, passedOver };
     } catch (error) {
-      if (!(error instanceof RangeError) && !(error instanceof Error && error.name === 'DecodeError')) throw error;
-      const { lsn, bytes } = scanned.location;
-      onDamage({ kind: 'payload', segment: scanned.segment, offset: 0, lsn, bytes });
+      await kv.close();
+      await discard();
+      if (!isUnusable(error)) throw error;
+      passedOver.push(errorText(error));
     }
   }
-
-  async #seen(scanned: ScannedRecord): Promise<void> {
-    this.#read += scanned.location.bytes;
-    if (this.#set.size < rowsPerWrite) return;
-    this.#onProgress?.(this.#read, this.#total);
-    await this.#write();
-  }
-
-  /** Begins to write what was applied, and goes on above it: one write set is on its way while the next one fills. */
-  async #write(): Promise<void> {
-    await this.#writing;
-    this.#below = [this.#set];
-    this.#set = new WriteSet();
-    this.#applier = this.#begin();
-    this.#writing = this.#kv.write(WriteSet.encode(this.#below));
-    // Whoever awaits it hears of an error.
-    this.#writing.catch(() => undefined);
-  }
-
-  /** Everything applied is in the catalog. */
-  async #settle(): Promise<void> {
-    await this.#write();
-    await this.#writing;
-    this.#below = [];
-    this.#applier = this.#begin();
-  }
-
-  #begin(): Applier {
-    return new Applier(new View(this.#kv, this.#below, this.#set), this.#segmentOf);
-  }
-
-  /** Messages that were stored, and whose entries are all gone, or were never logged. */
-  async #dropUnnamed(): Promise<void> {
-    await this.#settle();
-    const unnamed: number[] = [];
-    for (const [id, row] of new Catalog(new View(this.#kv)).messages()) if (row.refs === 0) unnamed.push(id);
-    for (const number of unnamed) {
-      const { refs } = this.#applier;
-      const id = brandNumber<Parameters<typeof refs.dropMessage>[0]>(number);
-      const row = new Catalog(refs.view).message(id);
-      if (row !== undefined) refs.dropMessage(id, row);
-      if (this.#set.size >= rowsPerWrite) await this.#write();
-    }
-  }
-
-  /** No id that a header says was given is given again. */
-  #raiseCounters(): void {
-    const { state } = this.#applier.refs;
-    const high = this.#heap.newestHighWater;
-    for (const key of ['sequence', 'account', 'mailbox', 'message', 'thread', 'uidValidity'] as const) {
-      state[key] = Math.max(state[key], high[key]);
-    }
-    if (state.appliedLsn > this.#heap.durableLsn) {
-      throw new StoreError('corrupt', 'the log ends before a batch that it holds');
-    }
-  }
-}
-
-function isContent(type: number): boolean {
-  return type === recordType.part || type === recordType.message;
+  const kv = await open();
+  await initializeCatalog(kv, heap);
+  return { kv, checkpoint: undefined, passedOver };
 }

@@ -18,6 +18,7 @@
  *
  * After a failed write or datasync the heap ends the segment at its last durable LSN; the batch's write set is dropped, so the
  * head state is what it was, and its intents are decided again in a new segment, once. A second failure is answered to them.
+ * After two in a row every intent is refused, until a probe, an empty batch in a new segment, gets through (health.ts).
  * A full disk is answered at once, without a second try. A failed catalog transaction ends the writer: recovery replays.
  */
 
@@ -28,42 +29,23 @@ import { limits } from '../limits.ts';
 import { Applier } from '../log/apply.ts';
 import type { SegmentOf } from '../log/references.ts';
 import type { Clock } from '../sys/clock.ts';
+import { isTooFar, shareOf, type Weight } from './ahead.ts';
 import { Expectations } from './expectations.ts';
 import type { Change, Feed } from './feed.ts';
 import type { HeadState } from './head-state.ts';
+import { type Intent, type Waiting, waitingFor } from './intent.ts';
 import { Linger } from './linger.ts';
 import { Returns } from './returns.ts';
-import { Turn } from './turn.ts';
+import type { Room } from './room.ts';
+import { type Places, Turn } from './turn.ts';
 
-/** A question to the writer. */
-export interface Intent<Answer> {
-  /** `heap`: answered when the log has it (deliveries). `catalog`: when readers can see it. */
-  readonly answerAfter: 'heap' | 'catalog';
-  /** Decides, or throws a StoreError before it appended anything. */
-  decide(turn: Turn): Answer;
-}
-
-/** An intent on its way, its answer's type forgotten. */
-interface Waiting {
-  readonly answerAfter: 'heap' | 'catalog';
-  /** Decides and keeps the answer; throws what decide throws. */
-  decide(turn: Turn): void;
-  answer(): void;
-  refuse(error: unknown): void;
-}
-
-interface Decided {
+interface Decided extends Weight {
   readonly intents: readonly Waiting[];
   readonly changes: readonly Change[];
-  readonly bytes: number;
-  /** Rows its write set changes. */
-  readonly rows: number;
 }
 
 /** Batches that are worth a catalog transaction of their own. */
 const lingerBatches = 6;
-/** Rows of a catalog transaction (about 4 ms to encode), unless one batch alone has more. */
-const rowsPerWrite = 2_000;
 /** ms of a flush that others are waited for at most, and of their own delay after which they are not. */
 const flushMsMax = 50;
 /** ms of a flush from which on those just answered are waited for, and the share of a flush that they are. */
@@ -78,7 +60,10 @@ export class Committer {
   readonly #head: HeadState;
   readonly #feed: Feed;
   readonly #clock: Clock;
+  readonly #places: Places;
   #queue: Waiting[] = [];
+  #background: Waiting[] = [];
+  #lastWorkAt = Number.NEGATIVE_INFINITY;
   #running: Promise<void> | undefined;
   #catalogRun: Promise<void> | undefined;
   /** Batches that are durable and not yet in the catalog, oldest first; one per layer of the head state. */
@@ -87,6 +72,7 @@ export class Committer {
   readonly #linger: Linger;
   readonly #expected: Expectations;
   readonly #returns: Returns;
+  readonly #room: Room | undefined;
   #flushMs = 0.3;
   #failed: StoreError | undefined;
   #tellFailed: (error: StoreError) => void = () => undefined;
@@ -95,14 +81,19 @@ export class Committer {
     this.#tellFailed = resolve;
   });
   #closed = false;
+  #isWriting = false;
   /** Batches committed since open; what the idle timer looks at. */
   batches = 0;
+  /** Catalog transactions begun since open. */
+  catalogWrites = 0;
 
-  constructor(heap: Heap, head: HeadState, feed: Feed, clock: Clock) {
+  constructor(heap: Heap, head: HeadState, feed: Feed, clock: Clock, places: Places, room?: Room) {
+    this.#places = places;
     this.#heap = heap;
     this.#head = head;
     this.#feed = feed;
     this.#clock = clock;
+    this.#room = room;
     this.#expected = new Expectations(clock, flushMsMax);
     this.#linger = new Linger(clock);
     this.#returns = new Returns(clock);
@@ -113,31 +104,37 @@ export class Committer {
     return this.#failed;
   }
 
+  /** A catalog transaction is under way. */
+  get isWritingCatalog(): boolean {
+    return this.#isWriting;
+  }
+
+  /** ms since an intent came that is not upkeep. */
+  get quietMs(): number {
+    return this.#clock.monotonic() - this.#lastWorkAt;
+  }
+
   get isIdle(): boolean {
-    return this.#queue.length === 0 && this.#running === undefined && this.#ahead.length === 0;
+    return (
+      this.#queue.length === 0 &&
+      this.#background.length === 0 &&
+      this.#running === undefined &&
+      this.#ahead.length === 0
+    );
   }
 
   /** Decides the intent in its turn. Resolves with its answer when that is durable (and visible, for `catalog`).
    *  @throws {StoreError} what decide refused with; diskFull, ioError, readOnly, closed */
   submit<Answer>(intent: Intent<Answer>): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      if (this.#failed !== undefined || this.#closed) {
-        reject(this.#failed ?? new StoreError('closed', 'the store is closing'));
-        return;
-      }
-      let answer: { readonly value: Answer } | undefined;
-      this.#queue.push({
-        answerAfter: intent.answerAfter,
-        decide: (turn) => {
-          answer = { value: intent.decide(turn) };
-        },
-        answer: () => {
-          invariant(answer !== undefined, 'an intent is answered after it was decided');
-          resolve(answer.value);
-        },
-        refuse: reject,
-      });
-      if (intent.answerAfter === 'heap') this.#returns.asked();
+      // What these throw rejects.
+      if (this.#failed !== undefined || this.#closed)
+        throw this.#failed ?? new StoreError('closed', 'the store is closing');
+      const { answerAfter, background = false, givesSpace = background } = intent;
+      this.#room?.admit(givesSpace);
+      if (!background) this.#lastWorkAt = this.#clock.monotonic();
+      (background ? this.#background : this.#queue).push(waitingFor(intent, resolve, reject));
+      if (answerAfter === 'heap') this.#returns.asked();
       this.#start();
     });
   }
@@ -163,25 +160,32 @@ export class Committer {
     await this.settle();
   }
 
-  /** Appends an empty COMMIT: everything before it is proved durable. Intents that come meanwhile wait for it. */
-  async commitEmpty(kind: 'idle' | 'cleanStop'): Promise<void> {
+  /** The next batch goes to a new segment. */
+  async beginSegment(): Promise<void> {
+    while (this.#running !== undefined) await this.#running;
+    await this.#alone(() => this.#heap.endSegment());
+  }
+
+  /** Appends an empty COMMIT: everything before it is proved durable. Intents that come meanwhile wait for it. A `probe` tries
+   *  it also after device errors. @throws {StoreError} readOnly, ioError, diskFull */
+  async commitEmpty(kind: 'idle' | 'cleanStop' | 'probe'): Promise<void> {
     while (this.#running !== undefined) await this.settle();
     if (this.#failed !== undefined) return;
     await this.#alone(() => this.#empty(kind));
     await this.settle();
   }
 
-  async #empty(kind: 'idle' | 'cleanStop'): Promise<void> {
-    const builder = this.#heap.begin(this.#head.highWater());
+  async #empty(kind: 'idle' | 'cleanStop' | 'probe'): Promise<void> {
+    const builder = this.#heap.begin(this.#head.highWater(), kind === 'probe');
     const set = new WriteSet();
     const applier = this.#applier(builder, set);
-    await this.#flush(builder, applier, kind === 'idle' ? { idle: true } : { cleanStop: true });
+    await this.#flush(builder, applier, kind === 'cleanStop' ? { cleanStop: true } : { idle: true });
     this.#take({ intents: [], changes: [], bytes: builder.octets, rows: set.size }, set);
   }
 
   /** Begins to work on the queue, unless somebody does: whoever does looks at the queue again when done. */
   #start(): void {
-    if (this.#running === undefined && this.#queue.length > 0) void this.#alone(() => this.#run());
+    if (this.#running === undefined && this.#hasWork) void this.#alone(() => this.#run());
   }
 
   /** Does `work` as the only one that begins batches. */
@@ -197,15 +201,19 @@ export class Committer {
 
   async #run(): Promise<void> {
     await this.#gather();
-    while (this.#queue.length > 0) {
+    while (this.#hasWork) {
       if (this.#failed !== undefined) {
         this.#refuseAll(this.#failed);
         return;
       }
-      await this.#room();
+      await this.#catalogNear();
       if (this.#flushMs >= slowFlushMs) await this.#returns.wait();
       await this.#batch();
     }
+  }
+
+  get #hasWork(): boolean {
+    return this.#queue.length > 0 || this.#background.length > 0;
   }
 
   /** Waits while others are mid-message, one flush time at most, so that they share the flush. */
@@ -216,11 +224,8 @@ export class Committer {
   }
 
   /** Waits until the catalog is near enough. */
-  async #room(): Promise<void> {
-    const tooFar = (): boolean =>
-      this.#ahead.length >= limits.batchesAhead ||
-      this.#ahead.reduce((sum, batch) => sum + batch.bytes, 0) >= limits.bytesAhead;
-    while (tooFar() && this.#failed === undefined) {
+  async #catalogNear(): Promise<void> {
+    while (isTooFar(this.#ahead) && this.#failed === undefined) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
@@ -234,20 +239,20 @@ export class Committer {
       try {
         builder = this.#heap.begin(this.#head.highWater());
       } catch (error) {
-        this.#fail(error);
-        for (const waiting of taken) waiting.refuse(error);
+        if (!isStoreError(error, 'readOnly')) this.fail(error);
+        for (const waiting of [...taken, ...this.#queue.splice(0)]) waiting.refuse(error);
         return;
       }
       const set = new WriteSet();
       const applier = this.#applier(builder, set);
-      const turn = new Turn(applier, builder, Math.floor(this.#clock.now() / 1000));
+      const turn = new Turn(applier, builder, Math.floor(this.#clock.now() / 1000), this.#places);
       let decided: Waiting[];
       try {
         decided = this.#assemble(turn, builder, taken);
       } catch (error) {
         // Our bug: nobody knows what the batch holds. Nothing of it is written, and the writer ends.
         this.#heap.abandon(builder);
-        this.#fail(error);
+        this.fail(error);
         for (const waiting of taken) waiting.refuse(this.#failed);
         return;
       }
@@ -277,8 +282,11 @@ export class Committer {
     const decided: Waiting[] = [];
     const start = this.#clock.monotonic();
     const again = taken.splice(0);
+    let upkeep = again.length > 0 ? 0 : 1;
     for (;;) {
-      const waiting = again.shift() ?? this.#next(builder, decided.length, start);
+      let waiting = again.shift() ?? this.#next(builder, decided.length, start);
+      if (waiting === undefined && upkeep-- > 0 && builder.octets < limits.batchBytes)
+        waiting = this.#background.shift();
       if (waiting === undefined) return decided;
       const before = builder.records;
       try {
@@ -341,14 +349,16 @@ export class Committer {
   async #writeCatalog(): Promise<void> {
     while (this.#ahead.length > 0) {
       if (!this.#isDue) await this.#linger.wait();
-      const count = this.#share();
+      const count = shareOf(this.#ahead);
+      this.catalogWrites++;
+      this.#isWriting = true;
       try {
         await this.#head.write(count);
       } catch (error) {
-        this.#fail(error);
-        this.#wake?.();
-        for (const batch of this.#ahead.splice(0)) for (const waiting of batch.intents) waiting.refuse(this.#failed);
+        this.fail(error);
         return;
+      } finally {
+        this.#isWriting = false;
       }
       const done = this.#ahead.splice(0, count);
       this.#wake?.();
@@ -358,30 +368,23 @@ export class Committer {
     }
   }
 
-  /** How many batches the next transaction takes: encoding their rows must not hold the event loop. */
-  #share(): number {
-    let rows = 0;
-    const behind = this.#ahead.findIndex((batch, at) => {
-      rows += batch.rows;
-      return at > 0 && rows > rowsPerWrite;
-    });
-    return behind < 0 ? this.#ahead.length : behind;
-  }
-
   /** Whether the next transaction has reasons to begin at once. */
   get #isDue(): boolean {
     const isAwaited = this.#ahead.some((batch) => batch.intents.length > 0);
     return isAwaited || this.#closed || this.#ahead.length >= lingerBatches;
   }
 
-  #fail(error: unknown): void {
+  /** Ends all work: who waits for the catalog is refused, and so is whatever is asked from now on. */
+  fail(error: unknown): void {
     this.#failed ??= isStoreError(error)
       ? error
       : new StoreError('ioError', `the writer failed: ${errorText(error)}`, {}, error);
+    this.#wake?.();
+    for (const batch of this.#ahead.splice(0)) for (const waiting of batch.intents) waiting.refuse(this.#failed);
     this.#tellFailed(this.#failed);
   }
 
   #refuseAll(error: StoreError): void {
-    for (const waiting of this.#queue.splice(0)) waiting.refuse(error);
+    for (const waiting of [...this.#queue.splice(0), ...this.#background.splice(0)]) waiting.refuse(error);
   }
 }

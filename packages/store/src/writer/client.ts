@@ -6,22 +6,26 @@ import { connect, type Socket } from 'node:net';
 import type { UidSet } from '../codec/uid-set.ts';
 import { errnoOf, StoreError } from '../errors.ts';
 import { limits } from '../limits.ts';
-import type { AccountId, MailboxId, MailboxRole } from '../types.ts';
+import type { AccountId, Lsn, MailboxId, MailboxRole } from '../types.ts';
 import type { Change, Listener } from './feed.ts';
 import type { CreatedAccount, WantedAccount } from './intents/account.ts';
 import type { ExpungeAnswer } from './intents/expunge.ts';
 import type { FlagsAnswer, FlagsRequest } from './intents/flags.ts';
 import type { CreatedMailbox } from './intents/mailbox.ts';
 import type { DeliveryResult, DeliveryTarget, Placed } from './intents/place.ts';
+import type { Purged } from './intents/purge.ts';
+import type { RestoredMailbox } from './intents/undelete.ts';
 import type {
   AppendMessage,
   CopiedMessages,
   DeliverOptions,
-  MailWriter,
+  RestoredAccount,
   TakenMessage,
   TakeOptions,
 } from './mail-writer.ts';
+import type { PinnedLog } from './pins.ts';
 import type { Refusal } from './server.ts';
+import type { CompactProgress, CompactReport, CompactRequest, StoreWriter } from './store-writer.ts';
 import {
   bodyBytes,
   decodeValue,
@@ -63,7 +67,7 @@ function idOf(message: TakenMessage): number {
   return message.id;
 }
 
-export class WriterClient implements MailWriter {
+export class WriterClient implements StoreWriter {
   readonly #socket: Socket;
   readonly #frames = new FrameReader(limits.answerBytes);
   readonly #waiting = new Map<number, Waiting>();
@@ -175,6 +179,26 @@ export class WriterClient implements MailWriter {
     return this.#request('purge', mailbox, uids);
   }
 
+  purgeRetained(mailbox: MailboxId): Promise<Purged> {
+    return this.#request('purgeRetained', mailbox);
+  }
+
+  purgeAccount(account: AccountId): Promise<void> {
+    return this.#request('purgeAccount', account);
+  }
+
+  undelete(source: MailboxId, uids: UidSet, target: MailboxId): Promise<CopiedMessages> {
+    return this.#request('undelete', source, uids, target);
+  }
+
+  restoreMailbox(mailbox: MailboxId): Promise<RestoredMailbox> {
+    return this.#request('restoreMailbox', mailbox);
+  }
+
+  restoreAccount(account: AccountId): Promise<RestoredAccount> {
+    return this.#request('restoreAccount', account);
+  }
+
   createMailbox(account: AccountId, name: string, role: MailboxRole = ''): Promise<CreatedMailbox> {
     return this.#request('createMailbox', account, name, role);
   }
@@ -219,10 +243,29 @@ export class WriterClient implements MailWriter {
     return this.#request('setQuota', account, bytes, messages);
   }
 
+  async pinLog(): Promise<PinnedLog> {
+    const { pin, durableLsn } = await this.#request<{ readonly pin: number; readonly durableLsn: Lsn }>('pin');
+    let isHeld = true;
+    const release = async (): Promise<void> => {
+      if (!isHeld) return;
+      isHeld = false;
+      await this.#request('unpin', pin);
+    };
+    return { durableLsn, release };
+  }
+
   subscribeFeed(listener: Listener): () => void {
     if (this.#listeners.size === 0) this.#request('feed').catch(() => undefined);
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  compact(request: CompactRequest): Promise<CompactReport> {
+    return this.#request('compact', request);
+  }
+
+  async compactProgress(): Promise<CompactProgress | undefined> {
+    return (await this.#request<CompactProgress | null>('compactProgress')) ?? undefined;
   }
 
   #request<Answer>(name: string, ...args: readonly unknown[]): Promise<Answer> {

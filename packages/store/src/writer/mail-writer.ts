@@ -3,7 +3,7 @@
  * others. Answers come when they are durable; what is not a delivery, when readers can see it too.
  */
 import type { UidSet } from '../codec/uid-set.ts';
-import type { AccountId, MailboxId, MailboxRole } from '../types.ts';
+import type { AccountId, EmailId, MailboxId, MailboxRole } from '../types.ts';
 import type { Listener } from './feed.ts';
 import type { CreatedAccount, WantedAccount } from './intents/account.ts';
 import type { CopyAnswer } from './intents/copy.ts';
@@ -11,6 +11,8 @@ import type { ExpungeAnswer } from './intents/expunge.ts';
 import type { FlagsAnswer, FlagsRequest } from './intents/flags.ts';
 import type { CreatedMailbox } from './intents/mailbox.ts';
 import type { DeliveryResult, DeliveryTarget, Placed } from './intents/place.ts';
+import type { Purged } from './intents/purge.ts';
+import type { RestoredMailbox } from './intents/undelete.ts';
 
 /** A message taken in and ready to be placed, once, by the writer that took it. */
 export interface TakenMessage {
@@ -38,6 +40,17 @@ export interface AppendMessage {
   /** Seconds since 1970; default now. */
   readonly internalDate?: number;
   readonly uidl?: string;
+  /** Header lines to stand on top, as a delivery puts them; for a message that comes back from a backup. */
+  readonly trace?: Buffer;
+  /** The email id that the message had in this account of this store; a new one when absent. */
+  readonly email?: EmailId;
+}
+
+/** What came back with an account. */
+export interface RestoredAccount {
+  readonly mailboxes: number;
+  readonly messages: number;
+  readonly sequence: number;
 }
 
 export type CopiedMessages = Omit<CopyAnswer, 'again'>;
@@ -68,6 +81,17 @@ export interface MailWriter {
   move(source: MailboxId, uids: UidSet, target: MailboxId): Promise<CopiedMessages>;
   /** Ends retention; answers how many entries are gone for good. */
   purge(mailbox: MailboxId, uids: UidSet): Promise<number>;
+  /** Ends the retention of all that was expunged in a mailbox, at once; a deleted mailbox goes whole. */
+  purgeRetained(mailbox: MailboxId): Promise<Purged>;
+  /** Ends a deleted account whose mailboxes were all purged. @throws {StoreError} noAccount, badIntent while some are left */
+  purgeAccount(account: AccountId): Promise<void>;
+  /** Brings retained messages back, in a mailbox of the same account. @throws {StoreError} noMailbox, limitExceeded */
+  undelete(source: MailboxId, uids: UidSet, target: MailboxId): Promise<CopiedMessages>;
+  /** Brings a deleted mailbox back, under another name where its own is taken. @throws {StoreError} noMailbox, noAccount,
+   *  limitExceeded */
+  restoreMailbox(mailbox: MailboxId): Promise<RestoredMailbox>;
+  /** Brings a deleted account back, with the mailboxes that went with it. @throws {StoreError} noAccount, accountExists */
+  restoreAccount(account: AccountId): Promise<RestoredAccount>;
   createMailbox(account: AccountId, name: string, role?: MailboxRole): Promise<CreatedMailbox>;
   /** With all below it; INBOX's messages move instead. @throws {StoreError} noMailbox, mailboxExists, badName */
   renameMailbox(mailbox: MailboxId, name: string): Promise<void>;
@@ -81,6 +105,7 @@ export interface MailWriter {
    *  @throws {StoreError} accountExists when it is somebody else's; noAccount when it was deleted; badName */
   ensureAccount(wanted: WantedAccount): Promise<CreatedAccount>;
   renameAccount(account: AccountId, name: string): Promise<void>;
+  /** Resolves when all its mailboxes are deleted too; it is out of sight before. */
   deleteAccount(account: AccountId): Promise<void>;
   /** 0: unlimited. */
   setQuota(account: AccountId, bytes: number, messages: number): Promise<void>;

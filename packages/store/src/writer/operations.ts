@@ -2,8 +2,9 @@
 import { z } from 'zod';
 import { UidSet } from '../codec/uid-set.ts';
 import { StoreError } from '../errors.ts';
-import { type AccountId, brandNumber, type MailboxId, type MailboxRole } from '../types.ts';
-import type { MailWriter, TakenMessage } from './mail-writer.ts';
+import { type AccountId, brandNumber, type EmailId, type MailboxId, type MailboxRole } from '../types.ts';
+import type { TakenMessage } from './mail-writer.ts';
+import type { StoreWriter } from './store-writer.ts';
 
 /** Gives the message that was sent ahead under an id, once. @throws {StoreError} badIntent */
 export type TakeUpload = (id: number) => TakenMessage;
@@ -30,12 +31,12 @@ const role = z.enum([
 const seconds = z.number().int();
 
 interface Operation {
-  readonly run: (writer: MailWriter, args: unknown, take: TakeUpload) => Promise<unknown>;
+  readonly run: (writer: StoreWriter, args: unknown, take: TakeUpload) => Promise<unknown>;
 }
 
 function operation<Args>(
   shape: z.ZodType<Args>,
-  run: (writer: MailWriter, args: Args, take: TakeUpload) => Promise<unknown>,
+  run: (writer: StoreWriter, args: Args, take: TakeUpload) => Promise<unknown>,
 ): Operation {
   return {
     run: (writer, args, take) => {
@@ -64,6 +65,11 @@ const item = z.object({
   keywords: words,
   internalDate: seconds.optional(),
   uidl: z.string().optional(),
+  trace: octets.optional(),
+  email: whole
+    .min(1)
+    .transform((n) => brandNumber<EmailId>(n))
+    .optional(),
 });
 const flagsRequest = z.object({
   mailbox: mailboxId,
@@ -73,6 +79,8 @@ const flagsRequest = z.object({
   keywords: words,
   unchangedSince: whole.optional(),
 });
+
+const compactRequest = z.object({ minGarbage: z.number().min(0).max(1), maxRate: whole });
 
 export const operations: Readonly<Record<string, Operation>> = {
   deliver: operation(
@@ -91,6 +99,11 @@ export const operations: Readonly<Record<string, Operation>> = {
   copy: operation(z.tuple([mailboxId, uids, mailboxId]), (writer, args) => writer.copy(...args)),
   move: operation(z.tuple([mailboxId, uids, mailboxId]), (writer, args) => writer.move(...args)),
   purge: operation(z.tuple([mailboxId, uids]), (writer, args) => writer.purge(...args)),
+  purgeRetained: operation(z.tuple([mailboxId]), (writer, args) => writer.purgeRetained(...args)),
+  purgeAccount: operation(z.tuple([accountId]), (writer, args) => writer.purgeAccount(...args)),
+  undelete: operation(z.tuple([mailboxId, uids, mailboxId]), (writer, args) => writer.undelete(...args)),
+  restoreMailbox: operation(z.tuple([mailboxId]), (writer, args) => writer.restoreMailbox(...args)),
+  restoreAccount: operation(z.tuple([accountId]), (writer, args) => writer.restoreAccount(...args)),
   createMailbox: operation(z.tuple([accountId, z.string(), role]), (writer, args) => writer.createMailbox(...args)),
   renameMailbox: operation(z.tuple([mailboxId, z.string()]), (writer, args) => writer.renameMailbox(...args)),
   deleteMailbox: operation(z.tuple([mailboxId]), (writer, args) => writer.deleteMailbox(...args)),
@@ -107,4 +120,6 @@ export const operations: Readonly<Record<string, Operation>> = {
   renameAccount: operation(z.tuple([accountId, z.string()]), (writer, args) => writer.renameAccount(...args)),
   deleteAccount: operation(z.tuple([accountId]), (writer, args) => writer.deleteAccount(...args)),
   setQuota: operation(z.tuple([accountId, whole, whole]), (writer, args) => writer.setQuota(...args)),
+  compact: operation(z.tuple([compactRequest]), (writer, [request]) => writer.compact(request)),
+  compactProgress: operation(z.tuple([]), (writer) => writer.compactProgress()),
 };

@@ -9,21 +9,26 @@ import { limits } from '../limits.ts';
 import type { Change } from './feed.ts';
 import type { MailWriter, TakenMessage } from './mail-writer.ts';
 import { operations } from './operations.ts';
+import type { PinnedLog } from './pins.ts';
+import type { StoreWriter } from './store-writer.ts';
 import { decodeValue, encodeFrame, encodeValue, type Frame, FrameReader, frameType, windowBytes } from './wire.ts';
 
 /** Messages sent ahead and not yet used, of one connection. */
 const uploadsMax = 4_096;
+
+/** Pins of one connection: a backup needs two. */
+const pinsMax = 16;
 
 /** ms that an ending writer waits for a peer to read its last answers. */
 const lingerMs = 1_000;
 
 export class WriterServer {
   readonly #server: Server;
-  readonly #writer: MailWriter;
+  readonly #writer: StoreWriter;
   readonly #connections = new Set<WriterConnection>();
   readonly #unsubscribe: () => void;
 
-  private constructor(server: Server, writer: MailWriter) {
+  private constructor(server: Server, writer: StoreWriter) {
     this.#server = server;
     this.#writer = writer;
     server.on('connection', (socket) => this.#accept(socket));
@@ -33,7 +38,7 @@ export class WriterServer {
   }
 
   /** Opens the socket, replacing one that a dead writer left: the lock proves that it is dead. */
-  static async listen(writer: MailWriter, path: string): Promise<WriterServer> {
+  static async listen(writer: StoreWriter, path: string): Promise<WriterServer> {
     await unlink(path).catch((error: unknown) => {
       if (errnoOf(error) !== 'ENOENT') throw error;
     });
@@ -120,14 +125,14 @@ function listenHidden(server: Server, path: string, listens: () => void): void {
 
 class WriterConnection {
   readonly #socket: Socket;
-  readonly #writer: MailWriter;
+  readonly #writer: StoreWriter;
   readonly #frames = new FrameReader(limits.frameBytes);
   readonly #uploads = new Map<number, Upload>();
   #running = 0;
   #finished: (() => void) | undefined;
   #feed = false;
 
-  constructor(socket: Socket, writer: MailWriter) {
+  constructor(socket: Socket, writer: StoreWriter) {
     this.#socket = socket;
     this.#writer = writer;
     socket.on('data', (octets) => this.#receive(octets));
@@ -135,6 +140,7 @@ class WriterConnection {
     socket.on('close', () => {
       for (const upload of this.#uploads.values()) upload.end('broken');
       this.#uploads.clear();
+      for (const pin of this.#pins.splice(0)) void pin?.release();
     });
   }
 
@@ -233,9 +239,32 @@ class WriterConnection {
       return null;
     }
     if (name === 'take') return this.#take(args);
+    if (name === 'pin') return this.#pin();
+    if (name === 'unpin') return this.#unpin(args);
     const operation = typeof name === 'string' && Object.hasOwn(operations, name) ? operations[name] : undefined;
     if (operation === undefined) throw new StoreError('badIntent', `no request of the name ${String(name)}`);
     return operation.run(this.#writer, args, (id) => this.#use(id));
+  }
+
+  /** By id, from 0; undefined once released. */
+  readonly #pins: (PinnedLog | undefined)[] = [];
+
+  async #pin(): Promise<unknown> {
+    if (this.#pins.filter((pin) => pin !== undefined).length >= pinsMax) {
+      throw new StoreError('limitExceeded', `a connection pins the log ${pinsMax} times at most`);
+    }
+    const pinned = await this.#writer.pinLog();
+    // The connection may have ended meanwhile, and released what it had.
+    if (this.#socket.destroyed) await pinned.release();
+    return { pin: this.#pins.push(pinned) - 1, durableLsn: pinned.durableLsn };
+  }
+
+  async #unpin([id]: readonly unknown[]): Promise<null> {
+    const pinned = typeof id === 'number' ? this.#pins[id] : undefined;
+    if (pinned === undefined) throw new StoreError('badIntent', `no pin ${String(id)}`);
+    this.#pins[Number(id)] = undefined;
+    await pinned.release();
+    return null;
   }
 
   readonly #taken = new Map<number, TakenMessage>();

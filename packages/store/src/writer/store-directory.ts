@@ -4,21 +4,25 @@
  * On disk: `heap/` the log, `catalog/` its index, `run/` sockets, `lost+found/`, `writer.lock` held by the one writer.
  */
 import { randomBytes } from 'node:crypto';
+import { formatOf } from '../catalog/earlier-format.ts';
 import { currentGeneration, generationPath } from '../catalog/generations.ts';
 import type { Kv } from '../catalog/kv.ts';
 import { openLmdbKv } from '../catalog/lmdb-kv.ts';
 import { emptyTotals, type StateRow } from '../catalog/rows.ts';
 import { catalogFormat, stateTable } from '../catalog/schema.ts';
 import { View, WriteSet } from '../catalog/write-set.ts';
+import { DecodeError } from '../codec/bytes.ts';
 import { errnoOf, errorText, invariant, isStoreError, StoreError } from '../errors.ts';
-import type { Heap, HeapPorts } from '../heap/heap.ts';
+import { type Heap, type HeapOptions, type HeapPorts, heapFormat, type OpenOptions } from '../heap/heap.ts';
 import { limits } from '../limits.ts';
 import { type Clock, systemClock } from '../sys/clock.ts';
 import { type FileLock, lockFile, lockHolder } from '../sys/file-lock.ts';
+import { isFileThere } from '../sys/files.ts';
 import type { FileSystem } from '../sys/fs.ts';
-import { diskSpace, nodeFs } from '../sys/node-fs.ts';
+import { diskSpace, fileStamp, nodeFs, removeDirectory } from '../sys/node-fs.ts';
 import { brandNumber, type Lsn } from '../types.ts';
-import type { DiskSpace } from './room.ts';
+import type { StoreNotice } from './notices.ts';
+import type { DiskSpace, SpaceMarks } from './room.ts';
 
 /** The machine, as the store sees it; tests put another underneath. */
 export interface StorePorts {
@@ -26,7 +30,11 @@ export interface StorePorts {
   readonly clock: Clock;
   readonly random: (bytes: number) => Buffer;
   readonly openKv: (path: string, readOnly: boolean) => Kv;
-  /** The space of the file system that holds a directory; absent: there is always room. */
+  /** Removes a key-value store that nobody will open again; who has it open goes on reading. Absent: it stays. */
+  readonly removeKv?: (path: string) => Promise<void>;
+  /** What tells cheaply whether a name leads to another file than before; absent: that is always looked up. */
+  readonly stamp?: (path: string) => string | undefined;
+  /** The space of the file systems that hold a store; absent: there is always room. */
   readonly space?: (directory: string) => Promise<DiskSpace>;
   /** The writer's lock; undefined when another process has it. */
   readonly lock: (path: string) => FileLock | undefined;
@@ -37,7 +45,9 @@ export const machinePorts: StorePorts = {
   clock: systemClock,
   random: randomBytes,
   openKv: (path, readOnly) => openLmdbKv(path, { readOnly, mapBytes: limits.catalogMapBytes, metaSync: false }),
-  space: diskSpace,
+  removeKv: removeDirectory,
+  stamp: fileStamp,
+  space: storeSpace,
   lock: lockFile,
 };
 
@@ -47,12 +57,30 @@ export interface StoreOptions {
   readonly segmentBytes?: number;
   /** Octets of the largest message taken. */
   readonly messageBytes?: number;
-  /** ms without work after which an empty COMMIT proves the log; 0 for never. */
+  /** For repairs: opens in spite of damage, which is told, and of a catalog that knows more of the log than there is. */
+  readonly despite?: OpenOptions;
+  /** ms without work after which an empty COMMIT proves the log; 0 for never, and nothing else happens by itself then. */
   readonly idleCommitMs?: number;
+  /** ms from a segment's retirement to the end of its file. */
+  readonly retiredFileMs?: number;
+  /** Free octets that the store keeps to. */
+  readonly space?: Partial<SpaceMarks>;
+  /** Who hears of what the writer does by itself about a disk that is full or fails. */
+  readonly tell?: (notice: StoreNotice) => void;
+  /** The catalog is made again before it is written: its device failed, and that could not be noted down. */
+  readonly newCatalog?: boolean;
 }
 
 const heapDirectory = (directory: string): string => `${directory}/heap`;
 export const catalogDirectory = (directory: string): string => `${directory}/catalog`;
+
+/** The space of the file system with less of it, of those that hold heap and catalog. */
+async function storeSpace(directory: string): Promise<DiskSpace> {
+  const heap = await diskSpace(heapDirectory(directory));
+  // A catalog that is not there will be made where the store is.
+  const catalog = await diskSpace(catalogDirectory(directory)).catch(() => heap);
+  return catalog.freeBytes < heap.freeBytes ? catalog : heap;
+}
 
 /** Writes the state row of a catalog that has nothing applied. */
 export async function initializeCatalog(kv: Kv, heap: Heap): Promise<void> {
@@ -91,8 +119,8 @@ export function heapPorts(ports: StorePorts): HeapPorts {
   return { fs: ports.fs, clock: ports.clock, random: ports.random };
 }
 
-export function heapOptions(options: StoreOptions): { segmentBytes: number } {
-  return { segmentBytes: options.segmentBytes ?? limits.segmentBytes };
+export function heapOptions(options: StoreOptions): HeapOptions {
+  return { ...options.despite, segmentBytes: options.segmentBytes ?? limits.segmentBytes };
 }
 
 /** The writer's lock. @throws {StoreError} locked, with the holder's pid where it is known */
@@ -114,6 +142,29 @@ export async function isStore(fs: FileSystem, directory: string): Promise<boolea
   }
 }
 
+/** A file that stands in a store's directory as long as a restore into it is not finished. */
+export const unfinishedName = 'restore.unfinished';
+
+/** A file that stands in every folder that holds a backup, complete or not; held by who makes one. */
+export const backupLockName = 'backup.lock';
+
+/** Refuses a directory that a restore began to fill, or that is a backup. @throws {StoreError} unfinished, noStore */
+export async function checkFinished(fs: FileSystem, directory: string): Promise<void> {
+  const isThere = async (name: string): Promise<boolean> => {
+    try {
+      return await isFileThere(fs, `${directory}/${name}`);
+    } catch (error) {
+      throw new StoreError('ioError', `cannot read ${directory}`, {}, error);
+    }
+  };
+  if (await isThere(unfinishedName)) {
+    throw new StoreError('unfinished', `${directory} is a restore that was not finished`);
+  }
+  if (await isThere(backupLockName)) {
+    throw new StoreError('noStore', `${directory} is a backup and no store: restore it into a folder of its own`);
+  }
+}
+
 /** Runs what makes files in `directory`; a failed system call becomes a StoreError. @throws {StoreError} ioError, diskFull */
 export async function making<T>(directory: string, work: () => Promise<T>): Promise<T> {
   try {
@@ -126,23 +177,78 @@ export async function making<T>(directory: string, work: () => Promise<T>): Prom
   }
 }
 
-/** Opens the current generation and makes sure that it belongs to this heap. */
+/** A store of an earlier format: what this release wants of it is an upgrade. */
+function olderFormat(directory: string, cause?: unknown): StoreError {
+  const text = `the store in ${directory} was written by an earlier release: stop what uses it, then run mstore upgrade`;
+  return new StoreError('olderFormat', text, {}, cause);
+}
+
+/**
+ * Makes sure that the store is of today's format: that of its newest segment, or of its catalog where nothing was written since
+ * it was upgraded. @throws {StoreError} olderFormat
+ */
+export async function refuseOlder(ports: StorePorts, directory: string, heap: Heap): Promise<void> {
+  if (heap.format === heapFormat) return;
+  const format = (await ofCurrent(ports, directory, formatOf)) ?? heap.format;
+  if (format < catalogFormat) throw olderFormat(directory);
+}
+
+/** What `read` finds in the catalog in use, of whatever format; undefined when there is none that can be read. */
+export async function ofCurrent<T>(ports: StorePorts, directory: string, read: (kv: Kv) => T): Promise<T | undefined> {
+  let kv: Kv | undefined;
+  try {
+    const catalogs = catalogDirectory(directory);
+    const generation = await currentGeneration(ports.fs, catalogs);
+    if (generation === undefined) return undefined;
+    kv = ports.openKv(generationPath(catalogs, generation), true);
+    return read(kv);
+  } catch (error) {
+    // Whatever is wrong with it: a new one can be made without it.
+    if (isStoreError(error) || error instanceof DecodeError) return undefined;
+    throw error;
+  } finally {
+    await kv?.close();
+  }
+}
+
+/**
+ * Opens the current generation and makes sure that it belongs to this heap.
+ * @throws {StoreError} catalogMissing, olderFormat, newerFormat, corrupt, ioError
+ */
 export async function openCatalog(ports: StorePorts, directory: string, heap: Heap, readOnly: boolean): Promise<Kv> {
+  try {
+    return await openCurrent(ports, directory, heap, readOnly);
+  } catch (error) {
+    // A catalog of an earlier format can lack a table, too.
+    if (!isStoreError(error, 'catalogMissing') || heap.format === heapFormat) throw error;
+    throw olderFormat(directory, error);
+  }
+}
+
+async function openCurrent(ports: StorePorts, directory: string, heap: Heap, readOnly: boolean): Promise<Kv> {
   const catalogs = catalogDirectory(directory);
   const generation = await currentGeneration(ports.fs, catalogs);
   if (generation === undefined)
     throw new StoreError('catalogMissing', `${catalogs} names no catalog; run mstore rebuild`);
   const kv = ports.openKv(generationPath(catalogs, generation), readOnly);
-  const state = new View(kv).read(stateTable);
-  if (state === undefined) {
+  try {
+    checkCatalog(kv, directory, heap, `${catalogs}/${generation}`);
+    return kv;
+  } catch (error) {
     await kv.close();
-    throw new StoreError('catalogMissing', `${catalogs}/${generation} is empty; run mstore rebuild`);
+    throw error;
   }
-  if (state.format > catalogFormat || !state.storeId.equals(heap.storeId)) {
-    await kv.close();
-    throw state.format > catalogFormat
-      ? new StoreError('newerFormat', `catalog of format ${state.format}, this release knows ${catalogFormat}`)
-      : new StoreError('corrupt', 'the catalog belongs to another store');
+}
+
+function checkCatalog(kv: Kv, directory: string, heap: Heap, path: string): void {
+  const format = formatOf(kv);
+  if (format === undefined) throw new StoreError('catalogMissing', `${path} is empty; run mstore rebuild`);
+  if (format < catalogFormat) throw olderFormat(directory);
+  if (format > catalogFormat) {
+    const text = `the catalog has format ${format}, and this release reads ${catalogFormat}: run the release that wrote it`;
+    throw new StoreError('newerFormat', `${text}, or a later one`, { format });
   }
-  return kv;
+  if (new View(kv).read(stateTable)?.storeId.equals(heap.storeId) !== true) {
+    throw new StoreError('corrupt', 'the catalog belongs to another store');
+  }
 }

@@ -22,10 +22,36 @@ import {
   encodeEvent,
   encodeMessage,
   encodePart,
+  encodeRestate,
+  type LogRecord,
 } from '../log/records.ts';
+import type { RestateBody } from '../log/restate.ts';
 import type { PreparedChunk, PreparedMessage, PreparedPart } from '../mail/prepared.ts';
-import { brandNumber, type EmailId, type Location, type MessageId, type ModSeq, type ThreadId } from '../types.ts';
+import {
+  brandNumber,
+  type EmailId,
+  type Location,
+  type Lsn,
+  type MessageId,
+  type ModSeq,
+  type Sha256,
+  type ThreadId,
+} from '../types.ts';
 import type { Change } from './feed.ts';
+
+/** An entry to be logged. Email id 0: its own. */
+export type NewEntry = Omit<EntryRecord, 'type' | 'sequence' | 'modSeq' | 'saveDate' | 'email'> & {
+  readonly email: EmailId | 0;
+  readonly saveDate?: number;
+};
+
+/** What becomes of segments. */
+export interface Places {
+  /** False for a place whose segment goes, or is gone. */
+  isKept(lsn: Lsn): boolean;
+  /** False for a place whose segment is gone. */
+  isThere(lsn: Lsn): boolean;
+}
 
 export class Turn {
   readonly view: View;
@@ -35,8 +61,10 @@ export class Turn {
   readonly changes: Change[] = [];
   readonly #applier: Applier;
   readonly #batch: BatchBuilder;
+  readonly #places: Places;
 
-  constructor(applier: Applier, batch: BatchBuilder, time: number) {
+  constructor(applier: Applier, batch: BatchBuilder, time: number, places: Places) {
+    this.#places = places;
     this.view = applier.refs.view;
     this.state = applier.refs.state;
     this.time = time;
@@ -49,24 +77,59 @@ export class Turn {
     return this.state.sequence;
   }
 
+  /** Octets of records that nothing names any more since this batch began; compare two looks. */
+  get deadBytes(): number {
+    return this.#applier.refs.deadBytes;
+  }
+
   /** Logs an event with the next sequence, which is the MODSEQ of what it changes. */
-  event(body: EventBody): ModSeq {
+  event(body: EventBody, time: number = this.time): ModSeq {
     const sequence = this.state.sequence + 1;
-    const location = this.#batch.add(encodeEvent(sequence, this.time, body));
-    this.#applier.apply({ type: 'event', sequence, time: this.time, body }, location);
+    const location = this.#batch.add(encodeEvent(sequence, time, body));
+    this.#applier.apply({ type: 'event', sequence, time, body }, location);
     return brandNumber<ModSeq>(sequence);
   }
 
-  /** Logs an entry; its sequence and MODSEQ are the next, its save date is now. */
-  entry(
-    entry: Omit<EntryRecord, 'type' | 'sequence' | 'modSeq' | 'saveDate' | 'email'> & { email: EmailId | 0 },
-  ): ModSeq {
+  /** Logs an entry; its sequence and MODSEQ are the next, its save date is now unless it is given. */
+  entry(entry: NewEntry): ModSeq {
     const modSeq = brandNumber<ModSeq>(this.state.sequence + 1);
-    const whole = { ...entry, sequence: modSeq, modSeq, saveDate: this.time };
+    const whole = { ...entry, sequence: modSeq, modSeq, saveDate: entry.saveDate ?? this.time };
     const location = this.#batch.add(encodeEntry(whole));
     const email = entry.email === 0 ? brandNumber<EmailId>(location.lsn) : entry.email;
     this.#applier.apply({ type: 'entry', ...whole, email }, location);
     return modSeq;
+  }
+
+  /** Whether the store has this part to be named: one that no message names, in a segment that goes, is as good as gone. */
+  hasPart(sha: Sha256): boolean {
+    const row = this.view.read(partTable, sha);
+    if (row === undefined || row.pieces.length === 0) return false;
+    return row.refs > 0 || row.pieces.every(({ lsn }) => this.#places.isKept(lsn));
+  }
+
+  /** Whether the part lies where it stays, whoever names it. */
+  keepsPart(sha: Sha256): boolean {
+    const row = this.view.read(partTable, sha);
+    return row !== undefined && row.pieces.length > 0 && row.pieces.every(({ lsn }) => this.#places.isKept(lsn));
+  }
+
+  /** Passes when `message` can store it. What went ahead of it is kept for it; this is for when it was not.
+   *  @throws {StoreError} ioError */
+  checkStorable(prepared: PreparedMessage): void {
+    if (this.view.read(messageHashTable, prepared.sha) !== undefined) return;
+    for (const part of prepared.content().parts) {
+      const isAtHand =
+        part.chunks.length === 0
+          ? part.payload() !== undefined
+          : part.chunks.every(({ payload, place }) => payload !== undefined || this.#isThere(place));
+      if (!isAtHand && !this.hasPart(part.sha)) {
+        throw new StoreError('ioError', 'a part that went ahead of its message is gone: send the message again');
+      }
+    }
+  }
+
+  #isThere(place: Location | undefined): boolean {
+    return place !== undefined && this.#places.isThere(place.lsn);
   }
 
   /** The stored message with these octets; stores it, and the parts nobody has stored, when it is new. */
@@ -74,10 +137,7 @@ export class Turn {
     const known = this.view.read(messageHashTable, prepared.sha);
     if (known !== undefined) return brandNumber<MessageId>(known);
     const content = prepared.content();
-    const missing = content.parts.filter((part) => this.view.read(partTable, part.sha) === undefined);
-    if (missing.some((part) => part.chunks.length === 0 && part.payload() === undefined)) {
-      throw new StoreError('ioError', 'a part that went ahead of its message is gone');
-    }
+    const missing = content.parts.filter((part) => !this.hasPart(part.sha));
     for (const part of missing) this.part(part);
     const id = brandNumber<MessageId>(this.state.message + 1);
     const { sha, size } = prepared;
@@ -92,6 +152,16 @@ export class Turn {
       location,
     );
     return id;
+  }
+
+  /** Logs a MESSAGE or PART once more, for one that cannot be read where it lies. */
+  again(record: NewRecord, applied: Parameters<Applier['apply']>[0]): void {
+    this.#append(record, applied);
+  }
+
+  /** The epoch of the batch. */
+  get epoch(): number {
+    return this.#batch.epoch;
   }
 
   nextThread(): ThreadId {
@@ -121,7 +191,22 @@ export class Turn {
     this.#append(encodeClosing(part.sha, part.size, chunks), record);
   }
 
-  #append(record: NewRecord, applied: Parameters<Applier['apply']>[0]): Location {
+  /** Logs what stands, said again: no sequence, nothing that clients see. */
+  restate(body: RestateBody): Location {
+    return this.copy(encodeRestate(body), { type: 'restate', body });
+  }
+
+  /** Logs a record that is in the log already. `applied` is what it says; of a message, what its fields say. */
+  copy(record: NewRecord, applied: LogRecord): Location {
+    return this.#append(record, applied);
+  }
+
+  /** Octets of the batch so far. */
+  get bytes(): number {
+    return this.#batch.octets;
+  }
+
+  #append(record: NewRecord, applied: LogRecord): Location {
     const location = this.#batch.add(record);
     this.#applier.apply(applied, location);
     return location;

@@ -17,16 +17,20 @@ import type { ExpungeAnswer } from './intents/expunge.ts';
 import type { FlagsAnswer, FlagsRequest } from './intents/flags.ts';
 import type { CreatedMailbox } from './intents/mailbox.ts';
 import type { DeliveryResult, DeliveryTarget, Placed } from './intents/place.ts';
+import type { Purged } from './intents/purge.ts';
+import type { RestoredMailbox } from './intents/undelete.ts';
 import type {
   AppendMessage,
   CopiedMessages,
   DeliverOptions,
-  MailWriter,
+  RestoredAccount,
   TakenMessage,
   TakeOptions,
 } from './mail-writer.ts';
+import type { PinnedLog } from './pins.ts';
+import type { CompactProgress, CompactReport, CompactRequest, StoreWriter } from './store-writer.ts';
 
-export class WriterLink implements MailWriter {
+export class WriterLink implements StoreWriter {
   readonly #path: string;
   /** The connection that is there or being made; undefined when none is. */
   #client: Promise<WriterClient> | undefined;
@@ -98,6 +102,26 @@ export class WriterLink implements MailWriter {
     return (await this.#connected()).purge(mailbox, uids);
   }
 
+  async purgeRetained(mailbox: MailboxId): Promise<Purged> {
+    return (await this.#connected()).purgeRetained(mailbox);
+  }
+
+  async purgeAccount(account: AccountId): Promise<void> {
+    return (await this.#connected()).purgeAccount(account);
+  }
+
+  async undelete(source: MailboxId, uids: UidSet, target: MailboxId): Promise<CopiedMessages> {
+    return (await this.#connected()).undelete(source, uids, target);
+  }
+
+  async restoreMailbox(mailbox: MailboxId): Promise<RestoredMailbox> {
+    return (await this.#connected()).restoreMailbox(mailbox);
+  }
+
+  async restoreAccount(account: AccountId): Promise<RestoredAccount> {
+    return (await this.#connected()).restoreAccount(account);
+  }
+
   async createMailbox(account: AccountId, name: string, role?: MailboxRole): Promise<CreatedMailbox> {
     return (await this.#connected()).createMailbox(account, name, role);
   }
@@ -145,6 +169,18 @@ export class WriterLink implements MailWriter {
 
   async setQuota(account: AccountId, bytes: number, messages: number): Promise<void> {
     return (await this.#connected()).setQuota(account, bytes, messages);
+  }
+
+  async compact(request: CompactRequest): Promise<CompactReport> {
+    return (await this.#connected()).compact(request);
+  }
+
+  async compactProgress(): Promise<CompactProgress | undefined> {
+    return (await this.#connected()).compactProgress();
+  }
+
+  async pinLog(): Promise<PinnedLog> {
+    return (await this.#connected()).pinLog();
   }
 
   /** As everywhere; and an empty list means that changes may have been missed. */

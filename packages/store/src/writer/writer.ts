@@ -7,26 +7,27 @@ import { UidSet } from '../codec/uid-set.ts';
 import { isStoreError, StoreError } from '../errors.ts';
 import type { Heap } from '../heap/heap.ts';
 import { limits } from '../limits.ts';
-import { readTrace } from '../mail/assemble.ts';
+import { readTraces } from '../mail/assemble.ts';
 import { Ingest, type IngestPorts, sendAhead } from '../mail/ingest.ts';
 import { inbox } from '../mail/mailbox-name.ts';
 import type { PreparedMessage } from '../mail/prepared.ts';
 import { CrlfConverter } from '../mime/line-ends.ts';
 import type { AccountId, Lsn, MailboxId, MailboxRole, Uid } from '../types.ts';
-import type { Committer, Intent } from './batch.ts';
+import type { Committer } from './batch.ts';
 import type { Feed, Listener } from './feed.ts';
 import type { HeadState } from './head-state.ts';
+import { ingestPorts } from './ingest-ports.ts';
+import type { Intent } from './intent.ts';
 import {
   type CreatedAccount,
   decideCreateAccount,
-  decideDeleteAccount,
   decideEnsureAccount,
   decideRenameAccount,
   decideSetQuota,
   type WantedAccount,
 } from './intents/account.ts';
 import { type CopyAnswer, decideCopy } from './intents/copy.ts';
-import { decideExpunge, decidePurge, type ExpungeAnswer } from './intents/expunge.ts';
+import { decideExpunge, type ExpungeAnswer } from './intents/expunge.ts';
 import { decideFlags, type FlagsAnswer, type FlagsRequest } from './intents/flags.ts';
 import {
   type CreatedMailbox,
@@ -43,7 +44,6 @@ import {
   decideAppend,
   decideDeliver,
   decideDeliverTogether,
-  decidePart,
   type Placed,
   refusedResult,
 } from './intents/place.ts';
@@ -55,34 +55,15 @@ import type {
   TakenMessage,
   TakeOptions,
 } from './mail-writer.ts';
+import { RetainedWriter } from './retained-writer.ts';
 import type { Room } from './room.ts';
+import type { SegmentUse } from './segment-use.ts';
 import { byAccount, octetSlices, uidSlices } from './slices.ts';
+import { LocalMessage, preparedOf } from './taken.ts';
 import type { Turn } from './turn.ts';
-
-/** Entries expunged, and copied, in one turn: a copy touches its message and its threads. */
-const expungeEntries = 400;
-const copyEntries = 100;
 
 /** Octets of an append whose parts go ahead of it: with them it might not fit one intent. */
 const aheadBytes: number = limits.intentBytes / 2;
-
-/** A taken message of this writer. */
-class LocalMessage implements TakenMessage {
-  readonly prepared: PreparedMessage;
-
-  constructor(prepared: PreparedMessage) {
-    this.prepared = prepared;
-  }
-
-  get size(): number {
-    return this.prepared.size;
-  }
-}
-
-function preparedOf(message: TakenMessage): PreparedMessage {
-  if (!(message instanceof LocalMessage)) throw new StoreError('badIntent', 'a message taken by another writer');
-  return message.prepared;
-}
 
 export interface WriterOptions {
   readonly messageBytes: number;
@@ -90,28 +71,36 @@ export interface WriterOptions {
   readonly room?: Room;
 }
 
-export class Writer implements MailWriter {
+/** What a writer works with. */
+export interface WriterParts {
+  readonly heap: Heap;
+  readonly head: HeadState;
+  readonly committer: Committer;
+  readonly feed: Feed;
+  readonly use: SegmentUse;
+}
+
+export class Writer extends RetainedWriter implements MailWriter {
   readonly #heap: Heap;
   readonly #head: HeadState;
   readonly #committer: Committer;
   readonly #feed: Feed;
   readonly #messageBytes: number;
   readonly #room: Room | undefined;
+  readonly #use: SegmentUse;
   readonly #ports: IngestPorts;
 
-  constructor(heap: Heap, head: HeadState, committer: Committer, feed: Feed, options: WriterOptions) {
+  constructor(parts: WriterParts, options: WriterOptions) {
+    const { heap, head, committer, feed, use } = parts;
+    super(heap, head, committer);
     this.#heap = heap;
     this.#head = head;
     this.#committer = committer;
     this.#feed = feed;
     this.#messageBytes = options.messageBytes;
     this.#room = options.room;
-    this.#ports = {
-      hasPart: (sha) => this.#catalog().part(sha) !== undefined,
-      hasMessage: (sha) => this.#catalog().messageWithHash(sha) !== undefined,
-      appendChunk: (chunk) => committer.submit({ answerAfter: 'heap', decide: (turn) => turn.chunk(chunk) }),
-      appendPart: (part) => committer.submit({ answerAfter: 'heap', decide: (turn) => decidePart(turn, part) }),
-    };
+    this.#use = use;
+    this.#ports = ingestPorts(committer, use, () => this.#catalog());
   }
 
   #catalog(): Catalog {
@@ -165,13 +154,21 @@ export class Writer implements MailWriter {
   }
 
   discard(message: TakenMessage): void {
-    preparedOf(message);
+    this.#use.arrived(preparedOf(message).ahead());
   }
 
   async deliver(
     message: TakenMessage,
     targets: readonly DeliveryTarget[],
     options: DeliverOptions = {},
+  ): Promise<DeliveryResult[]> {
+    return this.#deliver(message, targets, options).finally(() => this.discard(message));
+  }
+
+  async #deliver(
+    message: TakenMessage,
+    targets: readonly DeliveryTarget[],
+    options: DeliverOptions,
   ): Promise<DeliveryResult[]> {
     const most = options.allOrNone === true ? limits.recipientsTogether : limits.recipients;
     if (targets.length > most) {
@@ -202,7 +199,9 @@ export class Writer implements MailWriter {
     if (bytes > aheadBytes) {
       for (const { prepared } of items) await this.#sendPartsAhead(prepared);
     }
-    return this.#submit('catalog', (turn) => decideAppend(turn, mailbox, items));
+    return this.#submit('catalog', (turn) => decideAppend(turn, mailbox, items)).finally(() => {
+      for (const { message } of messages) this.discard(message);
+    });
   }
 
   async #sendPartsAhead(prepared: PreparedMessage): Promise<void> {
@@ -222,7 +221,7 @@ export class Writer implements MailWriter {
   }
 
   async expunge(mailbox: MailboxId, uids: UidSet, onlyDeleted: boolean): Promise<ExpungeAnswer> {
-    const answers = await this.#sliced(mailbox, uids, expungeEntries, (some) =>
+    const answers = await this.#sliced(mailbox, uids, limits.expungeEntries, (some) =>
       this.#submit('catalog', (turn) => decideExpunge(turn, { mailbox, uids: some, onlyDeleted })),
     );
     return {
@@ -241,7 +240,7 @@ export class Writer implements MailWriter {
 
   async #copy(source: MailboxId, uids: UidSet, target: MailboxId, move: boolean): Promise<CopiedMessages> {
     this.#checkCopy(source, uids, target, move);
-    const answers = await this.#sliced(source, uids, copyEntries, (some) =>
+    const answers = await this.#sliced(source, uids, limits.copyEntries, (some) =>
       this.#copySlice(source, some, target, move),
     );
     const pairs: (readonly [Uid, Uid])[] = answers.flatMap((answer) => answer.pairs);
@@ -287,16 +286,8 @@ export class Writer implements MailWriter {
     return { ...rest, pairs: [...answer.pairs, ...rest.pairs] };
   }
 
-  async #traces(mailbox: MailboxId, uids: UidSet): Promise<Map<Lsn, Buffer>> {
-    const traces = new Map<Lsn, Buffer>();
-    const entries = [...this.#catalog().entries(mailbox, uids)];
-    for (const entry of entries) traces.set(entry.lsn, await readTrace(this.#heap, entry));
-    return traces;
-  }
-
-  async purge(mailbox: MailboxId, uids: UidSet): Promise<number> {
-    const { purged, more } = await this.#submit('catalog', (turn) => decidePurge(turn, mailbox, uids));
-    return more ? purged + (await this.purge(mailbox, uids)) : purged;
+  #traces(mailbox: MailboxId, uids: UidSet): Promise<Map<Lsn, Buffer>> {
+    return readTraces(this.#heap, this.#catalog(), mailbox, uids);
   }
 
   createMailbox(account: AccountId, name: string, role: MailboxRole = ''): Promise<CreatedMailbox> {
@@ -313,7 +304,7 @@ export class Writer implements MailWriter {
       this.#catalog(),
       mailbox,
       UidSet.range(1, row.uidNext - 1),
-      copyEntries,
+      limits.copyEntries,
     );
     const traces = await this.#traces(mailbox, first);
     const { target, again } = await this.#submit('catalog', (turn) => {
@@ -355,10 +346,6 @@ export class Writer implements MailWriter {
 
   async renameAccount(account: AccountId, name: string): Promise<void> {
     await this.#submit('catalog', (turn) => decideRenameAccount(turn, account, name));
-  }
-
-  async deleteAccount(account: AccountId): Promise<void> {
-    await this.#submit('catalog', (turn) => decideDeleteAccount(turn, account));
   }
 
   async setQuota(account: AccountId, bytes: number, messages: number): Promise<void> {

@@ -72,17 +72,6 @@ export function decideRenameAccount(turn: Turn, account: AccountId, given: strin
   return sequence;
 }
 
-/** Deletes the account and its mailboxes; what was in them is kept for the retention time. */
-export function decideDeleteAccount(turn: Turn, account: AccountId): number {
-  liveAccount(turn, account);
-  for (const { id } of [...new Catalog(turn.view).mailboxes(account)]) {
-    turn.event({ kind: 'mailboxDeleted', mailbox: id });
-  }
-  const sequence = turn.event({ kind: 'accountDeleted', account });
-  changed(turn, account);
-  return sequence;
-}
-
 /** 0: unlimited. */
 export function decideSetQuota(turn: Turn, account: AccountId, bytes: number, messages: number): number {
   liveAccount(turn, account);

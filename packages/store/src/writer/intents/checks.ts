@@ -4,10 +4,13 @@ import { StoreError } from '../../errors.ts';
 import type { AccountId, MailboxId } from '../../types.ts';
 import type { Turn } from '../turn.ts';
 
-/** @throws {StoreError} noMailbox when it does not exist or is deleted */
+/** @throws {StoreError} noMailbox when it does not exist, or it or its account is deleted */
 export function liveMailbox(turn: Turn, id: MailboxId): NamedMailbox {
-  const row = new Catalog(turn.view).mailbox(id);
-  if (row === undefined || row.deleted) throw new StoreError('noMailbox', `no mailbox ${id}`);
+  const catalog = new Catalog(turn.view);
+  const row = catalog.mailbox(id);
+  // A deleted account's mailboxes may be a moment behind it.
+  const isLive = row !== undefined && !row.deleted && catalog.account(row.account)?.deleted !== true;
+  if (!isLive) throw new StoreError('noMailbox', `no mailbox ${id}`);
   return { id, row };
 }
 

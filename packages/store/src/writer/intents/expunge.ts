@@ -1,4 +1,4 @@
-/** Expunge, and the end of retention. */
+/** Expunge: asked for, or by age. */
 import { Catalog } from '../../catalog/catalog.ts';
 import { UidSet } from '../../codec/uid-set.ts';
 import { flag, type MailboxId } from '../../types.ts';
@@ -30,31 +30,13 @@ export function decideExpunge(turn: Turn, request: ExpungeRequest): ExpungeAnswe
   return { expunged, sequence };
 }
 
-export interface PurgeAnswer {
-  readonly purged: number;
-  /** True: ask again, there are more. */
-  readonly more: boolean;
-}
-
-/** Entries purged in one turn: each releases a message and its parts. */
-const purgeEntries = 250;
-
-/** Ends the retention of the first of the given UIDs: expunged ones, or any of a deleted mailbox. */
-export function decidePurge(turn: Turn, mailbox: MailboxId, uids: UidSet): PurgeAnswer {
-  const catalog = new Catalog(turn.view);
-  const row = catalog.mailbox(mailbox);
-  if (row === undefined) return { purged: 0, more: false };
-  const gone = new Set<number>();
-  for (const { entry } of catalog.retained(mailbox, uids, purgeEntries)) gone.add(entry.uid);
-  if (row.deleted) {
-    for (const entry of catalog.entries(mailbox, uids)) {
-      if (gone.size >= purgeEntries) break;
-      gone.add(entry.uid);
-    }
-  }
-  if (gone.size > 0) turn.event({ kind: 'purged', mailbox, uids: UidSet.of(gone) });
-  const after = catalog.mailbox(mailbox);
-  const isEmpty = after?.deleted === true && after.messages === 0 && after.retainedMessages === 0;
-  if (isEmpty) turn.event({ kind: 'mailboxPurged', mailbox });
-  return { purged: gone.size, more: !isEmpty && gone.size >= purgeEntries };
+/** Expunges those that came into the mailbox before a time, whatever they bear; they are kept as others are. */
+export function decideExpungeAged(turn: Turn, mailbox: MailboxId, uids: UidSet, before: number): number {
+  const row = new Catalog(turn.view).mailbox(mailbox);
+  if (row === undefined || row.deleted) return 0;
+  const aged: number[] = [];
+  for (const { uid, saveDate } of new Catalog(turn.view).entries(mailbox, uids)) if (saveDate < before) aged.push(uid);
+  return aged.length === 0
+    ? 0
+    : decideExpunge(turn, { mailbox, uids: UidSet.of(aged), onlyDeleted: false }).expunged.size;
 }

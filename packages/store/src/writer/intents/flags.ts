@@ -1,5 +1,5 @@
 /** STORE: which entries change, and to what, is decided here; the log holds results. */
-import { Catalog } from '../../catalog/catalog.ts';
+import { Catalog, modSeqOf } from '../../catalog/catalog.ts';
 import type { Entry } from '../../catalog/index-chunk.ts';
 import { UidSet } from '../../codec/uid-set.ts';
 import { StoreError } from '../../errors.ts';
@@ -40,7 +40,7 @@ export function decideFlags(turn: Turn, request: FlagsRequest): FlagsAnswer {
   const groups = new Map<string, Group>();
   const modified: number[] = [];
   for (const entry of catalog.entries(request.mailbox, request.uids)) {
-    if (request.unchangedSince !== undefined && entry.modSeq > request.unchangedSince) {
+    if (request.unchangedSince !== undefined && modSeqOf(row, entry) > request.unchangedSince) {
       modified.push(entry.uid);
       continue;
     }

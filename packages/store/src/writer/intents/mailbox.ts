@@ -36,7 +36,7 @@ export function createMailbox(turn: Turn, account: AccountId, name: string, role
 }
 
 /** Rises over the whole store, and follows the clock, so that a name never bears one it bore before. */
-function nextUidValidity(turn: Turn): UidValidity {
+export function nextUidValidity(turn: Turn): UidValidity {
   return brandNumber<UidValidity>(Math.max(turn.state.uidValidity + 1, turn.time));
 }
 

@@ -12,6 +12,8 @@ import {
   type AccountId,
   allFlags,
   brandNumber,
+  type EmailId,
+  type Lsn,
   type MailboxId,
   type MessageId,
   type ThreadId,
@@ -57,6 +59,7 @@ export function decideDeliver(
   prepared: PreparedMessage,
   targets: readonly DeliveryTarget[],
 ): DeliveryResult[] {
+  turn.checkStorable(prepared);
   const done = new Map<MailboxId, DeliveryResult>();
   return targets.map((target) => {
     try {
@@ -95,6 +98,7 @@ export function decideDeliverTogether(
   prepared: PreparedMessage,
   targets: readonly DeliveryTarget[],
 ): DeliveryResult[] {
+  turn.checkStorable(prepared);
   const byMailbox = new Map<MailboxId, { mailbox: NamedMailbox; trace: Buffer }>();
   const added = new Map<AccountId, { bytes: number; messages: number }>();
   const wanted = targets.map(({ trace, ...target }) => {
@@ -152,17 +156,24 @@ export interface AppendItem {
   readonly internalDate?: number;
   /** UIDL to keep from another server (RFC 1939 §7). */
   readonly uidl?: string;
+  /** Header lines that once stood on top. */
+  readonly trace?: Buffer;
+  /** Kept: the email id that this content had in this account. */
+  readonly email?: EmailId;
 }
+
+const noTrace = Buffer.alloc(0);
 
 /** Appends all messages or none. */
 export function decideAppend(turn: Turn, id: MailboxId, items: readonly AppendItem[]): Placed[] {
   const mailbox = liveMailbox(turn, id);
   checkUids(mailbox, items.length);
-  for (const { internalDate, flags } of items) {
+  for (const { internalDate, flags, trace } of items) {
     checkDate(internalDate ?? turn.time);
+    checkTrace(trace ?? noTrace);
     if ((flags & allFlags) !== flags) throw new StoreError('badIntent', 'flags that no system flag has');
   }
-  const bytes = items.reduce((sum, item) => sum + item.prepared.size, 0);
+  const bytes = items.reduce((sum, item) => sum + item.prepared.size + (item.trace?.length ?? 0), 0);
   checkRecords(turn, items);
   checkQuota(turn, mailbox.row.account, bytes, items.length);
   checkKeywords(
@@ -176,14 +187,16 @@ export function decideAppend(turn: Turn, id: MailboxId, items: readonly AppendIt
       keywords: item.keywords,
       internalDate: item.internalDate ?? turn.time,
       uidl: importedUidl(turn.view, id, item.uidl ?? ''),
-      trace: Buffer.alloc(0),
+      trace: item.trace ?? noTrace,
+      ...(item.email !== undefined && { email: item.email }),
     }),
   );
 }
 
-/** Stores a part ahead of its message, unless the store has it. */
-export function decidePart(turn: Turn, part: PreparedPart): void {
-  if (turn.view.read(partTable, part.sha) === undefined) turn.part(part);
+/** Stores a part ahead of its message, unless the store has it where it stays; returns where it lies. */
+export function decidePart(turn: Turn, part: PreparedPart): readonly Lsn[] {
+  if (!turn.keepsPart(part.sha)) turn.part(part);
+  return turn.view.read(partTable, part.sha)?.pieces.map(({ lsn }) => lsn) ?? [];
 }
 
 interface PlaceOptions {
@@ -192,6 +205,7 @@ interface PlaceOptions {
   readonly internalDate: number;
   readonly uidl: string;
   readonly trace: Buffer;
+  readonly email?: EmailId;
 }
 
 function place(turn: Turn, mailbox: NamedMailbox, prepared: PreparedMessage, options: PlaceOptions): Placed {
@@ -201,7 +215,8 @@ function place(turn: Turn, mailbox: NamedMailbox, prepared: PreparedMessage, opt
   const uid = brandNumber<Uid>(Math.max(uidNext, current.uidNext));
   const size = prepared.size + options.trace.length;
   const thread = threadOf(turn, account, message);
-  const sequence = turn.entry({ ...options, account, mailbox: mailbox.id, uid, thread, email: 0, size, message });
+  const placed = { email: 0, ...options, account, mailbox: mailbox.id, uid, thread, size, message } as const;
+  const sequence = turn.entry(placed);
   turn.changes.push({ kind: 'appended', sequence, account, mailbox: mailbox.id, uids: UidSet.range(uid, uid) });
   return { account, mailbox: mailbox.id, mailboxName: name, uidValidity, uid, size, sequence };
 }
@@ -221,6 +236,7 @@ export function threadOf(turn: Turn, account: AccountId, message: MessageId): Th
 function checkRecords(turn: Turn, items: readonly AppendItem[]): void {
   let bytes = 0;
   for (const { prepared } of items) {
+    turn.checkStorable(prepared);
     const isKnown = turn.view.read(messageHashTable, prepared.sha) !== undefined;
     if (!isKnown) bytes += prepared.content().payload().octets.length;
   }
