@@ -17,7 +17,14 @@ import { isUnreferenced } from '../catalog/row-codecs.ts';
 import { messageTable } from '../catalog/schema.ts';
 import { View, WriteSet } from '../catalog/write-set.ts';
 import { StoreError } from '../errors.ts';
-import { commitBytes, type Damage, type Heap, type ScannedRecord, type SegmentState } from '../heap/heap.ts';
+import {
+  commitBytes,
+  type Damage,
+  type Heap,
+  type HighWater,
+  type ScannedRecord,
+  type SegmentState,
+} from '../heap/heap.ts';
 import { Applier } from '../log/apply.ts';
 import type { EventBody } from '../log/events.ts';
 import { decodeRecord, encodeEvent, type LogRecord, recordType } from '../log/records.ts';
@@ -64,12 +71,17 @@ export class Rebuilder {
   #begins = false;
   #records = 0;
   #read = 0;
+  /** The segment whose records are applied. */
+  #segment = 0;
+  /** What had been given when each segment was begun. */
+  readonly #given: ReadonlyMap<number, HighWater>;
 
   constructor(heap: Heap, kv: Kv, onProgress: OnLogRead | undefined) {
     this.#heap = heap;
     this.#kv = kv;
     this.#segmentOf = (lsn) => heap.segmentOf(lsn);
     this.#onProgress = onProgress;
+    this.#given = new Map(heap.segments().map(({ number, highWater }) => [number, highWater]));
     this.#total = heap.segments().reduce((sum, segment) => sum + (segment.endLsn - segment.baseLsn), 0);
     this.#applier = this.#begin();
   }
@@ -93,6 +105,7 @@ export class Rebuilder {
     };
     for await (const scanned of this.#heap.scan({ from: logStart, wantPayload: wantRest, onDamage: onPayload })) {
       await this.#seen(scanned);
+      this.#enter(scanned.segment);
       if (scanned.commit !== undefined) {
         this.#applier.close(scanned.location, scanned.commit.number, scanned.commit.epoch);
       } else if (!isContent(scanned.type)) this.#apply(scanned, (record) => !isFirst(record), onPayload);
@@ -109,6 +122,7 @@ export class Rebuilder {
     const wantPayload = (type: number): boolean => type !== recordType.part;
     for await (const scanned of this.#heap.scan({ from, wantPayload, onDamage })) {
       await this.#seen(scanned);
+      this.#enter(scanned.segment);
       if (scanned.commit !== undefined) {
         this.#applier.close(scanned.location, scanned.commit.number, scanned.commit.epoch);
       } else this.#apply(scanned, () => true, onDamage);
@@ -236,11 +250,26 @@ export class Rebuilder {
     return { account, mailbox, message, uidValidity };
   }
 
+  /**
+   * At a segment's first record, counts from what had been given when it was begun: who gave it may be gone, and an event that makes
+   * counters jump must not begin lower than it did.
+   */
+  #enter(segment: number): void {
+    if (segment === this.#segment) return;
+    this.#segment = segment;
+    this.#raise(this.#given.get(segment) ?? {});
+  }
+
+  #raise(to: Partial<Record<Counter, number>>): void {
+    const { state } = this.#applier.refs;
+    for (const key of counters) state[key] = Math.max(state[key], to[key] ?? 0);
+  }
+
   /** No id that a header says was given, or that a record bore, is given again. */
   #raiseCounters(highest: Partial<Record<Counter, number>>): void {
+    this.#raise(this.#heap.newestHighWater);
+    this.#raise(highest);
     const { state } = this.#applier.refs;
-    const high = this.#heap.newestHighWater;
-    for (const key of counters) state[key] = Math.max(state[key], high[key], highest[key] ?? 0);
     if (state.appliedLsn > this.#heap.durableLsn) {
       throw new StoreError('corrupt', 'the log ends before a batch that it holds');
     }
