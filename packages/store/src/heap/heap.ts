@@ -339,8 +339,7 @@ export class Heap {
 
   /**
    * Forgets a retired segment and closes its descriptors; when writing, also unlinks its file, if it is there, durably. The newest
-   * header must not list it: what is listed must be there.
-   * @throws {StoreError} ioError
+   * header must not list it: what is listed must be there. @throws {StoreError} ioError
    */
   async drop(number: number): Promise<void> {
     invariant(number !== this.#newest.number, 'the newest segment is never dropped');
