@@ -51,6 +51,7 @@ const importRules: ImportRules = {
     catalog: [
       'catalog',
       'earlier-format',
+      'position',
       'schema',
       'kv',
       'rows',

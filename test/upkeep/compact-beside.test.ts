@@ -1,15 +1,19 @@
 /** Who reads, copies files or looks for damage while segments go. */
 import assert from 'node:assert/strict';
-import { open as openFile, readdir, readlink } from 'node:fs/promises';
+import { cp, open as openFile, readdir, readlink, rename, rm } from 'node:fs/promises';
 import { test } from 'node:test';
 import {
   type AccountId,
   brandNumber,
   type Entry,
+  examine,
   inbox,
   isSegmentGone,
+  keepLog,
   type MailboxId,
-  type Store,
+  rebuild,
+  repair,
+  Store,
   StoreReader,
   UidSet,
 } from '@mstore/store';
@@ -18,6 +22,7 @@ import { WriterServer } from '@mstore/store/internal/writer/server';
 import { compactAll } from '../support/compacted.ts';
 import { multipart, wrapped } from '../support/messages.ts';
 import { seededRandom } from '../support/random.ts';
+import { tempDirectory } from '../support/temp.ts';
 import { type TempStore, tempStore } from '../support/temp-store.ts';
 
 const segmentBytes = 65_536;
@@ -179,6 +184,108 @@ test('a file that a crash left behind goes at the next open', async () => {
     left.filter((number) => segments.includes(number)),
     [],
   );
+});
+
+/** Begins segments; their headers do not list what was retired. */
+async function fillSegments({ store }: TempStore, { account }: Scene): Promise<void> {
+  for (let n = 0; n < 3; n++) {
+    const message = await store.take(seededRandom(n).bytes(segmentBytes));
+    await store.deliver(message, [{ account, trace: Buffer.alloc(0) }]);
+  }
+  await store.settle();
+}
+
+/** Compacts while everything is pinned, until no header lists what was retired. */
+async function retireUnlisted(temp: TempStore, scene: Scene): Promise<readonly number[]> {
+  const { segments } = await temp.store.compact({ minGarbage: 0.1, maxRate: 0 });
+  assert.ok(segments.length > 3);
+  await fillSegments(temp, scene);
+  assert.ok(segments.every((segment) => !temp.store.heap.isListed(segment)));
+  return [...segments].sort((a, b) => a - b);
+}
+
+test('fsck beside a writer that has just compacted finds nothing, whether headers list the segments or not', async () => {
+  await using temp = await tempStore({ segmentBytes });
+  const scene = await furnish(temp.store);
+  const pinned = await temp.store.pinLog();
+  const { segments } = await temp.store.compact({ minGarbage: 0.1, maxRate: 0 });
+  assert.ok(segments.length > 3 && segments.some((segment) => temp.store.heap.isListed(segment)));
+  assert.deepEqual((await examine(temp.directory)).findings, []);
+  await fillSegments(temp, scene);
+  const unlisted = (await filesOf(temp)).filter((segment) => !temp.store.heap.isListed(segment));
+  assert.deepEqual(unlisted.sort(), [...segments].sort());
+  const { findings, notes } = await examine(temp.directory);
+  assert.deepEqual([findings, notes], [[], []]);
+  await pinned.release();
+});
+
+test('a retired segment is left where it is by repair and rebuild, and one that came back later is foreign', async () => {
+  await using temp = await tempStore({ segmentBytes });
+  const scene = await furnish(temp.store);
+  const pinned = await temp.store.pinLog();
+  const retired = await retireUnlisted(temp, scene);
+  await using copy = await tempDirectory();
+  const [killed, aside] = [`${copy.path}/killed`, `${copy.path}/aside`];
+  await cp(temp.directory, killed, { recursive: true });
+  const there = async (): Promise<number[]> => {
+    const names = await readdir(`${killed}/heap`);
+    return names.map((name) => Number.parseInt(name, 10)).filter((number) => retired.includes(number));
+  };
+  await rm(`${killed}/catalog`, { recursive: true });
+  assert.deepEqual(
+    (await examine(killed)).findings.map(({ state }) => state),
+    ['noCatalog'],
+  );
+  const { findings, steps } = await repair(killed, { segmentBytes });
+  assert.deepEqual(findings, []);
+  assert.deepEqual(
+    steps.filter(({ state }) => state === 'unlistedSegment'),
+    [],
+  );
+  assert.deepEqual(await there(), retired);
+  for (const full of [false, true]) {
+    await rebuild(killed, { segmentBytes, full });
+    assert.deepEqual((await examine(killed)).findings, []);
+  }
+  // The next writer takes them away. Then one comes back out of an old copy.
+  const [number = 0] = retired;
+  const name = `heap/${String(number).padStart(16, '0')}.seg`;
+  await cp(`${killed}/${name}`, aside);
+  await (await Store.open(killed, { segmentBytes })).close();
+  assert.deepEqual(await there(), []);
+  await rename(aside, `${killed}/${name}`);
+  assert.deepEqual(
+    (await examine(killed)).findings.map(({ state }) => state),
+    ['unlistedSegment'],
+  );
+  assert.deepEqual((await repair(killed, { segmentBytes })).findings, []);
+  assert.deepEqual(await there(), []);
+  assert.deepEqual(await readdir(`${killed}/lost+found`), [`segment-${number}`]);
+  await pinned.release();
+});
+
+test('who reads the whole log keeps its files from being taken away', async () => {
+  await using temp = await tempStore({ segmentBytes });
+  await furnish(temp.store);
+  assert.equal(await keepLog(temp.directory), undefined, 'nobody listens');
+  const server = await WriterServer.listen(temp.store, `${temp.directory}/run/writer.sock`);
+  const kept = await keepLog(temp.directory);
+  assert.ok(kept !== undefined);
+  const before = await filesOf(temp);
+  const { segments } = await temp.store.compact({ minGarbage: 0.1, maxRate: 0 });
+  await temp.store.dropRetired(true);
+  const missing = async (): Promise<number[]> => {
+    const now = await filesOf(temp);
+    return before.filter((number) => !now.includes(number));
+  };
+  assert.deepEqual(await missing(), []);
+  await kept.release();
+  const deadline = performance.now() + 20_000;
+  while ((await missing()).length < segments.length) {
+    assert.ok(performance.now() < deadline, 'the pin outlived its connection');
+    await temp.store.dropRetired(true);
+  }
+  await server.close();
 });
 
 test('a damaged segment stays, is named, and is left alone from then on', async () => {

@@ -1,10 +1,21 @@
 /** Rebuild of a heap with a bad record: it is named, the rest is there, and no number that it held is given again. */
 import assert from 'node:assert/strict';
-import { open } from 'node:fs/promises';
+import { open, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { type AccountId, brandNumber, createStore, inbox, type Lsn, rebuild, Store, type Uid } from '@mstore/store';
+import {
+  type AccountId,
+  brandNumber,
+  createStore,
+  inbox,
+  type Lsn,
+  rebuild,
+  Store,
+  StoreReader,
+  type Uid,
+} from '@mstore/store';
 import { tempDirectory } from '../support/temp.ts';
+import { assertClean } from '../support/temp-store.ts';
 
 interface Place {
   readonly type: number;
@@ -39,6 +50,82 @@ async function flip(path: string, at: number): Promise<void> {
   await file.read(octet, 0, 1, at);
   await file.write(Buffer.of((octet[0] ?? 0) ^ 4), 0, 1, at);
   await file.close();
+}
+
+interface Cut {
+  readonly account: AccountId;
+  /** Of the last message, which is gone. */
+  readonly uid: Uid;
+  readonly appliedLsn: number;
+  readonly dataFile: string;
+}
+
+/** A store whose log ends cleanly before what its catalog knows: cut behind a COMMIT. */
+async function cutStore(directory: string): Promise<Cut> {
+  await createStore(directory);
+  const store = await Store.open(directory, { idleCommitMs: 0 });
+  const { account } = await store.createAccount('ann@example.org');
+  await deliver(store, account, 'first');
+  await store.settle();
+  const segment = store.heap.segments().at(-1);
+  assert.ok(segment !== undefined);
+  const uid = await deliver(store, account, 'second');
+  await store.close();
+  const appliedLsn = await appliedOf(directory);
+  await truncate(join(directory, 'heap', '0000000000000001.seg'), segment.endLsn - segment.baseLsn);
+  return { account, uid, appliedLsn, dataFile: join(directory, 'catalog', '1', 'data.mdb') };
+}
+
+async function appliedOf(directory: string): Promise<number> {
+  const reader = await StoreReader.open(directory);
+  const applied = reader.catalog().state()?.appliedLsn ?? 0;
+  await reader.close();
+  return applied;
+}
+
+test('where the old catalog knows more of the log than there is, history is lost, and no number of it comes again', async () => {
+  await using temp = await tempDirectory();
+  const directory = join(temp.path, 'store');
+  const { account, uid, appliedLsn } = await cutStore(directory);
+  const report = await rebuild(directory);
+  assert.deepEqual(
+    report.damage.map(({ kind }) => kind),
+    ['lostEnd'],
+  );
+  const store = await Store.open(directory);
+  assert.equal(store.heap.epoch, 2);
+  assert.ok((await deliver(store, account, 'third')) > uid);
+  await store.settle();
+  assert.ok((store.heap.segments().at(-1)?.baseLsn ?? 0) >= appliedLsn, 'nor an LSN');
+  await assertClean(store);
+  await store.close();
+  assert.deepEqual((await rebuild(directory)).damage, []);
+});
+
+const spoilings: readonly (readonly [string, (dataFile: string) => Promise<void>])[] = [
+  ['cut behind its first pages', (dataFile) => truncate(dataFile, 8_192)],
+  ['empty', (dataFile) => truncate(dataFile, 0)],
+  [
+    'full of other octets behind its first pages',
+    async (dataFile) => {
+      const octets = await readFile(dataFile);
+      await writeFile(dataFile, octets.fill(0xa5, 16_384));
+    },
+  ],
+];
+for (const [what, spoil] of spoilings) {
+  test(`an old catalog that is ${what} is not asked, and does not keep a rebuild from being made`, async () => {
+    await using temp = await tempDirectory();
+    const directory = join(temp.path, 'store');
+    const { account, dataFile } = await cutStore(directory);
+    await spoil(dataFile);
+    assert.deepEqual((await rebuild(directory)).damage, []);
+    const store = await Store.open(directory);
+    await deliver(store, account, 'third');
+    await store.settle();
+    await assertClean(store);
+    await store.close();
+  });
 }
 
 const kinds = [

@@ -41,8 +41,8 @@ const look = '`mstore fsck` says what is wrong, `mstore fsck --repair --dry-run`
 async function linesOfHeap(directory: string): Promise<Line[]> {
   try {
     const opened = await openExamined(directory);
-    await opened.close();
-    const { missing, damaged, unlisted } = opened.heap.report;
+    const unlisted = await opened.foreign().finally(() => opened.close());
+    const { missing, damaged } = opened.heap.report;
     const lost = [...missing, ...damaged];
     const lines: Line[] = [];
     if (lost.length > 0) {

@@ -5,6 +5,7 @@ import {
   examine,
   type Finding,
   isStoreError,
+  keepLog,
   type RepairStep,
   readFrom,
   repair,
@@ -91,11 +92,14 @@ export async function checkStore(run: Run, content: boolean): Promise<CheckRepor
     },
   );
   const progress = run.progress('checking', 'items');
+  // Compaction goes on meanwhile; what the check is to read stays.
+  const kept = await keepLog(run.directory);
   try {
     const onProgress = (done: number, total: number): void => progress.at(done, total);
     return await examine(run.directory, { ...options, content, onProgress });
   } finally {
     progress.stop();
+    await kept?.release();
   }
 }
 

@@ -93,6 +93,7 @@ export {
   upgrade,
 } from './upkeep/upgrade.ts';
 export {
+  keepLog,
   type OwnStore,
   openAsWriter,
   readFrom,

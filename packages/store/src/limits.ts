@@ -140,6 +140,8 @@ export const limits = {
   expungeLogSeconds: 7_776_000, // 90 days
   /** ms between the retirement of a segment and its file's end: most who hold a place in it are done with it by then. */
   retiredFileMs: 300_000,
+  /** ms that a rebuild gives the process that looks into the old catalog: far more than a few rows take, also on a busy machine. */
+  positionMs: 30_000,
   /** ms between two looks of a reader for files that were unlinked, and of the writer for something to compact. */
   compactLookMs: 60_000,
 

@@ -308,11 +308,10 @@ class Repair {
     for (const number of lost) await heap.drop(number);
   }
 
-  /** An old segment goes when everything that is named was read without it. */
+  /** An old segment goes when everything that is named was read without it. A retired one is the writer's to remove. */
   async #unlisted(): Promise<void> {
     const opened = await openExamined(this.#directory, this.#options);
-    await opened.close();
-    const { unlisted } = opened.heap.report;
+    const unlisted = await opened.foreign().finally(() => opened.close());
     if (unlisted.length === 0) return;
     const { findings } = this.#isDry ? { findings: [] } : await examine(this.#directory, this.#options);
     const isNeeded = findings.some(({ state }) => state !== 'unlistedSegment');

@@ -179,7 +179,8 @@ export class Store extends Writer implements StoreReading, StoreWriter {
       });
       await removeOld(ports, catalogDirectory(directory));
       const store = new Store(directory, { heap, kv, lock, ports, reserve }, options);
-      await store.#compaction.adopt();
+      // A repair may still find in a retired segment what is damaged elsewhere.
+      if (options.despite === undefined) await store.#compaction.adopt();
       return store;
     } catch (error) {
       await kv?.close();

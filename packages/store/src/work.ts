@@ -113,6 +113,25 @@ async function tryConnect(directory: string): Promise<WriterClient | undefined> 
   }
 }
 
+/**
+ * Keeps the files of the log that are there now, for who reads all of it beside a writer; undefined where no writer can be asked,
+ * and so nobody takes files away. @throws what is no StoreError
+ */
+export async function keepLog(directory: string): Promise<{ release(): Promise<void> } | undefined> {
+  let client: WriterClient | undefined;
+  try {
+    client = await tryConnect(directory);
+    await client?.pinLog();
+  } catch (error) {
+    await client?.close();
+    if (!isStoreError(error)) throw error;
+    return undefined;
+  }
+  // A pin goes with its connection.
+  const connected = client;
+  return connected === undefined ? undefined : { release: () => connected.close() };
+}
+
 async function asClient(directory: string, client: WriterClient, options: StoreOptions): Promise<WorkingStore> {
   const reading = await StoreReader.open(directory, options).catch(async (error: unknown) => {
     await client.close();

@@ -338,9 +338,8 @@ export class Heap {
   }
 
   /**
-   * Forgets a retired segment and closes its descriptors; when writing, also unlinks its file, if it is there. The newest header
-   * must not list it: what is listed must be there.
-   * @throws {StoreError} ioError
+   * Forgets a retired segment and closes its descriptors; when writing, also unlinks its file, if it is there, durably. The newest
+   * header must not list it: what is listed must be there. @throws {StoreError} ioError
    */
   async drop(number: number): Promise<void> {
     invariant(number !== this.#newest.number, 'the newest segment is never dropped');
@@ -353,6 +352,12 @@ export class Heap {
       await this.#files.fs.unlink(path);
     } catch (error) {
       if (errnoOf(error) !== 'ENOENT') throw asStoreError(error, 'ioError', 'unlinking', path);
+    }
+    try {
+      // Whoever logs that the file is gone must not find it again after a power cut.
+      await this.#files.fs.syncDirectory(this.#files.directory);
+    } catch (error) {
+      throw asStoreError(error, 'ioError', 'syncing', this.#files.directory);
     }
   }
 

@@ -15,6 +15,7 @@ import { type CheckOptions, type CheckReport, check, tailNotes } from './check.t
 import { concernedBy, needing } from './concerned.ts';
 import type { Finding } from './findings.ts';
 import { readPassedOver } from './passed-over.ts';
+import { foreignSegments } from './unlisted.ts';
 
 export interface Examined {
   readonly heap: Heap;
@@ -24,6 +25,8 @@ export interface Examined {
   readonly catalogProblem: string | undefined;
   /** Damage in the newest segment, behind which the log is believed all the same. */
   readonly openDamage: readonly Damage[];
+  /** Segments whose files no header lists, retired ones left out (`unlisted.ts`). @throws {StoreError} ioError */
+  foreign(): Promise<number[]>;
   close(): Promise<void>;
 }
 
@@ -38,8 +41,10 @@ export async function openExamined(
   const onDamage = (damage: Damage): void => void openDamage.push(damage);
   const heap = await Heap.openForReading(heapPorts(ports), directory, { onDamage });
   const given = options.catalog;
+  const { fs } = ports;
   if (given !== undefined) {
-    return { heap, catalog: given, catalogProblem: undefined, openDamage, close: () => heap.close() };
+    const foreign = (): Promise<number[]> => foreignSegments({ fs, directory, heap, catalog: given() });
+    return { heap, catalog: given, catalogProblem: undefined, openDamage, foreign, close: () => heap.close() };
   }
   let kv: Kv | undefined;
   let catalogProblem: string | undefined;
@@ -52,14 +57,16 @@ export async function openExamined(
     }
     catalogProblem = errorText(error);
   }
+  const catalog = (): Catalog | undefined => {
+    kv?.refresh();
+    return kv === undefined ? undefined : new Catalog(new View(kv));
+  };
   return {
     heap,
-    catalog: () => {
-      kv?.refresh();
-      return kv === undefined ? undefined : new Catalog(new View(kv));
-    },
+    catalog,
     catalogProblem,
     openDamage,
+    foreign: () => foreignSegments({ fs, directory, heap, catalog: readable(catalog) }),
     close: async () => {
       await kv?.close();
       await heap.close();
@@ -85,9 +92,9 @@ export async function examine(directory: string, options: StoreOptions & CheckOp
   try {
     const passedOver = await readPassedOver(fs, directory);
     const report = await withConcerned(opened, await checkExamined(opened, { ...options, passedOver }), options);
-    const { unlisted } = opened.heap.report;
-    const findings = [...misnamed, ...unlisted.filter((number) => !headless.has(number)).map(unlistedFinding)];
-    const unborn = unlisted.filter((number) => headless.has(number));
+    const foreign = await opened.foreign();
+    const findings = [...misnamed, ...foreign.filter((number) => !headless.has(number)).map(unlistedFinding)];
+    const unborn = foreign.filter((number) => headless.has(number));
     const notes = unborn.map((number) => `segment ${number} has a file without a header, and is listed nowhere`);
     return { ...report, findings: [...findings, ...report.findings], notes: [...report.notes, ...notes] };
   } finally {
@@ -132,6 +139,17 @@ async function withConcerned(opened: Examined, report: CheckReport, { ports }: S
   }
 }
 
+/** The catalog, where its state can be read. */
+export function readable(read: () => Catalog | undefined): Catalog | undefined {
+  try {
+    const catalog = read();
+    return catalog?.state() === undefined ? undefined : catalog;
+  } catch (error) {
+    if (isUnreadable(error) || isStoreError(error)) return undefined;
+    throw error;
+  }
+}
+
 /** Rows that are not what was written, which the codecs and LMDB tell in their own words. */
 export function isUnreadable(error: unknown): boolean {
   return error instanceof RangeError || (error instanceof Error && error.name === 'DecodeError');
@@ -164,6 +182,6 @@ function misnamedFinding({ number, header }: SurveyedSegment): Finding {
 
 /** A file that the newest header does not list. */
 function unlistedFinding(number: number): Finding {
-  const text = `segment ${number} has a file and is listed nowhere: an old one that came back, or one that was to be removed`;
+  const text = `segment ${number} has a file and is listed nowhere: an old one that came back`;
   return { area: 'heap', state: 'unlistedSegment', text };
 }

@@ -113,7 +113,8 @@ function dropUnnamedParts(refs: References, from: Buffer, heap: Heap): Buffer | 
 
 /** Segments that were retired, and whose files are gone. */
 function forgetDropped(refs: References, heap: Heap): undefined {
-  const present = new Set(heap.segments().map(({ number }) => number));
+  // No header need list a retired one.
+  const present = new Set([...heap.segments().map(({ number }) => number), ...heap.report.unlisted]);
   for (const [number, row] of [...new Catalog(refs.view).segments()]) {
     if (row.retiredAt > 0 && !present.has(number)) refs.view.remove(segmentTable, number);
   }

@@ -1,6 +1,9 @@
 /**
  * Rebuild: a new catalog generation from the newest good checkpoint and the log behind it, or from the heap alone
  * (`rebuilder.ts`). The generation becomes current when it is whole; a crash before leaves the old one, or none, as it was.
+ *
+ * The old catalog is asked one thing, where it can be: how much of the log it knows. If the log ends before that, octets that were
+ * promised are gone, though nothing in the heap shows it: numbers, LSNs and segments then go on above what the old one knew.
  */
 import { Catalog } from '../catalog/catalog.ts';
 import { generationPath, nextGeneration, setCurrentGeneration } from '../catalog/generations.ts';
@@ -17,6 +20,8 @@ import {
   heapOptions,
   heapPorts,
   initializeCatalog,
+  knownLog,
+  lostEnd,
   machinePorts,
   making,
   refuseOlder,
@@ -150,10 +155,15 @@ export async function rebuildLocked(
   const onDamage = (found: Damage): void => {
     damage.push(found);
   };
-  const heap = await Heap.openForWriting(heapPorts(ports), directory, { ...heapOptions(options), onDamage });
+  // A restore counts as a loss anyway; a catalog whose device failed is not touched.
+  const isAsked = restoring === undefined && options.newCatalog !== true;
+  const known = isAsked ? await knownLog(ports, directory) : undefined;
+  const beyond = known === undefined ? {} : { beyond: { lsn: known.appliedLsn, segment: known.segment } };
+  const heap = await Heap.openForWriting(heapPorts(ports), directory, { ...beyond, ...heapOptions(options), onDamage });
   try {
     // What is restored from a backup of an earlier format is one of today's: its catalog is new, and so is its next segment.
     if (restoring === undefined) await refuseOlder(ports, directory, heap);
+    if (known?.storeId.equals(heap.storeId) === true) damage.push(...lostEnd(heap, known.appliedLsn));
     const made = await makeCatalog(ports, directory, heap, { ...options, damage, restoring });
     if (made === undefined) throw damaged(damage.length);
     await setCurrentGeneration(ports.fs, catalogDirectory(directory), made.generation);

@@ -29,6 +29,7 @@ import {
   catalogDirectory,
   heapOptions,
   heapPorts,
+  lostEnd,
   machinePorts,
   making,
   ofCurrent,
@@ -192,14 +193,6 @@ async function fileBytes(ports: StorePorts, catalogs: string, generation: number
     if (errnoOf(error) === 'ENOENT') return undefined;
     throw error;
   }
-}
-
-/** The end of the log that the catalog in use had applied, and that is no longer there. */
-function lostEnd(heap: Heap, applied: Lsn | undefined): Damage[] {
-  const end = heap.durableLsn;
-  const newest = heap.segments().at(-1);
-  if (applied === undefined || newest === undefined || applied <= end) return [];
-  return [{ kind: 'lostEnd', segment: newest.number, offset: end - newest.baseLsn, lsn: end, bytes: applied - end }];
 }
 
 /** Room for a new catalog: half as much again as the old one has, as rows come in another order; else a share of the log. */

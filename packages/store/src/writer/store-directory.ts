@@ -5,15 +5,23 @@
  */
 import { randomBytes } from 'node:crypto';
 import { formatOf } from '../catalog/earlier-format.ts';
-import { currentGeneration, generationPath } from '../catalog/generations.ts';
+import { currentGeneration, generationPath, isSuspect } from '../catalog/generations.ts';
 import type { Kv } from '../catalog/kv.ts';
 import { openLmdbKv } from '../catalog/lmdb-kv.ts';
+import { type CatalogPosition, positionAt, positionIn } from '../catalog/position.ts';
 import { emptyTotals, type StateRow } from '../catalog/rows.ts';
 import { catalogFormat, stateTable } from '../catalog/schema.ts';
 import { View, WriteSet } from '../catalog/write-set.ts';
 import { DecodeError } from '../codec/bytes.ts';
 import { errnoOf, errorText, invariant, isStoreError, StoreError } from '../errors.ts';
-import { type Heap, type HeapOptions, type HeapPorts, heapFormat, type OpenOptions } from '../heap/heap.ts';
+import {
+  type Damage,
+  type Heap,
+  type HeapOptions,
+  type HeapPorts,
+  heapFormat,
+  type OpenOptions,
+} from '../heap/heap.ts';
 import { limits } from '../limits.ts';
 import { type Clock, systemClock } from '../sys/clock.ts';
 import { type FileLock, lockFile, lockHolder } from '../sys/file-lock.ts';
@@ -32,6 +40,8 @@ export interface StorePorts {
   readonly openKv: (path: string, readOnly: boolean) => Kv;
   /** Removes a key-value store that nobody will open again; who has it open goes on reading. Absent: it stays. */
   readonly removeKv?: (path: string) => Promise<void>;
+  /** How much of the log the key-value store there knows, where that can be found out without harm; absent: it is opened. */
+  readonly positionAt?: (path: string) => Promise<CatalogPosition | undefined>;
   /** What tells cheaply whether a name leads to another file than before; absent: that is always looked up. */
   readonly stamp?: (path: string) => string | undefined;
   /** The space of the file systems that hold a store; absent: there is always room. */
@@ -46,6 +56,7 @@ export const machinePorts: StorePorts = {
   random: randomBytes,
   openKv: (path, readOnly) => openLmdbKv(path, { readOnly, mapBytes: limits.catalogMapBytes, metaSync: false }),
   removeKv: removeDirectory,
+  positionAt,
   stamp: fileStamp,
   space: storeSpace,
   lock: lockFile,
@@ -209,6 +220,28 @@ export async function ofCurrent<T>(ports: StorePorts, directory: string, read: (
   } finally {
     await kv?.close();
   }
+}
+
+/** How much of the log the catalog in use knows; undefined where that cannot be known. Does not touch one whose device failed. */
+export async function knownLog(ports: StorePorts, directory: string): Promise<CatalogPosition | undefined> {
+  const catalogs = catalogDirectory(directory);
+  try {
+    const generation = await currentGeneration(ports.fs, catalogs);
+    if (generation === undefined || (await isSuspect(ports.fs, catalogs, generation))) return undefined;
+    if (ports.positionAt !== undefined) return await ports.positionAt(generationPath(catalogs, generation));
+  } catch (error) {
+    if (isStoreError(error)) return undefined;
+    throw error;
+  }
+  return ofCurrent(ports, directory, positionIn);
+}
+
+/** The end of the log that a catalog had applied, and that is no longer there. */
+export function lostEnd(heap: Heap, applied: Lsn | undefined): Damage[] {
+  const end = heap.durableLsn;
+  const newest = heap.segments().at(-1);
+  if (applied === undefined || newest === undefined || applied <= end) return [];
+  return [{ kind: 'lostEnd', segment: newest.number, offset: end - newest.baseLsn, lsn: end, bytes: applied - end }];
 }
 
 /**

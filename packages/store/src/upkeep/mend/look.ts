@@ -1,11 +1,11 @@
 /** What a repair sees of a store before each step. Reads only. */
 import type { Catalog } from '../../catalog/catalog.ts';
-import { errorText, isStoreError } from '../../errors.ts';
+import { errorText } from '../../errors.ts';
 import type { Heap } from '../../heap/heap.ts';
 import { brandNumber, type Lsn } from '../../types.ts';
 import { machinePorts, type StoreOptions } from '../../writer/store-directory.ts';
 import { type CheckReport, check } from '../check.ts';
-import { type Examined, isUnreadable, openExamined } from '../examine.ts';
+import { type Examined, isUnreadable, openExamined, readable } from '../examine.ts';
 import type { Finding } from '../findings.ts';
 import { readPassedOver } from '../passed-over.ts';
 import { type BadPlace, readThrough } from '../read-through.ts';
@@ -62,13 +62,7 @@ export async function lookAt(directory: string, options: StoreOptions): Promise<
 
 /** The catalog, where its state can be read. */
 export function usable(opened: Examined): Catalog | undefined {
-  try {
-    const catalog = opened.catalog();
-    return catalog?.state() === undefined ? undefined : catalog;
-  } catch (error) {
-    if (isUnreadable(error) || isStoreError(error)) return undefined;
-    throw error;
-  }
+  return readable(() => opened.catalog());
 }
 
 /** What keeps the catalog from being gone by. Damage does not, where the catalog was past it before. */
