@@ -10,6 +10,7 @@ import {
   mailOf,
   makeScene,
   replaceFile,
+  restatedSegment,
   type Scene,
   sceneOptions,
   segmentPath,
@@ -93,8 +94,8 @@ test('a cut segment that is not the last one: only mail behind the cut is concer
 
 test('two segments swapped get their names back, whichever they are', async () => {
   for (const [a, b] of [
-    [1, 2],
-    [2, newest],
+    [1, restatedSegment],
+    [restatedSegment, newest],
     [1, newest],
   ] as const) {
     const machine = scene.machine.restart();
@@ -108,7 +109,7 @@ test('two segments swapped get their names back, whichever they are', async () =
 });
 
 test('a deleted segment: named, only its mail is concerned, and a backup brings it back', async () => {
-  for (const gone of [1, 2]) {
+  for (const gone of [1, restatedSegment]) {
     const machine = scene.machine.restart();
     await machine.ports.fs.unlink(segmentPath(gone));
     assert.ok((await statesOf(machine)).has('missingSegment'), `segment ${gone}`);
@@ -126,14 +127,14 @@ test('a deleted segment: named, only its mail is concerned, and a backup brings 
 
 test('an old segment brought back is named, and goes to lost+found when nothing needs it', async () => {
   const machine = scene.machine.restart();
-  await machine.ports.fs.unlink(segmentPath(2));
-  const old = await octetsOf(2);
+  await machine.ports.fs.unlink(segmentPath(restatedSegment));
+  const old = await octetsOf(restatedSegment);
   await repaired(machine);
-  await replaceFile(machine, segmentPath(2), old);
+  await replaceFile(machine, segmentPath(restatedSegment), old);
   assert.deepEqual([...(await statesOf(machine))], ['unlistedSegment']);
   const { findings } = await repair(simDirectory, sceneOptions(machine));
   assert.deepEqual(findings, []);
-  assert.ok((await machine.disk.list(`${simDirectory}/lost+found`)).includes('segment-2'));
+  assert.ok((await machine.disk.list(`${simDirectory}/lost+found`)).includes(`segment-${restatedSegment}`));
 });
 
 test('every bit of a segment header and its list: noticed, and turned back', async () => {

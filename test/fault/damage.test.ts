@@ -13,6 +13,7 @@ import {
   type Mail,
   mailOf,
   makeScene,
+  restatedSegment,
   type Scene,
   type SceneRecord,
   sceneOptions,
@@ -21,14 +22,16 @@ import { counts } from '../support/long.ts';
 import { type SimMachine, simDirectory } from '../support/sim-machine.ts';
 
 const scene: Scene = await makeScene();
-const kinds = ['PART', 'chunk', 'closing', 'MESSAGE', 'ENTRY', 'EVENT', 'COMMIT'];
+const kinds = ['PART', 'chunk', 'closing', 'MESSAGE', 'ENTRY', 'EVENT', 'RESTATE', 'COMMIT'];
 /** Bits between two that are flipped; each repair reads the heap some times. */
 const bitStep = counts(7, 1);
 const repairStep = counts(13, 1);
 
-/** The last record of a kind in a segment that is not its last: what follows proves it. */
-function lastOf(kind: string, segment: number): SceneRecord | undefined {
-  return scene.records.filter((one) => one.kind === kind && one.segment === segment).at(-1);
+/** A record of a kind in a segment that is not the scene's last: what follows proves it. Of the RESTATEs the first, an entry's. */
+function sampleOf(kind: string): SceneRecord | undefined {
+  const isRestate = kind === 'RESTATE';
+  const segment = isRestate ? restatedSegment : 1;
+  return scene.records.filter((one) => one.kind === kind && one.segment === segment).at(isRestate ? 0 : -1);
 }
 
 function assertSame(mail: Mail, expected: Mail): void {
@@ -73,18 +76,18 @@ async function assertRepaired(machine: SimMachine): Promise<void> {
 
 test('the scene has every kind of record, and nothing is wrong with it', async () => {
   assert.deepEqual(await findingsOf(scene.machine.restart()), []);
-  for (const kind of kinds) assert.ok(lastOf(kind, 1) !== undefined, kind);
-  assert.equal(scene.mail.size, 10);
+  for (const kind of kinds) assert.ok(sampleOf(kind) !== undefined, kind);
+  assert.equal(scene.mail.size, 11);
 });
 
 for (const kind of kinds) {
   test(`every bit of a ${kind}'s head: noticed by name, and turned back`, async () => {
-    const record = lastOf(kind, 1);
+    const record = sampleOf(kind);
     assert.ok(record !== undefined);
     for (let bit = 0; bit < record.headBytes * 8; bit += bitStep) {
-      const machine = await flipped(scene, 1, [record.offset * 8 + bit]);
+      const machine = await flipped(scene, record.segment, [record.offset * 8 + bit]);
       const findings = await findingsOf(machine);
-      const isNamed = findings.some(({ place }) => place?.segment === 1 && place.offset === record.offset);
+      const isNamed = findings.some(({ place }) => place?.segment === record.segment && place.offset === record.offset);
       assert.ok(isNamed, `${kind}, bit ${bit}: ${JSON.stringify(findings)}`);
       assertOnlyConcerned(await mailOf(machine), findings);
       if (bit % (bitStep * repairStep) !== 0) continue;
@@ -116,8 +119,8 @@ function scattered(record: SceneRecord): number[] {
 
 test('what is lost for good is told in its place, and everything else is as it was', async () => {
   let replacements = 0;
-  for (const record of scene.records.filter(({ segment }) => segment === 1)) {
-    const machine = await flipped(scene, 1, scattered(record));
+  for (const record of scene.records.filter(({ segment, kind }) => segment === 1 || kind === 'RESTATE')) {
+    const machine = await flipped(scene, record.segment, scattered(record));
     const findings = await findingsOf(machine);
     assert.ok(findings.length > 0, `${record.kind} at ${record.offset}`);
     const before = await mailOf(machine);

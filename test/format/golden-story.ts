@@ -24,7 +24,7 @@ import { SimMachine, simDirectory } from '../support/sim-machine.ts';
 /** Small, so that the story fills several. */
 const segmentBytes = 16_384;
 
-/** The store's machine after a clean stop. */
+/** The store's machine after a clean stop. Releases of format 1 can tell it, too. */
 export async function tellStory(
   create: (directory: string, options: StoreOptions) => Promise<void>,
 ): Promise<SimMachine> {
@@ -150,7 +150,7 @@ async function goneMail(teller: Teller, bert: AccountId): Promise<void> {
 /** What came after the crash. What no request produces is written as upkeep would. */
 async function secondLife(machine: SimMachine, options: StoreOptions, dora: AccountId): Promise<void> {
   machine.passMs(86_400_000);
-  await log(options, 'historyLost');
+  await log(simDirectory, options, 'historyLost');
   let store = await Store.open(simDirectory, options);
   let teller = new Teller(store, machine);
   const emil = (await store.createAccount('emil')).account;
@@ -167,7 +167,7 @@ async function secondLife(machine: SimMachine, options: StoreOptions, dora: Acco
   const floor = brandNumber<ModSeq>(store.catalog().mailbox(inbox)?.highestModSeq ?? 0);
   await store.expunge(inbox, uids(1, 1), false);
   await store.close();
-  await log(options, [
+  await log(simDirectory, options, [
     { kind: 'accountPurged', account: emil },
     { kind: 'expungeFloor', mailbox: inbox, floor },
   ]);
@@ -180,14 +180,18 @@ async function secondLife(machine: SimMachine, options: StoreOptions, dora: Acco
 }
 
 /** Appends events to the log of a store that was closed, in a batch of their own; history is lost in a new epoch. */
-async function log(options: StoreOptions, events: readonly EventBody[] | 'historyLost'): Promise<void> {
+export async function log(
+  directory: string,
+  options: StoreOptions,
+  events: readonly EventBody[] | 'historyLost',
+): Promise<void> {
   const { ports } = options;
   if (ports === undefined) throw new Error('the story has a machine');
-  const before = await Store.open(simDirectory, options);
+  const before = await Store.open(directory, options);
   const state = before.catalog().state();
   await before.close();
   if (state === undefined) throw new Error('a catalog has a state row');
-  const heap = await Heap.openForWriting(ports, simDirectory, { segmentBytes });
+  const heap = await Heap.openForWriting(ports, directory, { segmentBytes });
   try {
     const time = Math.floor(ports.clock.now() / 1000);
     if (events === 'historyLost') await heap.raiseEpoch();
@@ -201,10 +205,10 @@ async function log(options: StoreOptions, events: readonly EventBody[] | 'histor
   }
 }
 
-const uids = (first: number, last: number): UidSet =>
+export const uids = (first: number, last: number): UidSet =>
   UidSet.of(Array.from({ length: last - first + 1 }, (_, at) => first + at));
 
-class Teller {
+export class Teller {
   readonly store: Store;
   readonly #machine: SimMachine;
 
@@ -262,13 +266,15 @@ function withAttachment(number: number, content: Buffer, columns = 76): Buffer {
 }
 
 /** The story's mail; made anew at each call, since the store keeps the buffers it takes. */
-const mail = {
+export const mail = {
   plain: (): Buffer => text([...head(1), '', 'Hello,', 'a plain message.', '']),
   reply: (): Buffer =>
     text([...head(2, ['In-Reply-To: <1.golden@example.org>', 'References: <1.golden@example.org>']), '', 'Re', '']),
   attached: (): Buffer => withAttachment(3, octets(3, 6_000)),
   /** The same content, wrapped otherwise. */
   attachedAgain: (): Buffer => withAttachment(4, octets(3, 6_000), 60),
+  /** Content of its own. */
+  attachedNumber: (n: number): Buffer => withAttachment(n, octets(n, 5_000)),
   attachedForEmil: (): Buffer => withAttachment(11, octets(11, 5_000)),
   /** More than is held in memory: its chunks go ahead of the message. */
   large: (): Buffer => withAttachment(5, likeText(5_500_000)),

@@ -6,24 +6,25 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createStore, Store } from '@mstore/store';
-import { simDirectory } from '../support/sim-machine.ts';
 import { assertClean } from '../support/temp-store.ts';
 import { contentsOf } from './golden-contents.ts';
+import { restoredDirectory, tellLaterLives } from './golden-later-lives.ts';
 import { storyOptions, tellStory } from './golden-story.ts';
 
 const folder = process.argv[2];
 if (folder === undefined) throw new Error('name the folder to make');
-const machine = await tellStory(createStore);
+const machine = await tellLaterLives(await tellStory(createStore));
 const { disk } = machine;
+const heap = `${restoredDirectory}/heap`;
 await mkdir(folder);
 await mkdir(join(folder, 'heap'));
-for (const name of await disk.list(`${simDirectory}/heap`)) {
-  await writeFile(join(folder, 'heap', name), disk.contents(`${simDirectory}/heap/${name}`));
+for (const name of await disk.list(heap)) {
+  await writeFile(join(folder, 'heap', name), disk.contents(`${heap}/${name}`));
 }
-const rows = [...(await machine.catalog()).entries()];
+const rows = [...(await machine.catalog(restoredDirectory)).entries()];
 const lines = rows.map(([table, key, value]) => `${table} ${key.toString('hex')} ${value.toString('hex')}\n`);
 await writeFile(join(folder, 'catalog.txt'), lines.join(''));
-const store = await Store.open(simDirectory, storyOptions(machine));
+const store = await Store.open(restoredDirectory, storyOptions(machine));
 await assertClean(store);
 await writeFile(join(folder, 'contents.txt'), `${(await contentsOf(store)).join('\n')}\n`);
 await store.close();

@@ -1,4 +1,4 @@
-/** A store with a record of every kind in two segments, on a simulated machine, and ways to damage copies of it. */
+/** A store with a record of every kind in three segments, on a simulated machine, and ways to damage copies of it. */
 import assert from 'node:assert/strict';
 import {
   createStore,
@@ -18,7 +18,7 @@ import { SimMachine, simDirectory } from './sim-machine.ts';
 
 /** A record of the scene. */
 export interface SceneRecord {
-  /** `PART`, `chunk`, `closing`, `MESSAGE`, `ENTRY`, `EVENT`, `COMMIT`. */
+  /** `PART`, `chunk`, `closing`, `MESSAGE`, `ENTRY`, `EVENT`, `RESTATE`, `COMMIT`. */
   readonly kind: string;
   readonly segment: number;
   readonly offset: number;
@@ -45,7 +45,13 @@ export function sceneOptions(machine: SimMachine): { readonly ports: SimMachine[
   return { ports: machine.ports, idleCommitMs: 0 };
 }
 
-/** Three sessions of a writer, each in a segment of its own: all but the last end in a kill. The last segment has some 16 KiB. */
+/** The segment that has RESTATEs; number 2 was compacted into it. */
+export const restatedSegment = 3;
+
+/**
+ * Four sessions of a writer, each in a segment of its own: all but the last end in a kill. The third compacts the segment of the
+ * second, whose file is gone in the end. The last segment has some 16 KiB.
+ */
 export async function makeScene(): Promise<Scene> {
   let machine = new SimMachine();
   await createStore(simDirectory, sceneOptions(machine));
@@ -70,14 +76,25 @@ export async function makeScene(): Promise<Scene> {
   await store.settle();
   machine = machine.kill();
   store = await Store.open(simDirectory, sceneOptions(machine));
+  await deliver('moved', []);
+  await deliver('passing', []);
+  await store.expunge(box, UidSet.range(7, 7), false);
+  await store.purge(box, UidSet.range(7, 7));
+  await store.setFlags({ mailbox: box, uids: UidSet.range(2, 2), mode: 'add', flags: 2, keywords: ['Work'] });
+  await store.subscribe(account, 'Elsewhere', true);
+  await store.settle();
+  machine = machine.kill();
+  store = await Store.open(simDirectory, sceneOptions(machine));
   await deliver('again', [shared]);
+  const { segments } = await store.compact({ minGarbage: 0.5, maxRate: 0 });
+  assert.deepEqual(segments, [2]);
   await deliver('later', [wrapped(random.bytes(4_200), 76)]);
   await deliver('last', []);
   await store.settle();
   machine = machine.kill();
   store = await Store.open(simDirectory, sceneOptions(machine));
   for (const subject of ['x', 'y', 'z']) await deliver(subject, [wrapped(random.bytes(4_400), 76)]);
-  await store.setFlags({ mailbox: box, uids: UidSet.range(9, 10), mode: 'add', flags: 4, keywords: [] });
+  await store.setFlags({ mailbox: box, uids: UidSet.range(11, 12), mode: 'add', flags: 4, keywords: [] });
   await store.close();
   machine = machine.restart();
   return { machine, records: await recordsOf(machine), mail: await mailOf(machine) };

@@ -81,9 +81,9 @@ export class SimMachine {
   }
 
   /** The current catalog's content. */
-  async catalog(): Promise<MemoryKv> {
-    const current = this.disk.contents(`${simDirectory}/catalog/CURRENT`).toString('latin1').trim();
-    const kv = this.#catalogs.get(`${simDirectory}/catalog/${current}`);
+  async catalog(directory: string = simDirectory): Promise<MemoryKv> {
+    const current = this.disk.contents(`${directory}/catalog/CURRENT`).toString('latin1').trim();
+    const kv = this.#catalogs.get(`${directory}/catalog/${current}`);
     if (kv === undefined) throw new StoreError('catalogMissing', `no catalog ${current}`);
     return kv;
   }
