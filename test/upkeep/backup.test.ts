@@ -364,3 +364,35 @@ test('the original store, after a restore of its backup went its own way, is not
   assert.deepEqual(await verified(`${folder.path}/copy`, folder.path), []);
   await store.close();
 });
+
+test('backups beside compaction are clean, whatever goes away under them, and so is what is restored', async () => {
+  const eager = { ...small, retiredFileMs: 0 };
+  await using temp = await tempStore(eager);
+  await using folder = await tempDirectory();
+  const traffic = trafficOn(temp.store, seededRandom(testSeed()));
+  for (let n = 0; n < 3; n++) await traffic.request('createAccount');
+  await some(traffic, 150);
+  let isOver = false;
+  let retired = 0;
+  const compacting = (async () => {
+    while (!isOver) {
+      await some(traffic, 10);
+      retired += (await temp.store.compact({ minGarbage: 0, maxRate: 0 })).segments.length;
+      await temp.store.dropRetired(true);
+    }
+  })();
+  const target = `${folder.path}/backup`;
+  for (let round = 0; round < counts(5, 50); round++) {
+    await backup(temp.directory, target, temp.store);
+    assert.deepEqual(await verified(target, folder.path), []);
+    const directory = `${folder.path}/new-${round}`;
+    await restoreStore(target, directory, small);
+    const store = await Store.open(directory, small);
+    await assertClean(store);
+    await store.close();
+    await rm(directory, { recursive: true });
+  }
+  isOver = true;
+  await compacting;
+  assert.ok(retired > 0, 'segments went away');
+});

@@ -59,7 +59,6 @@ const commands: readonly ((program: Command) => void)[] = [
   addScrub,
   addUpgrade,
   addDoctor,
-  addCompact,
   addDump,
   addDemo,
 ];

@@ -2,7 +2,7 @@
  * What the daemon says it can do (RFC 9051 §6.1.1, §7.2.2): the only place that announces, and only what is whole. Which lines
  * may be switched on by ENABLE (RFC 5161) stands here too.
  */
-import type { SaslMechanism } from '@mstore/net';
+import type { Services } from './services.ts';
 
 /** Before and after the login. */
 const always = ['IMAP4rev1', 'LITERAL+', 'ID', 'ENABLE'];
@@ -30,7 +30,8 @@ const authenticated = [
 export const extensions: ReadonlySet<string> = new Set();
 
 /** The capabilities, in one line without CRLF. */
-export function capabilityLine(mechanisms: readonly SaslMechanism[], isLoggedIn: boolean): string {
-  const logins = mechanisms.map(({ name }) => `AUTH=${name}`);
-  return ['CAPABILITY', ...always, ...(isLoggedIn ? authenticated : [...anonymous, ...logins])].join(' ');
+export function capabilityLine({ mechanisms, messageBytes }: Services, isLoggedIn: boolean): string {
+  const before = [...anonymous, ...mechanisms.map(({ name }) => `AUTH=${name}`)];
+  const behind = [...authenticated, `APPENDLIMIT=${messageBytes}`];
+  return ['CAPABILITY', ...always, ...(isLoggedIn ? behind : before)].join(' ');
 }

@@ -22,7 +22,7 @@ export async function serveSession(services: Services, connection: Connection): 
   services.counters.sessions.add();
   connection.setDeadline(netLimits.loginTimeoutMs);
   try {
-    session.say(untaggedOk('mstore ready', capabilityLine(services.mechanisms, false)));
+    session.say(untaggedOk('mstore ready', capabilityLine(services, false)));
     await converse(session);
     await sayWhy(session);
   } finally {

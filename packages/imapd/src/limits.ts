@@ -47,6 +47,10 @@ export const limits = {
 
   /** messages answered about from the catalog in one turn of the event loop: some 3 ms. */
   sliceMessages: 200,
+  /** messages read from the heap in one turn of the event loop: some 2 ms of small ones. */
+  turnReads: 16,
+  /** octets of a message that gets a turn of its own when it is read: its part tree may take some ms. */
+  largeMessageBytes: 65_536, // 64 * KiB
   /** messages whose index entries are looked at in one turn of the event loop: some 3 ms. */
   sliceEntries: 5_000,
   /** messages whose \Seen is set together, before the first of them is sent. */

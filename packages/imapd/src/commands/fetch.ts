@@ -74,6 +74,8 @@ class Fetching {
   readonly #writer: FetchWriter;
   readonly #changedSince: number;
   readonly #tellsFlags: boolean;
+  /** Messages that were read from the heap. */
+  #read = 0;
 
   constructor(session: Session, selected: Selected, items: readonly FetchItem[], changedSince: number) {
     this.#session = session;
@@ -115,6 +117,11 @@ class Fetching {
         now = undefined;
         await written;
         if (this.#writer.isFull) await this.#writer.flush();
+        // Reading from the page cache and a client that takes everything at once wait for nobody.
+        this.#read += written === undefined ? 0 : 1;
+        if (written !== undefined && (entry.size > limits.largeMessageBytes || this.#read % limits.turnReads === 0)) {
+          await turn();
+        }
       } catch (error) {
         if (!isStoreError(error, 'corrupt')) throw error;
         this.#session.services.log.error('message damaged', { session: this.#session.entry.id, uid }, error);

@@ -67,14 +67,14 @@ async function proofOf(
 
 async function enter(session: Session, name: string, password: string): Promise<Completion> {
   const { services, connection, entry } = session;
-  const { log, counters, mechanisms } = services;
+  const { log, counters } = services;
   const remote = connection.remoteAddress;
   const result = await attempt(session, name, password);
   if (result.kind === 'in') {
     counters.logins.add(1, { outcome: 'in' });
     session.enter(result.user, result.account);
     log.info('login', { session: entry.id, login: result.user.address, remote });
-    return completed('logged in', capabilityLine(mechanisms, true));
+    return completed('logged in', capabilityLine(services, true));
   }
   counters.logins.add(1, { outcome: result.outcome });
   const claimed = name.slice(0, netLimits.loginBytes);

@@ -5,7 +5,7 @@ import type { Session } from '../session.ts';
 import type { Decoder } from '../wire/decoder.ts';
 
 export function capability(session: Session): Completion {
-  session.say(`* ${capabilityLine(session.services.mechanisms, session.state !== 'anonymous')}\r\n`);
+  session.say(`* ${capabilityLine(session.services, session.state !== 'anonymous')}\r\n`);
   return completed('that is what there is');
 }
 

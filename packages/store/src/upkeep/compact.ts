@@ -105,7 +105,7 @@ export class Compactor {
       minGarbage,
       segmentBytes,
     });
-    const least = newestShare * segmentBytes;
+    const least = Math.min(newestShare, minGarbage) * segmentBytes;
     if (asOlder.some(({ isSmall, garbageBytes }) => !isSmall && garbageBytes >= least)) {
       await committer.beginSegment();
       await committer.commitEmpty('idle');
