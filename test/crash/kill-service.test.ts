@@ -1,9 +1,11 @@
 /**
- * kill -9 of each process of a running service in turn, under load: the writer, two POP3 daemons, the supervisor. Every delivery that
- * was answered is there once, one that was not answered at most as often as it was sent, what an answered QUIT deleted stays away,
+ * kill -9 of each process of a running service in turn, under load and while it purges and compacts: the writer, two POP3 daemons, the
+ * supervisor. Segments are small, and their files go a second after they were compacted. Every delivery that was answered is there once, one that was not answered at most as often as it was sent, what an answered QUIT deleted stays away,
  * and fsck finds nothing.
  */
 import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { StoreReader } from '@mstore/store';
 import { counts } from '../support/long.ts';
@@ -17,6 +19,8 @@ import {
   type Addresses,
   Books,
   type Chore,
+  type Compacted,
+  compacting,
   type LoadOptions,
   purgeAll,
   readMail,
@@ -32,8 +36,14 @@ const kills = counts(15, 1_500);
 /** Killed in turn; the supervisor's end lets its back-off begin anew. */
 const victims = ['writer', 'pop3', 'supervisor', 'writer', 'pop3 2', 'supervisor'] as const;
 
-/** What goes on beside the load. */
-const chores: readonly Chore[] = [purgeAll];
+const config = `
+[pop3]
+workers = 2
+[heap]
+segmentBytes = "1M"
+[compaction]
+keep = 1
+`;
 
 /** Kills a process and waits for its successor. */
 async function kill(service: Service, victim: (typeof victims)[number]): Promise<void> {
@@ -67,8 +77,10 @@ test(`${kills} kills of a service's processes under load lose nothing that was a
   const seed = testSeed();
   t.diagnostic(`MSTORE_TEST_SEED=${seed}`);
   const random = seededRandom(seed);
-  await using service = await Service.start({ users: [...users], config: '[pop3]\nworkers = 2\n' });
+  await using service = await Service.start({ users: [...users], config });
   const books = new Books();
+  const compacted: Compacted = { segments: 0, writtenBytes: 0 };
+  const chores: readonly Chore[] = [purgeAll, compacting(compacted)];
   let isOver = false;
   let isUp = true;
   const addresses: Addresses = () => (isUp ? { lmtp: service.tcp('lmtp'), pop3: service.tcp('pop3') } : undefined);
@@ -96,4 +108,9 @@ test(`${kills} kills of a service's processes under load lose nothing that was a
     await Promise.all(working);
   }
   await settle(load(), books, t);
+  const files = (await readdir(join(service.directory, 'heap'))).length;
+  t.diagnostic(
+    `${compacted.segments} segments compacted (${compacted.writtenBytes} octets written again), ${files} left`,
+  );
+  assert.ok(compacted.segments > 0);
 });

@@ -97,6 +97,23 @@ export async function purgeAll(writer: WriterLink, reading: StoreReading): Promi
   for (const mailbox of mailboxes) await writer.purge(mailbox, UidSet.range(1, 0xffff_ffff));
 }
 
+/** What compactions under the load did, as far as they were answered. */
+export interface Compacted {
+  segments: number;
+  writtenBytes: number;
+}
+
+/** Compacts what has some garbage, and adds up what went. */
+export function compacting(tally: Compacted): Chore {
+  return async (writer) => {
+    const { segments, writtenBytes, kept } = await writer.compact({ minGarbage: 0.2, maxRate: 0 });
+    const damaged = kept.filter((segment) => segment.damaged);
+    assert.deepEqual(damaged, [], 'a kill is no damage');
+    tally.segments += segments.length;
+    tally.writtenBytes += writtenBytes;
+  };
+}
+
 /** Does a chore again and again until it is over. What fails for want of a writer, or of a disk, is begun anew. */
 export async function repeat(chore: Chore, directory: string, isOver: () => boolean): Promise<void> {
   const writer = new WriterLink(socketPath(directory));

@@ -108,9 +108,10 @@ async function prepare({ prepare, run, isSeen = true }: Operation, ending: Endin
   await store.settle();
   if (ending === 'stopped') await store.close();
   const start = machine.kill();
-  const well = await Store.open(simDirectory, optionsFor(start.kill()));
+  const wellMachine = start.kill();
+  const well = await Store.open(simDirectory, optionsFor(wellMachine));
   const before = visible(well);
-  await run(well);
+  await run(well, wellMachine);
   const after = visible(well);
   assert.equal(after !== before, isSeen);
   await well.close();
@@ -141,7 +142,7 @@ async function round(operation: Operation, prepared: Prepared, fault: Fault, cal
   const beforeCalls = await callsToOpen(start, fault);
   const machine = start.kill(fault.options(call, beforeCalls));
   const store = await Store.open(simDirectory, optionsFor(machine));
-  const done = await attempt(operation.run(store));
+  const done = await attempt(operation.run(store, machine));
   await store.settle();
   if (fault.calls(machine) < beforeCalls + call) {
     assert.ok(done);
@@ -161,6 +162,7 @@ async function round(operation: Operation, prepared: Prepared, fault: Fault, cal
   for (const next of [machine.kill(), machine.crash(random, false), machine.crash(random, true)]) {
     await assertWhole(next, allowedStates);
   }
+  await operation.assertLeft?.(machine.kill(), done);
   return true;
 }
 
@@ -199,7 +201,7 @@ function named({ name }: Fault, call: number): (error: unknown) => never {
 for (const operation of operations) {
   test(`${operation.name}, each of whose calls fails in turn, is acknowledged or absent, and never half`, async (t) => {
     let rounds = 0;
-    const step = operation.name.includes('MiB') ? counts(4, 1) : 1;
+    const step = counts(operation.stride ?? 1, 1);
     for (const ending of ['stopped', 'killed'] as const) {
       const prepared = await prepare(operation, ending);
       for (const fault of [...diskFaults, ...catalogFaults, readFault]) {

@@ -115,6 +115,8 @@ export interface Config {
     readonly rate: number;
     /** Seconds without deliveries and other changes after which the store is quiet. */
     readonly idle: number;
+    /** Seconds from the retirement of a segment to the end of its file. */
+    readonly keep: number;
   };
   /** When a service makes a checkpoint by itself; 0 for never for this reason. */
   readonly checkpoint: { readonly ageHours: number; readonly logBytes: number };
@@ -143,6 +145,7 @@ const schema: z.ZodType<Config> = z.strictObject({
       garbage: share(0.3),
       rate: octets(65_536, 2 ** 40, 33_554_432),
       idle: whole(1, 86_400, 'seconds', 60),
+      keep: whole(1, 86_400, 'seconds', limits.retiredFileMs / 1_000),
     })
     .prefault({}),
   checkpoint: z
@@ -214,6 +217,7 @@ export const configTemplate = `# mstore's configuration. Keys that are not set h
 # garbage = 0.3             # the least share of garbage of a segment that is worth it, 0 to 1
 # rate = "32M"              # octets of segments gone through per second at most
 # idle = 60                 # seconds without changes after which the store is quiet
+# keep = 300                # seconds that the file of a segment stays after it was compacted, for those who read in it
 
 [checkpoint]                # the service writes the catalog to a file, from which rebuild and restore begin
 # ageHours = 24             # when the last one is so old; 0 for never

@@ -27,9 +27,15 @@ export interface WorkOptions extends StoreOptions {
 }
 
 /** What a configuration says about opening its store. */
-export function storeOptions({ limits: { messageBytes }, heap: { segmentBytes }, space }: Config): StoreOptions {
+export function storeOptions({
+  limits: { messageBytes },
+  heap: { segmentBytes },
+  compaction,
+  space,
+}: Config): StoreOptions {
   const { newMail: newMailBytes, changes: changesBytes, reserve: reserveBytes } = space;
-  return { messageBytes, segmentBytes, space: { newMailBytes, changesBytes, reserveBytes } };
+  const retiredFileMs = compaction.keep * 1_000;
+  return { messageBytes, segmentBytes, retiredFileMs, space: { newMailBytes, changesBytes, reserveBytes } };
 }
 
 const retryMs = 50;

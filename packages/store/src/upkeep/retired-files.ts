@@ -101,15 +101,19 @@ export class RetiredFiles {
 
   #watch(): void {
     if (this.#timer !== undefined || this.#closed || this.#waiting.size + this.#gone.size === 0) return;
-    const timer = setTimeout(() => {
-      this.#timer = undefined;
-      this.look()
-        .catch(() => undefined)
-        .finally(() => this.#watch());
-    }, lookMs).unref();
+    const timer = setTimeout(
+      () => {
+        this.#timer = undefined;
+        this.look()
+          .catch(() => undefined)
+          .finally(() => this.#watch());
+      },
+      Math.max(lookMsMin, Math.min(this.#parts.delayMs, lookMsMax)),
+    ).unref();
     this.#timer = timer;
   }
 }
 
-/** ms between two looks. */
-const lookMs = 5_000;
+/** ms between two looks: as many as a file stays, within these. */
+const lookMsMin = 100;
+const lookMsMax = 5_000;
