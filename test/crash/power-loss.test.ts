@@ -40,6 +40,10 @@ test('power loss while what was deleted goes, or comes back, leaves each step wh
   await rounds(t, counts(1, 4), { kind: 'retention', perMoment: counts(0.3, 1), onDisk: 0.02 });
 });
 
+test('power loss while requests and compactions go on leaves what was answered, and a log that says it', async (t) => {
+  await rounds(t, counts(1, 4), { kind: 'compaction', perMoment: counts(0.1, 1), onDisk: 0.05 });
+});
+
 test('power loss while large parts flow leaves whole messages only', async (t) => {
   await rounds(t, counts(1, 4), { kind: 'largeParts', perMoment: counts(1, 5), onDisk: 0.05 });
 });

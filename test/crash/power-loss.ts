@@ -10,12 +10,14 @@ import {
   createStore,
   errorText,
   type MailboxId,
+  rebuild,
   Store,
   type StoreOptions,
   type StoreReading,
   UidSet,
 } from '@mstore/store';
 import { Camera, type CrashImage } from '../support/camera.ts';
+import { told as sayings } from '../support/compacted.ts';
 import { difference, dumpStore } from '../support/dump-store.ts';
 import { digestOf, type Lineage, lineageOf } from '../support/lineage.ts';
 import { openOnDisk } from '../support/materialise.ts';
@@ -80,10 +82,12 @@ export interface Verification {
   readonly depth: number;
   /** Share of states that are also looked at on a real disk. */
   readonly onDisk: number;
+  /** Parts of the log are gone: what is found is compared with what a rebuild makes of the rest. */
+  readonly isCompacted?: boolean;
 }
 
 export async function verifyAll(scene: Scene, how: Verification): Promise<void> {
-  const lineage = await lineageOf(scene.machine.ports, simDirectory);
+  const lineage = how.isCompacted === true ? undefined : await lineageOf(scene.machine.ports, simDirectory);
   for (const image of scene.camera.images.splice(0)) {
     try {
       await verify(image, lineage, scene.random, how);
@@ -93,7 +97,12 @@ export async function verifyAll(scene: Scene, how: Verification): Promise<void> 
   }
 }
 
-export async function verify(image: CrashImage, lineage: Lineage, random: Random, how: Verification): Promise<void> {
+export async function verify(
+  image: CrashImage,
+  lineage: Lineage | undefined,
+  random: Random,
+  how: Verification,
+): Promise<void> {
   const { machine, camera, told } = image;
   how.tally.states++;
   if (random.chance(how.onDisk)) {
@@ -117,18 +126,31 @@ export async function verify(image: CrashImage, lineage: Lineage, random: Random
   await assertClean(store, { content: random.chance(0.2) });
   await store.close();
   camera.stop();
+  if (lineage === undefined) await assertRebuildsAlike(machine.kill());
   if (!again) return;
   how.tally.again++;
-  await verifyAll({ machine, camera, journal, random }, { tally: how.tally, depth: how.depth - 1, onDisk: 0 });
+  await verifyAll({ machine, camera, journal, random }, { ...how, depth: how.depth - 1, onDisk: 0 });
+}
+
+/** The catalog made again from what is left of the log says what the live one said. */
+async function assertRebuildsAlike(machine: SimMachine): Promise<void> {
+  const live = await openOn(machine);
+  const wanted = sayings(dumpStore(live));
+  await live.close();
+  await machine.loseCatalog();
+  assert.deepEqual((await rebuild(simDirectory, storeOptions(machine))).damage, []);
+  const rebuilt = await openOn(machine);
+  assert.deepEqual(difference(sayings(dumpStore(rebuilt)), wanted), []);
+  await rebuilt.close();
 }
 
 /** The store is what its log was after a whole batch, and holds all that was told. */
-async function assertState(store: StoreReading, lineage: Lineage, told: CrashImage['told']): Promise<void> {
+async function assertState(store: StoreReading, lineage: Lineage | undefined, told: CrashImage['told']): Promise<void> {
   const catalog = store.catalog();
   const state = catalog.state();
   assert.ok(state !== undefined);
-  const dump = dumpStore(store);
-  if (digestOf(dump) !== lineage.digests.get(state.batch)) {
+  const dump = lineage === undefined ? [] : dumpStore(store);
+  if (lineage !== undefined && digestOf(dump) !== lineage.digests.get(state.batch)) {
     const others = difference(dump, lineage.dump(state.batch)).slice(0, 20).join('\n');
     assert.fail(`batch ${state.batch} of ${[...lineage.digests.keys()].join(' ')}: ${others}`);
   }
@@ -146,7 +168,7 @@ async function assertState(store: StoreReading, lineage: Lineage, told: CrashIma
   await assertClean(store);
 }
 
-const roundKinds = ['requests', 'retention', 'largeParts'] as const;
+const roundKinds = ['requests', 'retention', 'compaction', 'largeParts'] as const;
 type RoundKind = (typeof roundKinds)[number];
 
 /** @throws for what is no kind of round */
@@ -157,7 +179,7 @@ export function roundKind(name: string | undefined): RoundKind {
 }
 
 /** How often the power goes again in the work after it came back. */
-const depths: Readonly<Record<RoundKind, number>> = { requests: 2, retention: 1, largeParts: 0 };
+const depths: Readonly<Record<RoundKind, number>> = { requests: 2, retention: 1, compaction: 1, largeParts: 0 };
 
 /** What a round does. */
 export interface Round {
@@ -172,9 +194,9 @@ export interface Round {
 export async function powerLossRound({ kind, seed, perMoment, onDisk }: Round): Promise<Tally> {
   const tally = noTally();
   const scene = await newScene(seededRandom(seed));
-  const works = { requests, retention, largeParts };
+  const works = { requests, retention, compaction, largeParts };
   await film(scene, perMoment, (traffic, store) => works[kind](traffic, scene, store));
-  await verifyAll(scene, { tally, depth: depths[kind], onDisk });
+  await verifyAll(scene, { tally, depth: depths[kind], onDisk, isCompacted: kind === 'compaction' });
   return tally;
 }
 
@@ -200,6 +222,22 @@ async function retention(traffic: Traffic, { random, machine }: Scene, store: St
     await passDays(store, machine, 4);
   }
   await passDays(store, machine, 45);
+}
+
+/** Compactions among requests, and the end of what they leave. */
+async function compaction(traffic: Traffic, _scene: Scene, store: Store): Promise<void> {
+  for (let n = 0; n < 3; n++) await traffic.request('createAccount');
+  for (let n = 0; n < 10; n++) await traffic.request('deliver');
+  let retired = 0;
+  for (let n = 0; n < 3; n++) {
+    for (const name of ['append', 'setFlags', 'expunge', 'purge', 'move', 'deleteMailbox'] as const)
+      await traffic.request(name);
+    const running = store.compact({ minGarbage: 0, maxRate: 0 });
+    for (let step = 0; step < 4; step++) await traffic.step();
+    retired += (await running).segments.length;
+    await store.dropRetired(true);
+  }
+  assert.ok(retired > 0, 'no segment was compacted');
 }
 
 async function largeParts(traffic: Traffic, { random }: Scene): Promise<void> {

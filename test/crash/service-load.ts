@@ -106,7 +106,7 @@ export interface Compacted {
 /** Compacts what has some garbage, and adds up what went. */
 export function compacting(tally: Compacted): Chore {
   return async (writer) => {
-    const { segments, writtenBytes, kept } = await writer.compact({ minGarbage: 0.2, maxRate: 0 });
+    const { segments, writtenBytes, kept } = await writer.compact({ minGarbage: 0.05, maxRate: 0 });
     const damaged = kept.filter((segment) => segment.damaged);
     assert.deepEqual(damaged, [], 'a kill is no damage');
     tally.segments += segments.length;
