@@ -60,6 +60,8 @@ export class Sayings {
   /** The newest record of each in the victim. */
   readonly #mailboxes = new Map<MailboxId, Lsn>();
   readonly #accounts = new Map<AccountId, Lsn>();
+  /** Of mailboxes that a record in the victim made. */
+  readonly #makers = new Map<MailboxId, AccountId>();
   /** What went, and the newest record that made it go. */
   readonly #gone = new Map<MailboxId, { readonly sets: UidSet[]; goneAt: Lsn }>();
   readonly #mailboxesGone = new Map<MailboxId, Lsn>();
@@ -121,6 +123,9 @@ export class Sayings {
         this.#deleted(body.mailbox, lsn);
         break;
       case 'mailboxCreated':
+        this.#makers.set(body.mailbox, body.account);
+        this.#mailboxes.set(body.mailbox, lsn);
+        break;
       case 'mailboxRestored':
       case 'roleSet':
       case 'expungeFloor':
@@ -162,6 +167,7 @@ export class Sayings {
   #restate(body: Exclude<RestateBody, { readonly kind: 'entry' }>, lsn: Lsn): void {
     switch (body.kind) {
       case 'mailbox':
+        this.#makers.set(body.mailbox, body.account);
         this.#mailboxes.set(body.mailbox, lsn);
         break;
       case 'account':
@@ -293,7 +299,7 @@ export class Sayings {
       if (this.#ports.oldestOther() < goneAt) turn.restate({ kind: 'accountGone', account, goneAt });
     });
     await this.#addUnnamed();
-    await this.#inLots([...this.#mailboxes], (turn, [id, seen]) => decideMailbox(turn, id, seen));
+    await this.#inLots([...this.#mailboxes], (turn, [id, seen]) => decideMailbox(turn, id, seen, this.#makers.get(id)));
     await this.#inLots([...this.#accounts], (turn, [id, seen]) => decideAccount(turn, id, seen));
   }
 

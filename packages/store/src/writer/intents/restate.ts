@@ -142,21 +142,31 @@ export function decideVanished(turn: Turn, mailbox: MailboxId, modSeq: ModSeq, t
   else turn.restate({ kind: 'vanished', mailbox, modSeq, time: row.expungedAt, uids: row.uids });
 }
 
-/** Says the mailbox again, if its row rests on a record up to `seen`; with its account, if names were lost since that was said. */
-export function decideMailbox(turn: Turn, id: MailboxId, seen: Lsn): void {
+/**
+ * Says the mailbox again, if its row rests on a record up to `seen`; with its account, if names were lost since that was said: for
+ * that is known of one that is gone by `maker`, the account that the record which made it names.
+ */
+export function decideMailbox(turn: Turn, id: MailboxId, seen: Lsn, maker?: AccountId): void {
   const catalog = new Catalog(turn.view);
   const row = catalog.mailbox(id);
+  // Older records of its names, in segments that stay, say nothing any more to a rebuild that does not know the mailbox.
+  if (row === undefined && maker !== undefined) decideMemory(turn, maker);
   if (row === undefined || row.record.lsn > seen) return;
   const { account, name, deleted, uidValidity, uidNext, highestModSeq, expungeFloor, modSeqFloor } = row;
   const { createdAt, deletedAt, role } = row;
   const numbers = { uidValidity, uidNext, highestModSeq, expungeFloor, modSeqFloor, createdAt, deletedAt };
   const keywords = [...catalog.keywords(id)];
   const metadata = metadataOf(turn, account, id);
-  const owner = catalog.account(account);
   turn.restate({ kind: 'mailbox', mailbox: id, account, name, deleted, ...numbers, role, keywords });
   writeDetails(turn, { kind: 'details', account, mailbox: id, subscriptions: [], metadata, memory: [] });
   // A rebuild passes over what older records say of the mailbox, what they say of its old names included.
-  if (owner !== undefined && owner.memoryLsn > owner.record.lsn) decideAccount(turn, account, owner.memoryLsn);
+  decideMemory(turn, account);
+}
+
+/** Says the account again, if its mailboxes lost names since it was said. */
+function decideMemory(turn: Turn, account: AccountId): void {
+  const row = new Catalog(turn.view).account(account);
+  if (row !== undefined && row.memoryLsn > row.record.lsn) decideAccount(turn, account, row.memoryLsn);
 }
 
 /** Says the account again, if its row rests on a record up to `seen`. */
