@@ -1,10 +1,10 @@
 /** One copy of everything: however an attachment was wrapped, whoever got it, whenever it came; and any range of it comes out. */
 import assert from 'node:assert/strict';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { test } from 'node:test';
 import { type AccountId, brandNumber, inbox, type Lsn, type MailboxId, type Store, UidSet } from '@mstore/store';
 import { recordType } from '@mstore/store/internal/log/records';
 import { counts } from '../support/long.ts';
+import { LongestTurn, median } from '../support/longest-turn.ts';
 import { base64Columns, multipart, wrapped } from '../support/messages.ts';
 import { type Random, seededRandom } from '../support/random.ts';
 import { testSeed } from '../support/seed.ts';
@@ -108,6 +108,9 @@ test('two messages that differ in one short part are two, and share the rest', a
   assert.deepEqual(await records(store), { part: 1, message: 2, entry: 2 });
 });
 
+/** ms of processor time that one turn may take here; the aim is 20. */
+const longestTurnMs = 30;
+
 async function manyAccounts(store: Store, count: number): Promise<AccountId[]> {
   const made = Array.from({ length: count }, (_, n) => store.createAccount(`u${n}@example.org`));
   return (await Promise.all(made)).map(({ account }) => account);
@@ -119,23 +122,21 @@ test('ten thousand recipients cost one PART, one MESSAGE and no long turn of the
   const accounts = await manyAccounts(store, 10_000);
   await store.settle();
   const octets = attached(wrapped(seededRandom(10).bytes(50_000), 76));
-  const delay = monitorEventLoopDelay({ resolution: 1 });
-  delay.enable();
-  const start = performance.now();
   const targets = accounts.map((account) => ({ account, trace: Buffer.from(`Delivered-To: u${account}\r\n`) }));
-  const results = await store.deliver(await store.take(octets), targets);
-  const ms = performance.now() - start;
-  await store.settle();
-  delay.disable();
-  const longestMs = delay.max / 1e6;
-  t.diagnostic(`${ms.toFixed(0)} ms; the event loop was held ${longestMs.toFixed(1)} ms at most, 20 is the aim`);
-  assert.ok(results.every((result) => result.ok));
-  assert.deepEqual(await records(store), { part: 1, message: 1, entry: 10_000 });
-  // Ten times the aim: this judges the slicing, not the machine.
-  assert.ok(longestMs < 200, `the event loop was held ${longestMs} ms`);
+  const longest: number[] = [];
+  for (let round = 1; round <= 3; round++) {
+    const turns = new LongestTurn();
+    const results = await store.deliver(await store.take(octets), targets);
+    await store.settle();
+    longest.push(turns.stop());
+    assert.ok(results.every((result) => result.ok));
+    assert.deepEqual(await records(store), { part: 1, message: 1, entry: round * 10_000 });
+  }
+  t.diagnostic(`the event loop was held ${longest.map((ms) => ms.toFixed(1)).join(', ')} ms at most, 20 is the aim`);
+  assert.ok(median(longest) < longestTurnMs, `the event loop was held ${longest.join(', ')} ms`);
   const again = await store.deliver(await store.take(octets), [{ account: accounts[0] ?? fail(), trace: noTrace }]);
   assert.ok(again[0]?.ok);
-  assert.deepEqual(await records(store), { part: 1, message: 1, entry: 10_001 });
+  assert.deepEqual(await records(store), { part: 1, message: 1, entry: 30_001 });
 });
 
 function fail(): never {

@@ -3,7 +3,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isStoreError, repair, type ScrubPass, scrub, scrubState } from '@mstore/store';
 import { systemClock } from '@mstore/store/internal/sys/clock';
-import { flipped, makeScene, type Scene, sceneOptions } from '../support/damage-scene.ts';
+import {
+  findingsOf,
+  flipped,
+  makeScene,
+  replaceFile,
+  type Scene,
+  sceneOptions,
+  segmentPath,
+} from '../support/damage-scene.ts';
 import { type SimMachine, simDirectory } from '../support/sim-machine.ts';
 
 const scene: Scene = await makeScene();
@@ -112,4 +120,28 @@ test('damage that a repair passed over is not found again', async () => {
   await repair(simDirectory, sceneOptions(machine));
   assert.deepEqual(await scrubState(machine.ports.fs, simDirectory), {}, 'what was found is repaired');
   assert.deepEqual((await pass(machine)).findings, []);
+});
+
+test('places that were passed over are forgotten when their segment is gone', async () => {
+  const event = scene.records.findLast(({ kind, segment }) => kind === 'EVENT' && segment === 1);
+  assert.ok(event !== undefined);
+  const at = (event.offset + event.headBytes) * 8;
+  const machine = await flipped(scene, 1, [at, at + 19, at + 37]);
+  await repair(simDirectory, sceneOptions(machine));
+  const path = `${simDirectory}/lost+found/passed-over.json`;
+  const segments = (): number[] => {
+    const kept: { places: { segment: number }[] } = JSON.parse(machine.disk.contents(path).toString());
+    return kept.places.map(({ segment }) => segment);
+  };
+  assert.deepEqual(segments(), [1]);
+  await pass(machine);
+  assert.deepEqual(segments(), [1]);
+  const before = machine.disk.contents(path);
+  await machine.ports.fs.unlink(segmentPath(1));
+  await repair(simDirectory, sceneOptions(machine));
+  assert.deepEqual(segments(), []);
+  await replaceFile(machine, path, before);
+  await pass(machine);
+  assert.deepEqual(segments(), []);
+  assert.deepEqual(await findingsOf(machine), []);
 });

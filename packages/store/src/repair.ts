@@ -247,7 +247,7 @@ class Repair {
       if (wrong.length + lost.length > 0) await store.decide((turn) => decideCounts(turn, lost, wrong));
       const listed = new Set(store.heap.segments().map(({ number }) => number));
       const passed = left.filter(({ place }) => place.bytes > 0 && listed.has(place.segment)).map(({ place }) => place);
-      await passOver(this.#ports.fs, this.#directory, passed);
+      await passOver(this.#ports.fs, this.#directory, store.heap, passed);
     } finally {
       await store.close();
     }

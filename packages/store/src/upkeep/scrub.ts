@@ -20,7 +20,7 @@ import { concernedBy, needing } from './concerned.ts';
 import { type Examined, openExamined } from './examine.ts';
 import type { Finding } from './findings.ts';
 import { readKept, removeKept, writeKept } from './kept-file.ts';
-import { readPassedOver } from './passed-over.ts';
+import { passOver, readPassedOver } from './passed-over.ts';
 import { type BadPlace, readThrough } from './read-through.ts';
 
 const lsn = z.number().transform((number) => brandNumber<Lsn>(number));
@@ -215,6 +215,7 @@ class Scrub {
       await this.#lookUp();
       const pass = this.#pass(Math.floor(this.#clock.now() / 1_000));
       await this.#write({ last: pass });
+      await passOver(this.#fs, this.#directory, heap);
       return passOf(pass);
     }
     await this.#note();

@@ -14,6 +14,8 @@ const restMsMin = 1;
 /** ms that a pause has at most: longer ones come in pieces, so that a run ends soon when it is told to. */
 const pauseMsMax = 1_000;
 
+const sleepMs = (ms: number): Promise<void> => sleep(ms);
+
 export class Throttle {
   readonly #clock: Clock;
   readonly #rate: number;
@@ -23,7 +25,11 @@ export class Throttle {
   /** When the octets spent so far are allowed. */
   #allowedAt: number;
 
-  constructor(clock: Clock, bytesPerSecond: number, isBusy: () => boolean) {
+  readonly #sleep: typeof sleepMs;
+
+  /** @param sleep waits so many ms; for tests, whose clock nobody else moves */
+  constructor(clock: Clock, bytesPerSecond: number, isBusy: () => boolean, sleep: typeof sleepMs = sleepMs) {
+    this.#sleep = sleep;
     this.#clock = clock;
     this.#rate = bytesPerSecond;
     this.#isBusy = isBusy;
@@ -52,7 +58,7 @@ export class Throttle {
     const share = this.#isBusy() ? this.#worked * restPerWork : 0;
     this.#worked = 0;
     const ms = Math.min(pauseMsMax, Math.max(share, this.#allowedAt - now));
-    if (ms >= restMsMin) await sleep(ms);
+    if (ms >= restMsMin) await this.#sleep(ms);
     else await new Promise((resolve) => setImmediate(resolve));
   }
 }
