@@ -44,7 +44,7 @@ test('a finding names segment, record, account, mailbox and UIDs', async () => {
   // The part that two deliveries brought.
   assert.deepEqual(
     [concerned?.accountName, concerned?.mailboxName, concerned?.uids],
-    ['ann@example.org', 'INBOX', '2,6'],
+    ['ann@example.org', 'INBOX', '2,8'],
   );
   assert.deepEqual(told, [finding?.text]);
 });

@@ -240,7 +240,8 @@ export class Committer {
         builder = this.#heap.begin(this.#head.highWater());
       } catch (error) {
         if (!isStoreError(error, 'readOnly')) this.fail(error);
-        for (const waiting of [...taken, ...this.#queue.splice(0)]) waiting.refuse(error);
+        for (const waiting of taken) waiting.refuse(error);
+        this.#refuseAll(error);
         return;
       }
       const set = new WriteSet();
@@ -384,7 +385,7 @@ export class Committer {
     this.#tellFailed(this.#failed);
   }
 
-  #refuseAll(error: StoreError): void {
+  #refuseAll(error: unknown): void {
     for (const waiting of [...this.#queue.splice(0), ...this.#background.splice(0)]) waiting.refuse(error);
   }
 }
