@@ -13,6 +13,7 @@ import {
   mailOf,
   makeScene,
   replaceFile,
+  restatedSegment,
   type Scene,
   type SceneRecord,
   sceneOptions,
@@ -49,7 +50,7 @@ const damages: Readonly<Record<string, () => Promise<SimMachine>>> = {
     ]),
   'a lost segment': async () => {
     const machine = scene.machine.restart();
-    await machine.ports.fs.unlink(segmentPath(2));
+    await machine.ports.fs.unlink(segmentPath(restatedSegment));
     await machine.ports.fs.syncDirectory(`${simDirectory}/heap`);
     return machine;
   },
@@ -61,9 +62,9 @@ const damages: Readonly<Record<string, () => Promise<SimMachine>>> = {
   },
   'swapped segments': async () => {
     const machine = scene.machine.restart();
-    const [one, two] = [machine.disk.contents(segmentPath(1)), machine.disk.contents(segmentPath(2))];
+    const [one, two] = [machine.disk.contents(segmentPath(1)), machine.disk.contents(segmentPath(restatedSegment))];
     await replaceFile(machine, segmentPath(1), two);
-    await replaceFile(machine, segmentPath(2), one);
+    await replaceFile(machine, segmentPath(restatedSegment), one);
     return machine;
   },
   'a lost catalog and a lost part': async () => {
