@@ -58,7 +58,7 @@ test('power loss at any moment of a compaction leaves what clients saw, and a lo
   t.diagnostic(`MSTORE_TEST_SEED=${seed}`);
   const random = seededRandom(seed);
   let states = 0;
-  for (let round = 0; round < counts(3, 30); round++) {
+  for (let round = 0; round < counts(2, 30); round++) {
     const camera = new Camera(random.fork());
     const machine = new SimMachine(camera.options);
     await createStore(simDirectory, optionsFor(machine));

@@ -37,7 +37,7 @@ test('after power loss at any moment the store is whole, and all that was answer
 });
 
 test('power loss while what was deleted goes, or comes back, leaves each step whole', async (t) => {
-  await rounds(t, counts(1, 4), { kind: 'retention', perMoment: counts(0.3, 1), onDisk: 0.02 });
+  await rounds(t, counts(1, 4), { kind: 'retention', perMoment: counts(0.2, 1), onDisk: 0.02 });
 });
 
 test('power loss while requests and compactions go on leaves what was answered, and a log that says it', async (t) => {

@@ -24,8 +24,8 @@ import { type SimMachine, simDirectory } from '../support/sim-machine.ts';
 const scene: Scene = await makeScene();
 const kinds = ['PART', 'chunk', 'closing', 'MESSAGE', 'ENTRY', 'EVENT', 'RESTATE', 'COMMIT'];
 /** Bits between two that are flipped; each repair reads the heap some times. */
-const bitStep = counts(7, 1);
-const repairStep = counts(13, 1);
+const bitStep = counts(17, 1);
+const repairStep = counts(29, 1);
 
 /** A record of a kind in a segment that is not the scene's last: what follows proves it. Of the RESTATEs the first, an entry's. */
 function sampleOf(kind: string): SceneRecord | undefined {

@@ -41,7 +41,7 @@ const faults: readonly Fault[] = [
   { target: 'heap', calls: syncing, effect: 'EIO', outcome: 'readOnly' },
   { target: 'heap', calls: syncing, effect: 'ENOSPC', outcome: 'readOnly' },
   { target: 'heap', calls: writing, effect: 'ENOSPC', outcome: 'full' },
-  ...Array.from({ length: counts(2, 12) }, (_, n): readonly Fault[] => [
+  ...Array.from({ length: counts(1, 12) }, (_, n): readonly Fault[] => [
     { target: 'catalog', calls: writing, effect: 'EIO', from: 1 + 3 * n, outcome: 71 },
     { target: 'catalog', calls: writing, effect: 'ENOSPC', from: 1 + 3 * n, outcome: 75 },
     { target: 'catalog', calls: syncing, effect: 'EIO', from: 1 + n, outcome: 71 },
