@@ -345,8 +345,9 @@ export class ModelRun {
     this.#adopt(mailbox, row.uidValidity);
   }
 
-  /** A new mailbox has a UIDVALIDITY that no other one of the store ever had. */
+  /** A new mailbox has a UIDVALIDITY that no other one of the store ever had. Its account, made beside it, may look at it again. */
   #adopt(mailbox: ModelMailbox, uidValidity: number): void {
+    if (mailbox.uidValidity === uidValidity) return;
     assert.ok(!this.#memory.validities.has(uidValidity), `UIDVALIDITY ${uidValidity} is given once`);
     this.#memory.validities.add(uidValidity);
     mailbox.uidValidity = uidValidity;

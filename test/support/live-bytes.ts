@@ -10,3 +10,13 @@ export function liveBytes(): number {
   const { heapUsed, external } = process.memoryUsage();
   return heapUsed + external;
 }
+
+/** Octets more than `before`, once they are at most `most`, or after five seconds: what was collected goes beside the work, a moment later. */
+export async function keptSince(before: number, most: number): Promise<number> {
+  const deadline = performance.now() + 5_000;
+  for (;;) {
+    const kept = liveBytes() - before;
+    if (kept <= most || performance.now() > deadline) return kept;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
