@@ -382,17 +382,20 @@ test('backups beside compaction are clean, whatever goes away under them, and so
     }
   })();
   const target = `${folder.path}/backup`;
-  for (let round = 0; round < counts(5, 50); round++) {
-    await backup(temp.directory, target, temp.store);
-    assert.deepEqual(await verified(target, folder.path), []);
-    const directory = `${folder.path}/new-${round}`;
-    await restoreStore(target, directory, small);
-    const store = await Store.open(directory, small);
-    await assertClean(store);
-    await store.close();
-    await rm(directory, { recursive: true });
+  try {
+    for (let round = 0; round < counts(5, 50); round++) {
+      await backup(temp.directory, target, temp.store);
+      assert.deepEqual(await verified(target, folder.path), []);
+      const directory = `${folder.path}/new-${round}`;
+      await restoreStore(target, directory, small);
+      const store = await Store.open(directory, small);
+      await assertClean(store);
+      await store.close();
+      await rm(directory, { recursive: true });
+    }
+  } finally {
+    isOver = true;
+    await compacting;
   }
-  isOver = true;
-  await compacting;
   assert.ok(retired > 0, 'segments went away');
 });

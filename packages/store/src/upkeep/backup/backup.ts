@@ -27,7 +27,7 @@ import type { SegmentState } from '../../heap/location.ts';
 import { isFileThere, listIfThere, removeIfThere } from '../../sys/files.ts';
 import type { FileSystem } from '../../sys/fs.ts';
 import type { Lsn } from '../../types.ts';
-import type { LogKeeper } from '../../writer/pins.ts';
+import type { LogKeeper, PinnedLog } from '../../writer/pins.ts';
 import {
   backupLockName,
   heapPorts,
@@ -50,6 +50,10 @@ import {
   writeManifest,
 } from './manifest.ts';
 import { segmentFile } from './view.ts';
+
+/** How often the log is pinned before it is given up, and ms between: a new segment is durable within its first flush. */
+const pinTries = 200;
+const pinAgainMs = 5;
 
 /** A file beside the store that belongs into a backup. */
 export interface FileToBackUp {
@@ -147,9 +151,9 @@ class Backup {
     const first = await writer.pinLog();
     try {
       const { checkpoint, storeId } = await this.#checkpoint();
-      const second = await writer.pinLog();
+      const { pin: second, heap } = await this.#pinnedHeap();
       try {
-        const copied = await this.#heap(second.durableLsn);
+        const copied = await this.#heap(heap, second.durableLsn).finally(() => heap.close());
         const files = await this.#files(number);
         for (const name of folders) await this.#fs.syncDirectory(`${target}/${name}`);
         await this.#fs.syncDirectory(target);
@@ -226,34 +230,54 @@ class Backup {
     }
   }
 
-  /** The log up to `durableLsn`: what the backup has of it, and what is new. */
-  async #heap(durableLsn: Lsn): Promise<CopiedHeap> {
-    const { ports, directory, options } = this.#parts;
-    const heap = await Heap.openForReading(heapPorts(ports), directory);
-    try {
-      const known = new Map(this.#before?.segments.map((segment) => [segment.number, segment]));
-      const wanted = heap.segments().filter(({ baseLsn }) => baseLsn < durableLsn);
-      const end = wanted.at(-1)?.endLsn ?? 0;
-      if (end < durableLsn) {
-        throw new StoreError('corrupt', `the log can be read up to ${end}; its writer has it up to ${durableLsn}`);
+  /**
+   * The log as it is pinned. One whose newest segment was begun behind the pin is looked at again: its header may no longer list what
+   * the newest header that is copied lists, and a backup holds what its newest header lists.
+   */
+  async #pinnedHeap(): Promise<{ readonly pin: PinnedLog; readonly heap: Heap }> {
+    const { ports, directory, writer } = this.#parts;
+    for (let tries = 0; tries < pinTries; tries++) {
+      const pin = await writer.pinLog();
+      try {
+        const heap = await Heap.openForReading(heapPorts(ports), directory);
+        if ((heap.segments().at(-1)?.baseLsn ?? 0) < pin.durableLsn) return { pin, heap };
+        await heap.close();
+      } catch (error) {
+        await pin.release().catch(ignore);
+        throw error;
       }
-      const total = wanted.reduce((sum, segment) => sum + wantedBytes(segment, durableLsn), 0);
-      let done = 0;
-      const segments: BackupSegment[] = [];
-      for (const segment of wanted) {
-        const to = wantedBytes(segment, durableLsn);
-        segments.push(await this.#segment(segment.number, to, known.get(segment.number)));
-        done += to;
-        options.onProgress?.(done, total);
-      }
-      const lost = heap.lostSegments().map(({ damage }) => damage.segment);
-      const kept = lost.flatMap((number) => known.get(number) ?? []);
-      const all = [...segments, ...kept].sort((a, b) => a.number - b.number);
-      const epoch = wanted.at(-1)?.epoch ?? heap.epoch;
-      return { segments: all, epoch, kept: kept.map(({ number }) => number), lost };
-    } finally {
-      await heap.close();
+      await pin.release();
+      await new Promise((resolve) => setTimeout(resolve, pinAgainMs));
     }
+    throw new StoreError(
+      'ioError',
+      'segments are begun faster than the log can be pinned: try again, or make heap.segmentBytes larger',
+    );
+  }
+
+  /** The log up to `durableLsn`: what the backup has of it, and what is new. */
+  async #heap(heap: Heap, durableLsn: Lsn): Promise<CopiedHeap> {
+    const { options } = this.#parts;
+    const known = new Map(this.#before?.segments.map((segment) => [segment.number, segment]));
+    const wanted = heap.segments().filter(({ baseLsn }) => baseLsn < durableLsn);
+    const end = wanted.at(-1)?.endLsn ?? 0;
+    if (end < durableLsn) {
+      throw new StoreError('corrupt', `the log can be read up to ${end}; its writer has it up to ${durableLsn}`);
+    }
+    const total = wanted.reduce((sum, segment) => sum + wantedBytes(segment, durableLsn), 0);
+    let done = 0;
+    const segments: BackupSegment[] = [];
+    for (const segment of wanted) {
+      const to = wantedBytes(segment, durableLsn);
+      segments.push(await this.#segment(segment.number, to, known.get(segment.number)));
+      done += to;
+      options.onProgress?.(done, total);
+    }
+    const lost = heap.lostSegments().map(({ damage }) => damage.segment);
+    const kept = lost.flatMap((number) => known.get(number) ?? []);
+    const all = [...segments, ...kept].sort((a, b) => a.number - b.number);
+    const epoch = wanted.at(-1)?.epoch ?? heap.epoch;
+    return { segments: all, epoch, kept: kept.map(({ number }) => number), lost };
   }
 
   async #segment(number: number, to: number, known: BackupSegment | undefined): Promise<BackupSegment> {
