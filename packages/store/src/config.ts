@@ -266,7 +266,7 @@ export const configTemplate = `# mstore's configuration. Keys that are not set h
 # loginDelay = 0            # seconds between two logins of a user
 # plaintextAnywhere = false # true: listens beyond loopback without TLS, so that passwords cross the network in the clear
 # nul = "as-is"             # NUL in mail is sent as it is, or "replace"d by octet 0x80 for clients that stop there
-# workers = 0               # processes that share the work; 0: one for each processor, four at most
+# workers = 0               # processes that share the work; 0: one for each processor but one, four at most
 `;
 
 export function configPath(directory: string): string {

@@ -22,7 +22,7 @@ export const programs: readonly Program[] = [
   },
 ];
 
-/** The configured number; 0 stands for one for each processor that the service may use, up to a bound. */
+/** The configured number; 0 stands for one for each processor that the service may use but the writer's, up to a bound. */
 function workers(configured: number): number {
-  return configured > 0 ? configured : Math.min(availableParallelism(), limits.workersByProcessor);
+  return configured > 0 ? configured : Math.max(1, Math.min(availableParallelism() - 1, limits.workersByProcessor));
 }
