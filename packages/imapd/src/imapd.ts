@@ -7,13 +7,12 @@ import {
   type InheritedSocket,
   isLocalAddress,
   isPeerError,
-  type ListenAddress,
-  Listener,
   type ListenerOptions,
   type Log,
+  listenEverywhere,
   MemoryLoginGuard,
   Metrics,
-  parseListenAddress,
+  placesOf,
   type Running,
   SessionTable,
   saslLogin,
@@ -50,7 +49,8 @@ export interface ImapOptions {
  */
 export async function startImap(options: ImapOptions, backing: Backing): Promise<Running> {
   const { log } = options;
-  const places = placesOf(options);
+  const places = placesOf(options.sockets, options.directory, options.addresses);
+  refuseRemote(places);
   const metrics = new Metrics();
   const services = servicesOf(options, backing, metrics);
   const counter = new ConnectionCounter(limits.connections);
@@ -69,7 +69,7 @@ export async function startImap(options: ImapOptions, backing: Backing): Promise
     notAccepted: (error) => log.error('a connection could not be accepted', {}, error),
   };
   metrics.gauge('mstore_imap_connections', 'IMAP connections that are open', () => counter.open);
-  const listeners = await listen(places, settings);
+  const listeners = await listenEverywhere(places, settings);
   const unsubscribe = services.writer.subscribeFeed((changes) => {
     services.recent.heard(changes);
     services.news.heard(changes);
@@ -84,31 +84,14 @@ export async function startImap(options: ImapOptions, backing: Backing): Promise
   };
 }
 
-/** Where to listen: an address, or a socket that is bound to it. */
-interface Place {
-  readonly address: ListenAddress;
-  readonly socket: InheritedSocket | undefined;
-}
-
-function placesOf({ directory, sockets, addresses }: ImapOptions): readonly Place[] {
-  const places = [
-    ...sockets.map((socket): Place => ({ address: parseListenAddress(socket.address), socket })),
-    ...addresses.map((text): Place => ({ address: placeBelow(directory, text), socket: undefined })),
-  ];
+/** @throws Error for an address that would let passwords cross the network in the clear */
+function refuseRemote(places: ReturnType<typeof placesOf>): void {
   for (const { address } of places) {
     if (isLocalAddress(address)) continue;
     throw new Error(
       'IMAP without TLS does not listen beyond this machine: passwords would cross the network in the clear. Listen on 127.0.0.1',
     );
   }
-  return places;
-}
-
-/** A relative Unix path is below the store's directory. */
-function placeBelow(directory: string, text: string): ListenAddress {
-  const address = parseListenAddress(text);
-  if (address.kind === 'tcp' || address.path.startsWith('/')) return address;
-  return parseListenAddress(`unix:${directory}/${address.path}`);
 }
 
 function servicesOf(options: ImapOptions, backing: Backing, metrics: Metrics): Services {
@@ -134,21 +117,4 @@ function servicesOf(options: ImapOptions, backing: Backing, metrics: Metrics): S
       octets: metrics.counter('mstore_imap_sent_bytes_total', 'octets sent by IMAP, counted when a session ends'),
     },
   };
-}
-
-async function listen(places: readonly Place[], options: ListenerOptions): Promise<Listener[]> {
-  const listeners: Listener[] = [];
-  try {
-    for (const { address, socket } of places) {
-      listeners.push(
-        socket === undefined
-          ? await Listener.listen(address, options)
-          : await Listener.listenOn(socket.fd, options, socket.address),
-      );
-    }
-    return listeners;
-  } catch (error) {
-    await Promise.all(listeners.map((listener) => listener.drain(0)));
-    throw error;
-  }
 }

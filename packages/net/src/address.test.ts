@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import {
+  addressBelow,
   addressKey,
   formatListenAddress,
   isLocalAddress,
@@ -108,4 +109,10 @@ test('a file that is not a socket is never removed', async () => {
   await assert.rejects(openServer(createServer(), { kind: 'unix', path }), /not a socket/);
   await assert.rejects(removeStaleSocket(path), /not a socket/);
   assert.equal(existsSync(path), true);
+});
+
+test('a relative socket is below the directory that is named with it', () => {
+  assert.deepEqual(addressBelow('/srv/mail', 'unix:run/pop3.sock'), { kind: 'unix', path: '/srv/mail/run/pop3.sock' });
+  assert.deepEqual(addressBelow('/srv/mail', 'unix:/run/pop3.sock'), { kind: 'unix', path: '/run/pop3.sock' });
+  assert.deepEqual(addressBelow('/srv/mail', '127.0.0.1:110'), { kind: 'tcp', host: '127.0.0.1', port: 110 });
 });

@@ -4,6 +4,7 @@
  */
 import { chmod, lstat, unlink } from 'node:fs/promises';
 import { connect, isIP, isIPv4, isIPv6, type Server } from 'node:net';
+import { resolve } from 'node:path';
 import { errnoOf } from './errors.ts';
 import { limits } from './limits.ts';
 
@@ -33,6 +34,12 @@ export function parseListenAddress(text: string): ListenAddress {
     throw new Error(`${text}: expected 127.0.0.1:PORT, [::1]:PORT or unix:PATH`);
   }
   return { kind: 'tcp', host, port: Number(port) };
+}
+
+/** As `parseListenAddress`; a relative Unix path is below a directory. @throws Error saying what is wrong with it */
+export function addressBelow(directory: string, text: string): ListenAddress {
+  const address = parseListenAddress(text);
+  return address.kind === 'tcp' ? address : parseListenAddress(`unix:${resolve(directory, address.path)}`);
 }
 
 /** The address as it is written. */

@@ -1,5 +1,6 @@
 /** How octets come in and go out: listeners, connections, lines, logins' frames, and what every daemon's process needs. */
 export {
+  addressBelow,
   addressKey,
   boundAddress,
   formatListenAddress,
@@ -53,6 +54,7 @@ export {
   MetricsServer,
   serveMetrics,
 } from './metrics.ts';
+export { listenEverywhere, placesOf } from './places.ts';
 export {
   type FailedNotice,
   isFailedNotice,

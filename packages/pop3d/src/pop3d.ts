@@ -8,15 +8,14 @@ import {
   type InheritedSocket,
   isLocalAddress,
   isPeerError,
-  type ListenAddress,
-  Listener,
   type ListenerOptions,
   type Log,
+  listenEverywhere,
   MemoryClaims,
   MemoryLoginGuard,
   Metrics,
   netLimits,
-  parseListenAddress,
+  placesOf,
   type Running,
   SessionTable,
   Siblings,
@@ -54,7 +53,9 @@ export interface Pop3Options {
  */
 export async function startPop3(options: Pop3Options, backing: Backing): Promise<Running> {
   const { config, log, siblings = new Siblings() } = options;
-  const places = placesOf(options);
+  const own = options.sockets.length > 0 ? [] : config.listen.pop3;
+  const places = placesOf(options.sockets, options.directory, own);
+  refuseRemote(places, config);
   const metrics = new Metrics();
   const services = servicesOf({ ...options, siblings }, backing, metrics);
   const counter = new ConnectionCounter(config.pop3.connections, netLimits.addressConnections, siblings);
@@ -73,7 +74,7 @@ export async function startPop3(options: Pop3Options, backing: Backing): Promise
     notAccepted: (error) => log.error('a connection could not be accepted', {}, error),
   };
   metrics.gauge('mstore_pop3_connections', 'POP3 connections that are open', () => counter.open);
-  const listeners = await listen(places, settings);
+  const listeners = await listenEverywhere(places, settings);
   return {
     ready: { pop3: listeners.map(({ address }) => address) },
     answer: (about, args) => answerAbout({ sessions: services.sessions, metrics }, about, args),
@@ -83,32 +84,15 @@ export async function startPop3(options: Pop3Options, backing: Backing): Promise
   };
 }
 
-/** Where to listen: an address, or a socket that is bound to it. */
-interface Place {
-  readonly address: ListenAddress;
-  readonly socket: InheritedSocket | undefined;
-}
-
-function placesOf({ config, directory, sockets }: Pop3Options): readonly Place[] {
-  const places =
-    sockets.length > 0
-      ? sockets.map((socket): Place => ({ address: parseListenAddress(socket.address), socket }))
-      : config.listen.pop3.map((text): Place => ({ address: placeBelow(directory, text), socket: undefined }));
+/** @throws Error for an address that would let passwords cross the network in the clear */
+function refuseRemote(places: ReturnType<typeof placesOf>, { pop3 }: Config): void {
   for (const { address } of places) {
-    if (isLocalAddress(address) || config.pop3.plaintextAnywhere) continue;
+    if (isLocalAddress(address) || pop3.plaintextAnywhere) continue;
     throw new Error(
       'POP3 without TLS does not listen beyond this machine: passwords would cross the network in the clear. ' +
         'Listen on 127.0.0.1, or set pop3.plaintextAnywhere = true where the network may be trusted',
     );
   }
-  return places;
-}
-
-/** A relative Unix path is below the store's directory. */
-function placeBelow(directory: string, text: string): ListenAddress {
-  const address = parseListenAddress(text);
-  if (address.kind === 'tcp' || address.path.startsWith('/')) return address;
-  return parseListenAddress(`unix:${directory}/${address.path}`);
 }
 
 type SharedOptions = Pop3Options & { readonly siblings: Siblings };
@@ -149,21 +133,4 @@ function servicesOf(options: SharedOptions, backing: Backing, metrics: Metrics):
       octets: metrics.counter('mstore_pop3_sent_bytes_total', 'octets sent by POP3, counted when a session ends'),
     },
   };
-}
-
-async function listen(places: readonly Place[], options: ListenerOptions): Promise<Listener[]> {
-  const listeners: Listener[] = [];
-  try {
-    for (const { address, socket } of places) {
-      listeners.push(
-        socket === undefined
-          ? await Listener.listen(address, options)
-          : await Listener.listenOn(socket.fd, options, socket.address),
-      );
-    }
-    return listeners;
-  } catch (error) {
-    await Promise.all(listeners.map((listener) => listener.drain(0)));
-    throw error;
-  }
 }

@@ -1,6 +1,5 @@
 /** Where the service listens: the words of `--listen` and of the configuration, as addresses by listener. */
-import { resolve } from 'node:path';
-import { isLocalAddress, type ListenAddress, parseListenAddress } from '@mstore/net';
+import { addressBelow, isLocalAddress, type ListenAddress } from '@mstore/net';
 import { type Config, errorText } from '@mstore/store';
 import { CommandError, exit } from '../errors.ts';
 
@@ -59,9 +58,7 @@ function splitListen(text: string, where: string): { readonly name: ListenerName
 
 function addressOf(directory: string, text: string, code: number, where: string): ListenAddress {
   try {
-    const address = parseListenAddress(text);
-    if (address.kind === 'tcp') return address;
-    return parseListenAddress(`unix:${resolve(directory, address.path)}`);
+    return addressBelow(directory, text);
   } catch (error) {
     const message = errorText(error);
     throw new CommandError(code, where.endsWith(text) ? `--listen: ${message}` : `${where}: ${message}`);
