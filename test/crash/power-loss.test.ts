@@ -10,7 +10,7 @@ import { Camera, type CrashImage } from '../support/camera.ts';
 import { type Lineage, lineageOf } from '../support/lineage.ts';
 import { counts } from '../support/long.ts';
 import { seededRandom } from '../support/random.ts';
-import { testSeed } from '../support/seed.ts';
+import { isReplay, testSeed, testSeeds } from '../support/seed.ts';
 import { SimMachine, simDirectory } from '../support/sim-machine.ts';
 import { assertClean } from '../support/temp-store.ts';
 import { Journal } from '../support/traffic.ts';
@@ -20,13 +20,11 @@ const roundsAtOnce = 2;
 
 /** Runs rounds with seeds of their own; with MSTORE_TEST_SEED, the one that failed. Tells and returns what was looked at. */
 async function rounds(t: TestContext, count: number, how: Omit<Round, 'seed'>): Promise<Record<string, number>> {
-  const first = testSeed();
-  const isReplay = process.env.MSTORE_TEST_SEED !== undefined;
-  const seeds = Array.from({ length: isReplay ? 1 : count }, (_, n) => (first + n) % 2 ** 31);
+  const seeds = testSeeds(count);
   const { kind, perMoment, onDisk } = how;
   const runs = seeds.map((seed) => [kind, seed, perMoment, onDisk].map(String));
   const tally = await aside(new URL('./power-loss-round.js', import.meta.url), runs, roundsAtOnce);
-  t.diagnostic(`MSTORE_TEST_SEED=${first}: ${JSON.stringify(tally)}`);
+  t.diagnostic(`MSTORE_TEST_SEED=${seeds[0]}: ${JSON.stringify(tally)}`);
   return isReplay ? {} : tally;
 }
 

@@ -1,12 +1,12 @@
 /** Any history of requests leaves what the model says, through reopening and rebuilding the catalog. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { errorText, type StoreOptions } from '@mstore/store';
+import type { StoreOptions } from '@mstore/store';
 import { assertRebuildsAlike } from '../support/compacted.ts';
 import { counts } from '../support/long.ts';
 import { MessageSource } from '../support/messages.ts';
 import { type Random, seededRandom } from '../support/random.ts';
-import { testSeed } from '../support/seed.ts';
+import { isReplay, sumOfRuns, testSeeds } from '../support/seed.ts';
 import { StoreModel } from '../support/store-model.ts';
 import { assertClean, simStore, type TempStore, tempStore } from '../support/temp-store.ts';
 import { Traffic } from '../support/traffic.ts';
@@ -16,18 +16,9 @@ import { passRetention } from './retained-run.ts';
 
 /** Runs histories, each with a seed of its own that a failure names. */
 async function histories(t: TestContext, count: number, one: (random: Random) => Promise<number>): Promise<void> {
-  const first = testSeed();
-  const isReplay = process.env.MSTORE_TEST_SEED !== undefined;
-  const seeds = Array.from({ length: isReplay ? 1 : count }, (_, n) => (first + n) % 2 ** 31);
-  let requests = 0;
-  for (const seed of seeds) {
-    try {
-      requests += await one(seededRandom(seed));
-    } catch (error) {
-      throw new Error(`MSTORE_TEST_SEED=${seed}: ${errorText(error)}`, { cause: error });
-    }
-  }
-  t.diagnostic(`MSTORE_TEST_SEED=${first}: ${seeds.length} histories, ${requests} requests`);
+  const seeds = testSeeds(count);
+  const requests = await sumOfRuns(seeds, (seed) => one(seededRandom(seed)));
+  t.diagnostic(`MSTORE_TEST_SEED=${seeds[0]}: ${seeds.length} histories, ${requests} requests`);
 }
 
 /** Steps between two comparisons with the model; one of five looks at content too. */
@@ -126,7 +117,7 @@ test('callers that go on side by side leave a clean store whose catalog can be m
     return callers.length * counts(40, 100);
   });
   // One history alone may be over before a segment is worth it.
-  assert.ok(retired > 0 || process.env.MSTORE_TEST_SEED !== undefined, 'nothing was compacted meanwhile');
+  assert.ok(retired > 0 || isReplay, 'nothing was compacted meanwhile');
 });
 
 function assertNothingTwice(given: readonly string[]): void {

@@ -10,7 +10,6 @@ import {
   checkpoint,
   createStore,
   deletedMailboxes,
-  errorText,
   isStoreError,
   type RebuildOptions,
   RetentionRunner,
@@ -24,7 +23,7 @@ import { difference, dumpStore } from '../support/dump-store.ts';
 import { counts } from '../support/long.ts';
 import { MessageSource } from '../support/messages.ts';
 import { type Random, seededRandom } from '../support/random.ts';
-import { testSeed } from '../support/seed.ts';
+import { sumOfRuns, testSeeds } from '../support/seed.ts';
 import { SimMachine, simDirectory } from '../support/sim-machine.ts';
 import { assertClean } from '../support/temp-store.ts';
 import { Traffic } from '../support/traffic.ts';
@@ -257,18 +256,9 @@ async function history(seed: number): Promise<number> {
 }
 
 test('what left sight, came back or went is the same behind every rebuild and restore of a compacted log', async (t: TestContext) => {
-  const first = testSeed();
-  let segments = 0;
-  for (let n = 0; n < counts(6, 200); n++) {
-    const seed = (first + n) % 2 ** 31;
-    try {
-      segments += await history(seed);
-    } catch (error) {
-      throw new Error(`MSTORE_TEST_SEED=${seed}: ${errorText(error)}`, { cause: error });
-    }
-    if (process.env.MSTORE_TEST_SEED !== undefined) break;
-  }
-  t.diagnostic(`MSTORE_TEST_SEED=${first}: ${segments} segments retired`);
+  const seeds = testSeeds(counts(6, 200));
+  const segments = await sumOfRuns(seeds, history);
+  t.diagnostic(`MSTORE_TEST_SEED=${seeds[0]}: ${segments} segments retired`);
   assert.ok(segments > 0);
 });
 

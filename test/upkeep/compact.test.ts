@@ -1,29 +1,19 @@
 /** Compaction changes nothing that clients see, leaves a store that can be rebuilt without what went, and gives space back. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { errorText } from '@mstore/store';
 import { assertRebuildsAlike, compactAll, seen } from '../support/compacted.ts';
 import { difference, dumpStore } from '../support/dump-store.ts';
 import { counts } from '../support/long.ts';
 import { MessageSource } from '../support/messages.ts';
 import { seededRandom } from '../support/random.ts';
-import { testSeed } from '../support/seed.ts';
+import { sumOfRuns, testSeeds } from '../support/seed.ts';
 import { assertClean, simStore } from '../support/temp-store.ts';
 import { Traffic } from '../support/traffic.ts';
 
 test('random work, compacted again and again, is seen as it was and rebuilt as it is', async (t: TestContext) => {
-  const first = testSeed();
-  let segments = 0;
-  for (let n = 0; n < counts(12, 200); n++) {
-    const seed = (first + n) % 2 ** 31;
-    try {
-      segments += await history(seed);
-    } catch (error) {
-      throw new Error(`MSTORE_TEST_SEED=${seed}: ${errorText(error)}`, { cause: error });
-    }
-    if (process.env.MSTORE_TEST_SEED !== undefined) break;
-  }
-  t.diagnostic(`MSTORE_TEST_SEED=${first}: ${segments} segments retired`);
+  const seeds = testSeeds(counts(12, 200));
+  const segments = await sumOfRuns(seeds, history);
+  t.diagnostic(`MSTORE_TEST_SEED=${seeds[0]}: ${segments} segments retired`);
   assert.ok(segments > 0);
 });
 

@@ -17,6 +17,7 @@ import {
 } from '@mstore/store';
 import { kind, kindU32Key, prefixEnd } from '@mstore/store/internal/catalog/keys';
 import { retentionEntry } from '@mstore/store/internal/catalog/rows';
+import { mailboxOf, newAccount } from '../support/account.ts';
 import { difference, dumpStore } from '../support/dump-store.ts';
 import { assertClean, simStore, type TempStore } from '../support/temp-store.ts';
 
@@ -43,17 +44,6 @@ async function retain(temp: TempStore, given: Partial<Retention> = {}): Promise<
 
 function pass(temp: TempStore, ms: number): void {
   temp.machine?.passMs(ms);
-}
-
-async function account(store: Store, name = 'ann@d.example'): Promise<{ id: AccountId; inbox: MailboxId }> {
-  const { account: id } = await store.createAccount(name);
-  return { id, inbox: named(store, id, 'INBOX') };
-}
-
-function named(store: Store, id: AccountId, name: string): MailboxId {
-  const found = store.catalog().mailboxNamed(id, name);
-  assert.ok(found !== undefined, `mailbox ${name}`);
-  return found.id;
 }
 
 let made = 0;
@@ -89,7 +79,7 @@ async function rebuildsAlike(temp: TempStore): Promise<void> {
 test('what was expunged goes after the days of retention, oldest first, and nothing goes before', async () => {
   await using temp = await simStore();
   const { store } = temp;
-  const { inbox } = await account(store);
+  const { inbox } = await newAccount(store);
   await fill(store, inbox, 6);
   await store.expunge(inbox, UidSet.of([1, 3]), false);
   pass(temp, 3 * day);
@@ -114,7 +104,7 @@ test('what was expunged goes after the days of retention, oldest first, and noth
 test('a retention of no days still leaves ten minutes to those who were not told yet', async () => {
   await using temp = await simStore();
   const { store } = temp;
-  const { inbox } = await account(store);
+  const { inbox } = await newAccount(store);
   await fill(store, inbox, 1);
   await store.expunge(inbox, everyUid, false);
   pass(temp, 9 * minute);
@@ -126,9 +116,9 @@ test('a retention of no days still leaves ten minutes to those who were not told
 test('an account can keep longer or shorter than the store, and a rebuild remembers it', async () => {
   await using temp = await simStore();
   const { store } = temp;
-  const short = await account(store, 'short@d.example');
-  const long = await account(store, 'long@d.example');
-  const other = await account(store, 'other@d.example');
+  const short = await newAccount(store, 'short@d.example');
+  const long = await newAccount(store, 'long@d.example');
+  const other = await newAccount(store, 'other@d.example');
   await setOwn(store, short.id, { expunged: 1 });
   await setOwn(store, long.id, { expunged: 30 });
   for (const { inbox } of [short, long, other]) {
@@ -153,7 +143,7 @@ test('one run after the other finds what an account of a shorter retention expun
   await using temp = await simStore();
   const { store, machine } = temp;
   assert.ok(machine !== undefined);
-  const { id, inbox } = await account(store);
+  const { id, inbox } = await newAccount(store);
   await setOwn(store, id, { expunged: 0 });
   await fill(store, inbox, 4);
   const observer = { done: () => undefined, failed: () => undefined };
@@ -169,8 +159,8 @@ test('one run after the other finds what an account of a shorter retention expun
 test('deleted mailboxes and accounts go for good, with all their names', async () => {
   await using temp = await simStore();
   const { store } = temp;
-  const kept = await account(store, 'kept@d.example');
-  const gone = await account(store, 'gone@d.example');
+  const kept = await newAccount(store, 'kept@d.example');
+  const gone = await newAccount(store, 'gone@d.example');
   for (const { id } of [kept, gone]) {
     const { mailbox } = await store.createMailbox(id, 'Old');
     await fill(store, mailbox, 3);
@@ -198,28 +188,30 @@ test('deleted mailboxes and accounts go for good, with all their names', async (
   assert.equal(catalog.state()?.totals.messages, 0);
   await rebuildsAlike(temp);
   // The number is not given again; the name may be.
-  const again = await account(temp.store, 'gone@d.example');
+  const again = await newAccount(temp.store, 'gone@d.example');
   assert.ok(again.id > gone.id);
 });
 
 test('messages in Trash, Junk and INBOX go by the time they came there', async () => {
   await using temp = await simStore();
   const { store } = temp;
-  const { id, inbox } = await account(store);
-  const own = await account(store, 'own@d.example');
+  const { id, inbox } = await newAccount(store);
+  const own = await newAccount(store, 'own@d.example');
   await setOwn(store, own.id, { trash: 2, pop3: 0 });
-  for (const name of ['INBOX', 'Trash', 'Junk', 'Sent']) await fill(store, named(store, id, name), 2);
-  for (const name of ['INBOX', 'Trash']) await fill(store, named(store, own.id, name), 2);
+  for (const name of ['INBOX', 'Trash', 'Junk', 'Sent']) await fill(store, mailboxOf(store, id, name), 2);
+  for (const name of ['INBOX', 'Trash']) await fill(store, mailboxOf(store, own.id, name), 2);
   pass(temp, 4 * day);
-  await fill(store, named(store, id, 'Trash'), 1);
-  await store.move(inbox, UidSet.of([1]), named(store, id, 'Junk'));
+  await fill(store, mailboxOf(store, id, 'Trash'), 1);
+  await store.move(inbox, UidSet.of([1]), mailboxOf(store, id, 'Junk'));
   const rules = { trash: 3, junk: 3, pop3: 5 };
   const counts = (one: AccountId): number[] =>
-    ['INBOX', 'Trash', 'Junk', 'Sent'].map((name) => store.catalog().mailbox(named(store, one, name))?.messages ?? 0);
+    ['INBOX', 'Trash', 'Junk', 'Sent'].map(
+      (name) => store.catalog().mailbox(mailboxOf(store, one, name))?.messages ?? 0,
+    );
   assert.equal((await retain(temp, rules)).aged, 6);
   assert.deepEqual(counts(id), [1, 1, 1, 2]);
   assert.deepEqual(counts(own.id), [2, 0, 0, 0]);
-  assert.equal(retained(store, named(store, id, 'Trash')).length, 2, 'what went by age can be brought back');
+  assert.equal(retained(store, mailboxOf(store, id, 'Trash')).length, 2, 'what went by age can be brought back');
   pass(temp, 2 * day);
   assert.equal((await retain(temp, rules)).aged, 1);
   assert.deepEqual(counts(id), [0, 1, 1, 2]);
@@ -229,8 +221,8 @@ test('messages in Trash, Junk and INBOX go by the time they came there', async (
 test('a message brought back to Trash is not expunged by age at once', async () => {
   await using temp = await simStore();
   const { store } = temp;
-  const { id } = await account(store);
-  const trash = named(store, id, 'Trash');
+  const { id } = await newAccount(store);
+  const trash = mailboxOf(store, id, 'Trash');
   await fill(store, trash, 1);
   pass(temp, 4 * day);
   assert.equal((await retain(temp, { trash: 3 })).aged, 1);
@@ -241,7 +233,7 @@ test('a message brought back to Trash is not expunged by age at once', async () 
 test('expunges are forgotten after a month, and clients that know less are told to compare', async () => {
   await using temp = await simStore();
   const { store } = temp;
-  const { inbox } = await account(store);
+  const { inbox } = await newAccount(store);
   await fill(store, inbox, 4);
   const first = await store.expunge(inbox, UidSet.of([1]), false);
   pass(temp, 10 * day);
@@ -261,7 +253,7 @@ test('an account of many mailboxes is out of sight at once, and a crash leaves t
   await using temp = await simStore();
   const { store, machine } = temp;
   assert.ok(machine !== undefined);
-  const { id, inbox } = await account(store);
+  const { id, inbox } = await newAccount(store);
   for (let n = 0; n < 170; n++) await store.createMailbox(id, `m${n}`);
   await fill(store, inbox, 1);
   await store.settle();
@@ -292,7 +284,7 @@ test('a run that is stopped leaves the rest to the next', async () => {
   await using temp = await simStore();
   const { store, machine } = temp;
   assert.ok(machine !== undefined);
-  const { inbox } = await account(store);
+  const { inbox } = await newAccount(store);
   const message = Buffer.from('Subject: x\r\n\r\ny\r\n');
   for (let n = 0; n < 7; n++) {
     const items = [];
@@ -315,7 +307,7 @@ test('a run that is stopped leaves the rest to the next', async () => {
 test('the names of an account with very many go in slices before it', async () => {
   await using temp = await simStore();
   const { store } = temp;
-  const { id } = await account(store);
+  const { id } = await newAccount(store);
   const { mailbox } = await store.createMailbox(id, 'n');
   for (let n = 0; n < 1_100; n++) await store.renameMailbox(mailbox, `n${n}`);
   for (let n = 0; n < 600; n++) await store.subscribe(id, `s${n}`, true);

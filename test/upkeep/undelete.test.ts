@@ -1,23 +1,13 @@
 /** What comes back, and how it looks then; and what a purge at once takes. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type AccountId, flag, isStoreError, type MailboxId, type Store, UidSet } from '@mstore/store';
+import { flag, isStoreError, type MailboxId, type Store, UidSet } from '@mstore/store';
+import { mailboxOf, newAccount } from '../support/account.ts';
 import { multipart, wrapped } from '../support/messages.ts';
 import { seededRandom } from '../support/random.ts';
 import { simStore } from '../support/temp-store.ts';
 
 const everyUid = UidSet.range(1, 0xffff_ffff);
-
-async function account(store: Store, name = 'ann@d.example'): Promise<{ id: AccountId; inbox: MailboxId }> {
-  const { account: id } = await store.createAccount(name);
-  return { id, inbox: named(store, id, 'INBOX') };
-}
-
-function named(store: Store, id: AccountId, name: string): MailboxId {
-  const found = store.catalog().mailboxNamed(id, name);
-  assert.ok(found !== undefined, `mailbox ${name}`);
-  return found.id;
-}
 
 const mail = (text: string): Buffer =>
   Buffer.from(`Message-ID: <${text}@d>\r\nReferences: <thread@d>\r\nSubject: ${text}\r\n\r\nthe text of ${text}\r\n`);
@@ -32,8 +22,8 @@ async function append(store: Store, mailbox: MailboxId, octets: Buffer): Promise
 test('a message comes back once, under a new UID, with all it had', async () => {
   await using temp = await simStore();
   const { store } = temp;
-  const { id, inbox } = await account(store);
-  const archive = named(store, id, 'Archive');
+  const { id, inbox } = await newAccount(store);
+  const archive = mailboxOf(store, id, 'Archive');
   const trace = Buffer.from('Return-Path: <s@x>\r\n');
   await store.deliver(await store.take(mail('a')), [{ account: id, mailbox: 'Archive', trace }]);
   await store.setFlags({ mailbox: archive, uids: everyUid, mode: 'add', flags: flag.answered, keywords: ['todo'] });
@@ -72,7 +62,7 @@ test('a message comes back once, under a new UID, with all it had', async () => 
 test('hundreds come back in slices, some of them, to another mailbox', async () => {
   await using temp = await simStore();
   const { store } = temp;
-  const { id, inbox } = await account(store);
+  const { id, inbox } = await newAccount(store);
   for (let n = 0; n < 3; n++) {
     const items = [];
     for (let k = 0; k < 90; k++) {
@@ -81,7 +71,7 @@ test('hundreds come back in slices, some of them, to another mailbox', async () 
     await store.append(inbox, items);
   }
   await store.expunge(inbox, everyUid, false);
-  const sent = named(store, id, 'Sent');
+  const sent = mailboxOf(store, id, 'Sent');
   const { pairs } = await store.undelete(inbox, UidSet.range(11, 260), sent);
   assert.deepEqual([pairs.length, pairs[0], pairs[249]], [250, [11, 1], [260, 250]]);
   assert.equal([...store.catalog().retained(inbox)].length, 20);
@@ -90,8 +80,8 @@ test('hundreds come back in slices, some of them, to another mailbox', async () 
 test('messages come back to their own account only, and to mailboxes that are there', async () => {
   await using temp = await simStore();
   const { store } = temp;
-  const ann = await account(store);
-  const bob = await account(store, 'bob@d.example');
+  const ann = await newAccount(store);
+  const bob = await newAccount(store, 'bob@d.example');
   await append(store, ann.inbox, mail('a'));
   await store.expunge(ann.inbox, everyUid, false);
   const refused = (code: Parameters<typeof isStoreError>[1]) => (error: unknown) => isStoreError(error, code);
@@ -107,7 +97,7 @@ test('messages come back to their own account only, and to mailboxes that are th
 test('a deleted mailbox comes back as it was, subscribed, with UIDs and UIDVALIDITY', async () => {
   await using temp = await simStore();
   const { store } = temp;
-  const { id } = await account(store);
+  const { id } = await newAccount(store);
   const { mailbox } = await store.createMailbox(id, 'Work', 'flagged');
   for (const text of ['a', 'b', 'c']) await append(store, mailbox, mail(text));
   await store.expunge(mailbox, UidSet.of([2]), false);
@@ -128,7 +118,7 @@ test('a deleted mailbox comes back as it was, subscribed, with UIDs and UIDVALID
 test('a mailbox whose name or role is taken comes back beside the other', async () => {
   await using temp = await simStore();
   const { store } = temp;
-  const { id } = await account(store);
+  const { id } = await newAccount(store);
   const { mailbox, uidValidity } = await store.createMailbox(id, 'x', 'flagged');
   await store.deleteMailbox(mailbox);
   const second = await store.createMailbox(id, 'x', 'flagged');
@@ -143,7 +133,7 @@ test('a mailbox whose name or role is taken comes back beside the other', async 
 test('a mailbox that comes back under a name that has stood for a later one gets a new UIDVALIDITY', async () => {
   await using temp = await simStore();
   const { store } = temp;
-  const { id } = await account(store);
+  const { id } = await newAccount(store);
   const first = await store.createMailbox(id, 'x');
   await store.deleteMailbox(first.mailbox);
   const second = await store.createMailbox(id, 'x');
@@ -156,7 +146,7 @@ test('a mailbox that comes back under a name that has stood for a later one gets
 test('an account comes back with the mailboxes that went with it, and not with those deleted before', async () => {
   await using temp = await simStore();
   const { store, machine } = temp;
-  const { id, inbox } = await account(store);
+  const { id, inbox } = await newAccount(store);
   const { mailbox: old } = await store.createMailbox(id, 'Old');
   const { mailbox: own } = await store.createMailbox(id, 'Own');
   await append(store, inbox, mail('a'));
@@ -188,8 +178,8 @@ test('an account comes back with the mailboxes that went with it, and not with t
 test('a purge at once says what compaction gets, and what other mail still holds', async () => {
   await using temp = await simStore();
   const { store } = temp;
-  const ann = await account(store);
-  const bob = await account(store, 'bob@d.example');
+  const ann = await newAccount(store);
+  const bob = await newAccount(store, 'bob@d.example');
   const random = seededRandom(1);
   const file = random.bytes(30_000);
   const large = (subject: string, octets: Buffer): Buffer =>
