@@ -226,6 +226,7 @@ export const configTemplate = `# mstore's configuration. Keys that are not set h
 [scrub]                     # reading the heap in the background, to find damage while a backup can still mend it
 # rate = "2M"               # octets a second
 # interval = 30             # days between the beginnings of two passes; 0: only by command
+
 [space]                     # of the disk; on a small one less: an eighth, a thirty-second and a sixteenth of it
 # newMail = "256M"          # free octets below which new mail is refused for now
 # changes = "64M"           # free octets below which every change is refused for now, but those that give space back
