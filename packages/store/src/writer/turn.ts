@@ -118,11 +118,12 @@ export class Turn {
   checkStorable(prepared: PreparedMessage): void {
     if (this.view.read(messageHashTable, prepared.sha) !== undefined) return;
     for (const part of prepared.content().parts) {
+      if (this.hasPart(part.sha)) continue;
       const isAtHand =
         part.chunks.length === 0
           ? part.payload() !== undefined
           : part.chunks.every(({ payload, place }) => payload !== undefined || this.#isThere(place));
-      if (!isAtHand && !this.hasPart(part.sha)) {
+      if (!isAtHand) {
         throw new StoreError('ioError', 'a part that went ahead of its message is gone: send the message again');
       }
     }
