@@ -2,7 +2,7 @@
 
 import { Catalog } from '../catalog/catalog.ts';
 import { chunkSlots } from '../catalog/index-chunk.ts';
-import { emptySegment, type MailboxRow } from '../catalog/rows.ts';
+import type { MailboxRow } from '../catalog/rows.ts';
 import {
   accountNameTable,
   accountTable,
@@ -67,7 +67,11 @@ export function applyEvent(refs: References, record: EventRecord, location: Loca
       loseHistory(refs, body.epoch, modSeq, restoreJumps(body.restores), lsn);
       break;
     case 'segmentsRetired':
-      for (const segment of body.segments) retireSegment(view, segment, body.dropped, time);
+      for (const segment of body.segments) {
+        // When its file is gone too, it is forgotten.
+        if (body.dropped) view.remove(segmentTable, segment);
+        else refs.retire(segment, time);
+      }
       break;
     case 'partsDropped':
       for (const sha of body.hashes) refs.dropPart(sha, lsn);
@@ -120,12 +124,6 @@ function changeAccount(view: View, body: Body<'accountRenamed' | 'quotaSet' | 's
   forgetAccountName(view, body.account, account.name);
   account.name = body.name;
   view.put(accountNameTable, body.account, body.name);
-}
-
-/** Nothing points into the segment any more; when its file is gone too, it is forgotten. */
-function retireSegment(view: View, number: number, dropped: boolean, time: number): void {
-  if (dropped) view.remove(segmentTable, number);
-  else (view.edit(segmentTable, number) ?? view.put(segmentTable, emptySegment(), number)).retiredAt = time;
 }
 
 function setFlags(view: View, id: MailboxId, groups: readonly FlagGroup[], modSeq: ModSeq): void {

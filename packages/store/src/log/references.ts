@@ -89,6 +89,19 @@ export class References {
     return this.view.edit(segmentTable, number) ?? this.view.put(segmentTable, emptySegment(), number);
   }
 
+  /**
+   * Nothing points into the segment from `time` on, seconds since 1970. A replay may come to this behind a header that no longer lists
+   * the segment: then it could not tell which of its octets died on the way here.
+   */
+  retire(number: number, time: number): void {
+    const row = this.view.edit(segmentTable, number) ?? this.view.put(segmentTable, emptySegment(), number);
+    row.retiredAt = time;
+    if (this.#rebuilding) return;
+    row.dead += row.live;
+    row.live = 0;
+    row.idle = 0;
+  }
+
   /** Notes that a part without references points to these octets, or no longer does. */
   #idle(pieces: readonly PartPiece[], sign: 1 | -1): void {
     for (const { lsn, bytes } of pieces) {

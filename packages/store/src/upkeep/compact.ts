@@ -61,6 +61,9 @@ export class Compactor {
   async #run(options: CompactOptions): Promise<CompactReport> {
     const { committer } = this.#parts;
     if (options.signal?.aborted !== true) await this.#endNewest(options.minGarbage);
+    // The last transaction of the catalog may be lost with a crash: the one that retires a segment, but then not its own batches too,
+    // which no header may list any more.
+    await committer.settle();
     const victims = this.victims(options.minGarbage);
     const throttle = new Throttle(
       this.#parts.clock,
