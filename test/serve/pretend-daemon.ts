@@ -1,6 +1,6 @@
 /**
- * A daemon of the simplest kind under the real supervisor: greets with its name and pid, echoes lines, ends on `quit`. What it shall do
- * wrong stands in `DIR/pretend.json`, read at each start: by the daemon's name, `refuse` (exits 78), `hang` (never ready), `crash`
+ * A daemon of the simplest kind under the real supervisor: greets with its name and pid, echoes lines, ends a session on `quit` and
+ * itself on `break`, with code 3 and yet by a signal. What it shall do wrong stands in `DIR/pretend.json`, read at each start: by the daemon's name, `refuse` (exits 78), `hang` (never ready), `crash`
  * (ends before it is ready, with code 3) or `mute` (answers no question).
  */
 import { readFileSync } from 'node:fs';
@@ -9,6 +9,7 @@ import {
   type Connection,
   ConnectionCounter,
   DeadlineWheel,
+  endWith,
   LineReader,
   Listener,
   Metrics,
@@ -50,6 +51,10 @@ async function echo(connection: Connection): Promise<void> {
   for (let line = await reader.next(); line !== undefined; line = await reader.next()) {
     const text = String(line);
     if (text === 'quit') break;
+    if (text === 'break') {
+      process.once('exit', () => process.kill(process.pid, 'SIGABRT'));
+      await endWith(3);
+    }
     if (text.startsWith('login ')) session.login = text.slice('login '.length);
     lines.add();
     await connection.write(`${text}\n`);

@@ -83,6 +83,20 @@ test('ready.json says what does not run and why, and the next start is told what
   await Lines.open(third.lmtp[0]).hears(new RegExp(`^writer ${third.pids.writer}\n`));
 });
 
+test('what a process said of its end counts, where it is then killed by a signal', async () => {
+  await using store = await ServedStore.make();
+  const service = store.pretend(...loopback);
+  const first = await service.ready();
+  const session = Lines.open(first.lmtp[0]);
+  await session.hears(/^writer/);
+  session.say('break\n');
+  await session.ends();
+  const second = await service.ready(({ pids }) => pids.writer !== first.pids.writer);
+  await Lines.open(second.lmtp[0]).hears(new RegExp(`^writer ${second.pids.writer} told\n`));
+  const ended = service.logged('ended; starting it again').map(({ code, signal }) => [code, signal]);
+  assert.deepEqual(ended, [[3, 'SIGABRT']]);
+});
+
 test('a process that does not become ready is killed and started again', async () => {
   await using store = await ServedStore.make();
   breakProgram(store.directory, { pop3: 'hang' });

@@ -12,6 +12,7 @@ import { parseArgs } from 'node:util';
 import { CachedDirectory, configuredDirectory } from '@mstore/directory';
 import {
   answerAbout,
+  endWith,
   type InheritedSocket,
   type Log,
   Metrics,
@@ -48,8 +49,10 @@ import { logNotice, measureHealth } from './store-log.ts';
 /** How the process ends when the store has failed. */
 function failedExit(error: StoreError): number {
   if (isSuspectFailure(error)) return catalogFailedExit;
-  return error.code === 'diskFull' ? 75 : 74;
+  return error.code === 'diskFull' ? 75 : failedElsewhere;
 }
+
+const failedElsewhere = 74;
 
 async function start(data: string, sockets: readonly InheritedSocket[], config: Config, log: Log): Promise<Running> {
   const tell = (notice: StoreNotice): void => logNotice(log, notice);
@@ -134,13 +137,16 @@ async function closeStore(own: OwnStore, log: Log): Promise<void> {
   }
 }
 
-/** When the store can take nothing any more, sessions get their last replies, and the process ends. */
+/**
+ * When the store can take nothing any more, sessions get their last replies, and the process ends: at once behind a failed write of the
+ * catalog, because LMDB's code for that leaves the process's memory damaged (catalog/lmdb-kv.ts).
+ */
 function endWithStore({ store }: OwnStore, log: Log, drain: (deadlineMs: number) => Promise<void>): void {
   void store.failed.then(async (error) => {
     const exitCode = failedExit(error);
     log.error('the store failed: ending, so that it is opened again and recovers', { exitCode }, error);
-    await drain(limits.failedDrainMs);
-    process.exit(exitCode);
+    if (exitCode === failedElsewhere) await drain(limits.failedDrainMs);
+    await endWith(exitCode);
   });
 }
 

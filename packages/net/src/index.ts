@@ -56,7 +56,9 @@ export {
 } from './metrics.ts';
 export { listenEverywhere, placesOf } from './places.ts';
 export {
+  endWith,
   type FailedNotice,
+  isEndingNotice,
   isFailedNotice,
   isReadyNotice,
   type ProcessOptions,

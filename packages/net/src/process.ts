@@ -53,6 +53,16 @@ export function isFailedNotice(message: unknown): message is FailedNotice {
   return typeof message === 'object' && message !== null && 'type' in message && message.type === 'failed';
 }
 
+/** On the same channel: with which code the process is about to end, for a parent that sees it end otherwise. */
+export interface EndingNotice {
+  readonly type: 'ending';
+  readonly code: number;
+}
+
+export function isEndingNotice(message: unknown): message is EndingNotice {
+  return typeof message === 'object' && message !== null && 'type' in message && message.type === 'ending';
+}
+
 const exitCode = { stopped: 0, failedStart: 69, bug: 70 } as const;
 
 /**
@@ -104,10 +114,20 @@ export async function runProcess(
   process.exit(exitCode.stopped);
 }
 
-async function failStart({ log, startFailed }: ProcessOptions, error: unknown): Promise<never> {
-  const notice: FailedNotice = { type: 'failed', problem: errorText(error) };
+/** Ends a process that may be too broken to end by itself: its supervisor is told the code first. */
+export async function endWith(code: number): Promise<never> {
+  await tellParent({ type: 'ending', code });
+  process.exit(code);
+}
+
+/** Resolves when the notice is on its way; a process without supervisor tells nobody. */
+async function tellParent(notice: FailedNotice | EndingNotice): Promise<void> {
   const { send } = process;
   if (send !== undefined) await new Promise<void>((told) => send.call(process, notice, () => told()));
+}
+
+async function failStart({ log, startFailed }: ProcessOptions, error: unknown): Promise<never> {
+  await tellParent({ type: 'failed', problem: errorText(error) });
   if (startFailed !== undefined) process.exit(startFailed(error));
   log.fatal('not started', {}, error);
   process.exit(exitCode.failedStart);

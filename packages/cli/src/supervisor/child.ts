@@ -11,6 +11,7 @@ import {
   firstInheritedFd,
   type HeldSocket,
   isAnswer,
+  isEndingNotice,
   isFailedNotice,
   isQuestion,
   isReadyNotice,
@@ -38,6 +39,7 @@ export interface Launch {
 
 /** How a run ended. */
 export interface Ending {
+  /** With which it exited, or was about to when it was killed. */
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
   readonly ranMs: number;
@@ -55,6 +57,7 @@ export class Child implements Member {
   #isReady = false;
   #hasEnded = false;
   #problem: string | undefined;
+  #told: number | null = null;
 
   constructor(launch: Launch) {
     const { clock, crew } = launch;
@@ -63,13 +66,17 @@ export class Child implements Member {
     this.#child = spawnChild(launch);
     this.ended = new Promise((resolve) => {
       const end = (code: number | null, signal: NodeJS.Signals | null): void => {
-        resolve({ code, signal, ranMs: clock.monotonic() - startedAt, problem: this.#problem });
+        resolve({ code: code ?? this.#told, signal, ranMs: clock.monotonic() - startedAt, problem: this.#problem });
         this.#isReady = false;
         this.#hasEnded = true;
         this.#asking.fail(new Error('the process ended'));
         crew.leave(this);
       };
-      this.#child.once('exit', end);
+      this.#child.once('exit', (code, signal) => {
+        // What it told last may still be on its way.
+        if (this.#child.connected) this.#child.once('disconnect', () => end(code, signal));
+        else end(code, signal);
+      });
       this.#child.on('error', (error) => {
         this.#problem ??= errorText(error);
         if (this.#child.pid === undefined) end(null, null);
@@ -82,6 +89,7 @@ export class Child implements Member {
           crew.join(this);
           resolve(true);
         } else if (isFailedNotice(message)) this.#problem = message.problem;
+        else if (isEndingNotice(message)) this.#told = message.code;
         else this.#take(message);
       });
       void this.ended.then(() => resolve(false));

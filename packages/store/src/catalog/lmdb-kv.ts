@@ -14,6 +14,8 @@
  * - After a failed commit the environment may refuse to begin a transaction, and then lmdb-js never settles the next
  *   write's promise. So the first failure is the last: later writes throw it again.
  * - lmdb-js also prints a failed commit on stderr.
+ * - A page that cannot be written overruns a buffer: the message about it can be longer than the 100 octets that are taken for it.
+ *   The process's memory is damaged from then on. It should end soon, and its end may be SIGABRT, whatever code it exits with.
  * - The octets of a change are read by the worker thread: they must stay as they are until the write has settled.
  * - lmdb-js takes a new snapshot by itself at a later turn of the event loop, on a timer: one synchronous slice sees one
  *   snapshot, two slices may see two; and the writer's own commit may be seen shortly before its promise resolves.
