@@ -1,71 +1,56 @@
 #!/usr/bin/env node
 /** `mstore`: reads the command line, runs one command, and turns what it threw into one line and an exit code. */
 import { type Command, CommanderError } from 'commander';
-import { addAlias } from './alias.ts';
-import { addBackup } from './backup.ts';
-import { addCheckpoint } from './checkpoint.ts';
 import { newProgram } from './command.ts';
-import { addCompact } from './compact.ts';
-import { addConfig } from './config.ts';
-import { addDeliver } from './deliver.ts';
-import { addDemo } from './demo.ts';
-import { addDf } from './df.ts';
-import { addDoctor } from './doctor.ts';
-import { addDomain } from './domain.ts';
-import { addDump } from './dump.ts';
 import { exit, sayFailure } from './errors.ts';
-import { addExport } from './export.ts';
-import { addFsck } from './fsck.ts';
-import { addImport } from './import.ts';
-import { addInit } from './init.ts';
-import { addKick } from './kick.ts';
 import { OutputClosed } from './output.ts';
-import { addPurge } from './purge.ts';
-import { addQuota } from './quota.ts';
-import { addRebuild } from './rebuild.ts';
-import { addRestore } from './restore.ts';
-import { addScrub } from './scrub.ts';
-import { addServe } from './serve.ts';
-import { addStats } from './stats.ts';
-import { addUndelete } from './undelete.ts';
-import { addUpgrade } from './upgrade.ts';
-import { addPasswd, addUser } from './user.ts';
-import { addWho } from './who.ts';
 
-const commands: readonly ((program: Command) => void)[] = [
-  addInit,
-  addServe,
-  addWho,
-  addKick,
-  addConfig,
-  addUser,
-  addPasswd,
-  addQuota,
-  addAlias,
-  addDomain,
-  addDeliver,
-  addImport,
-  addExport,
-  addUndelete,
-  addPurge,
-  addStats,
-  addDf,
-  addFsck,
-  addRebuild,
-  addCompact,
-  addCheckpoint,
-  addBackup,
-  addRestore,
-  addScrub,
-  addUpgrade,
-  addDoctor,
-  addDump,
-  addDemo,
-];
+type Add = (program: Command) => void;
 
-const program = newProgram();
-for (const add of commands) add(program);
+/** The commands in the order of the help text. What a command needs is loaded when the command line has its name. */
+const commands: Readonly<Record<string, () => Promise<Add>>> = {
+  init: async () => (await import('./init.ts')).addInit,
+  serve: async () => (await import('./serve.ts')).addServe,
+  who: async () => (await import('./who.ts')).addWho,
+  kick: async () => (await import('./kick.ts')).addKick,
+  config: async () => (await import('./config.ts')).addConfig,
+  user: async () => (await import('./user.ts')).addUser,
+  passwd: async () => (await import('./user.ts')).addPasswd,
+  quota: async () => (await import('./quota.ts')).addQuota,
+  alias: async () => (await import('./alias.ts')).addAlias,
+  domain: async () => (await import('./domain.ts')).addDomain,
+  deliver: async () => (await import('./deliver.ts')).addDeliver,
+  import: async () => (await import('./import.ts')).addImport,
+  export: async () => (await import('./export.ts')).addExport,
+  undelete: async () => (await import('./undelete.ts')).addUndelete,
+  purge: async () => (await import('./purge.ts')).addPurge,
+  stats: async () => (await import('./stats.ts')).addStats,
+  df: async () => (await import('./df.ts')).addDf,
+  fsck: async () => (await import('./fsck.ts')).addFsck,
+  rebuild: async () => (await import('./rebuild.ts')).addRebuild,
+  compact: async () => (await import('./compact.ts')).addCompact,
+  checkpoint: async () => (await import('./checkpoint.ts')).addCheckpoint,
+  backup: async () => (await import('./backup.ts')).addBackup,
+  restore: async () => (await import('./restore.ts')).addRestore,
+  scrub: async () => (await import('./scrub.ts')).addScrub,
+  upgrade: async () => (await import('./upgrade.ts')).addUpgrade,
+  doctor: async () => (await import('./doctor.ts')).addDoctor,
+  dump: async () => (await import('./dump.ts')).addDump,
+  demo: async () => (await import('./demo.ts')).addDemo,
+};
+
+/** Adds the command that is meant, or that help is asked about; all of them where none is. */
+async function addCommands(program: Command): Promise<void> {
+  const words = program.parseOptions(process.argv.slice(2)).operands.slice(0, 2);
+  const all = Object.entries(commands);
+  const named = all.filter(([name]) => words.includes(name));
+  const loaded = await Promise.all((named.length > 0 ? named : all).map(([, load]) => load()));
+  for (const add of loaded) add(program);
+}
+
 try {
+  const program = newProgram();
+  await addCommands(program);
   await program.parseAsync(process.argv);
 } catch (error) {
   // Commander says 1 for wrong usage; deliver has a code of its own.
