@@ -29,7 +29,7 @@ async function rounds(t: TestContext, count: number, how: Omit<Round, 'seed'>): 
 }
 
 test('after power loss at any moment the store is whole, and all that was answered is there', async (t) => {
-  const tally = await rounds(t, counts(18, 60), { kind: 'requests', perMoment: 2, onDisk: 0.08 });
+  const tally = await rounds(t, counts(14, 60), { kind: 'requests', perMoment: 2, onDisk: 0.08 });
   assert.ok((tally.states ?? Number.POSITIVE_INFINITY) >= counts(10_000, 35_000));
   assert.ok((tally.onDisk ?? Number.POSITIVE_INFINITY) >= 200);
 });
