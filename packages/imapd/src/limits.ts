@@ -34,8 +34,10 @@ export const limits = {
   idPairs: 30,
   /** octets of what is kept of it for the log. */
   idLogBytes: 200,
-  /** messages of one APPEND: each is held by the writer until all are there. */
-  appendMessages: 100,
+  /** messages of one APPEND: each is held by the writer until all are there, and all sessions of a process share its room for 4,096. */
+  appendMessages: 500,
+  /** octets of all messages of one APPEND, where there is more than one: most of each are held in memory. */
+  appendBytes: 67_108_864, // 64 * MiB
   /** ms between two words of ours to a client that idles: less than what routers on the way forget a connection after. */
   keepAliveMs: 120_000,
   /** patterns of one LIST. */

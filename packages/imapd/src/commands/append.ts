@@ -70,7 +70,8 @@ function admitted(
   if (message.isBinary) throw new RefusedError(refusals.noBinary);
   if (message.bytes === 0) throw new RefusedError(refusals.emptyMessage);
   if (message.bytes > services.messageBytes) throw new RefusedError(refusals.messageTooLarge);
-  if (before >= limits.appendMessages) throw new RefusedError(refusals.tooManyMessages);
+  if (before >= limits.appendMessages || (before > 0 && bytes > limits.appendBytes))
+    throw new RefusedError(refusals.tooManyMessages);
   const row = services.reading.catalog().account(account);
   if (row !== undefined && row.quotaBytes > 0 && row.bytes + bytes > row.quotaBytes) {
     throw new RefusedError(refusals.overQuota);
