@@ -1,5 +1,5 @@
 /** Flags and keywords as clients name them (RFC 9051 §2.3.2), and back. */
-import { type Entry, flag } from '@mstore/store';
+import { allFlags, type Entry, flag } from '@mstore/store';
 import type { Encoder } from '../wire/encoder.ts';
 
 const names: readonly (readonly [string, number])[] = [
@@ -12,17 +12,22 @@ const names: readonly (readonly [string, number])[] = [
 
 export const systemFlags: readonly string[] = names.map(([name]) => name);
 
+/** What system flags look like, by their bits: without the parentheses. */
+const texts: readonly string[] = Array.from({ length: allFlags + 1 }, (_, bits) =>
+  names.flatMap(([name, bit]) => ((bits & bit) === 0 ? [] : [name])).join(' '),
+);
+
 /** `(\Seen $Label1)`. */
 export function writeFlags(
   to: Encoder,
-  entry: Pick<Entry, 'flags' | 'keywords'>,
+  { flags, keywords }: Pick<Entry, 'flags' | 'keywords'>,
   known: readonly string[],
   isRecent: boolean,
 ): void {
-  const all = names.flatMap(([name, bit]) => ((entry.flags & bit) === 0 ? [] : [name]));
-  for (const number of entry.keywords) all.push(known[number] ?? '');
-  if (isRecent) all.push('\\Recent');
-  to.list(all, (name) => to.raw(name));
+  let text = texts[flags & allFlags] ?? '';
+  for (const number of keywords) text += `${text === '' ? '' : ' '}${known[number] ?? ''}`;
+  if (isRecent) text += text === '' ? '\\Recent' : ' \\Recent';
+  to.raw(`(${text})`);
 }
 
 export interface NamedFlags {

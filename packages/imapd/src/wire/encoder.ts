@@ -11,6 +11,9 @@ import { areOctetsOf, octetClass } from './octet-class.ts';
 
 const startBytes = 256;
 
+/** Octets of text that are gathered before they are written: one call for many short pieces. */
+const textBytes = 4_096;
+
 /** A longer string is a literal: clients read quoted ones octet by octet, and some have a bound. */
 const quotedBytesMax = 1_000;
 
@@ -21,6 +24,8 @@ export class Encoder {
   isUtf8: boolean;
   #octets: Buffer = Buffer.allocUnsafe(startBytes);
   #bytes = 0;
+  /** Stands behind `#octets`; an octet each. */
+  #text = '';
 
   constructor(isUtf8: boolean = false) {
     this.isUtf8 = isUtf8;
@@ -28,18 +33,19 @@ export class Encoder {
 
   /** Octets that wait to be taken. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#bytes + this.#text.length;
   }
 
   /** ASCII that needs no form. */
   raw(text: string): this {
-    this.#ensure(text.length);
-    this.#bytes += this.#octets.write(text, this.#bytes, 'latin1');
+    this.#text += text;
+    if (this.#text.length >= textBytes) this.#settle();
     return this;
   }
 
   /** Octets that have their form already. */
   octets(octets: Buffer): this {
+    this.#settle();
     this.#ensure(octets.length);
     this.#bytes += octets.copy(this.#octets, this.#bytes);
     return this;
@@ -99,15 +105,25 @@ export class Encoder {
 
   /** Takes back what was written since there were so many octets. */
   cutTo(bytes: number): void {
+    this.#settle();
     this.#bytes = Math.min(this.#bytes, bytes);
   }
 
   /** Everything since the last time; the caller's. */
   take(): Buffer {
+    this.#settle();
     const octets = this.#octets.subarray(0, this.#bytes);
-    this.#octets = Buffer.allocUnsafe(startBytes);
+    // What follows is likely to be as long.
+    this.#octets = Buffer.allocUnsafe(Math.max(startBytes, this.#bytes));
     this.#bytes = 0;
     return octets;
+  }
+
+  #settle(): void {
+    if (this.#text === '') return;
+    this.#ensure(this.#text.length);
+    this.#bytes += this.#octets.write(this.#text, this.#bytes, 'latin1');
+    this.#text = '';
   }
 
   #quoted(octets: Buffer): this {

@@ -28,7 +28,7 @@ export class UidSet {
 
   /** From UIDs in any order; doubles count once. */
   static of(uids: Iterable<number>): UidSet {
-    const sorted = Uint32Array.from(uids).sort();
+    const sorted = new Uint32Array(Array.isArray(uids) ? uids : [...uids]).sort();
     const ranges: { first: number; last: number }[] = [];
     let open: { first: number; last: number } | undefined;
     for (const uid of sorted) {
