@@ -17,10 +17,11 @@ async function started(
 ): Promise<{ readonly daemon: Running; readonly lines: string[]; stop(): Promise<void> }> {
   const lines: string[] = [];
   const log = openLog({ name: 'imapd', to: { write: (line: string) => void lines.push(line) } });
-  const { directory, config } = daemons;
+  const { directory } = daemons;
+  const config = { ...daemons.config, listen: { ...daemons.config.listen, imap: addresses } };
   const backing = await Backing.open(directory, config);
   try {
-    const daemon = await startImap({ directory, config, log, sockets: [], addresses }, backing);
+    const daemon = await startImap({ directory, config, log, sockets: [] }, backing);
     const stop = async (): Promise<void> => {
       await daemon.drain(2_000);
       await backing.close();

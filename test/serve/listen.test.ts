@@ -16,14 +16,15 @@ test('addresses and names that cannot be are refused in one line that names them
   };
   await refused(
     2,
-    'imap=127.0.0.1:0',
-    /--listen imap=127\.0\.0\.1:0: imap is not served yet; there are lmtp, pop3, metrics/,
+    'imaps=127.0.0.1:0',
+    /--listen imaps=127\.0\.0\.1:0: imaps is not served yet; there are lmtp, pop3, imap, metrics/,
   );
   await refused(2, 'smtp=127.0.0.1:0', /no listener is called "smtp"/);
   await refused(2, 'lmtp', /expected NAME=ADDRESS/);
   await refused(2, 'lmtp=localhost:24', /localhost:24: expected 127\.0\.0\.1:PORT, \[::1\]:PORT or unix:PATH/);
   await refused(2, `lmtp=unix:${'long/'.repeat(30)}`, /the path has \d+ octets/);
   await refused(78, 'pop3=0.0.0.0:0', /there is no TLS yet.*pop3\.plaintextAnywhere/);
+  await refused(78, 'imap=0.0.0.0:0', /there is no TLS yet.*imap\.plaintextAnywhere/);
   await refused(69, 'lmtp=192.0.2.1:24', /cannot listen for lmtp on 192\.0\.2\.1:24: this machine has no such address/);
   await refused(77, 'lmtp=unix:no/folder', /cannot listen for lmtp on unix:\S+\/no\/folder: its folder does not exist/);
   writeFileSync(join(store.directory, 'file'), '');
@@ -54,7 +55,7 @@ test('what the configuration lists is opened where nothing is given, and a taken
   const port = typeof address === 'object' ? address?.port : 0;
   writeFileSync(
     join(store.directory, 'mstore.toml'),
-    `[listen]\nlmtp = ["unix:run/a.sock"]\npop3 = "127.0.0.1:${port}"\nmetrics = "127.0.0.1:${port}"\n`,
+    `[listen]\nlmtp = ["unix:run/a.sock"]\npop3 = "127.0.0.1:${port}"\nimap = []\nmetrics = "127.0.0.1:${port}"\n`,
   );
   const refused = store.pretend();
   assert.equal(await refused.exit(), 69);

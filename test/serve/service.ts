@@ -36,7 +36,12 @@ export interface Ready {
   readonly pop3: readonly string[];
   readonly imap: readonly string[];
   readonly metrics: readonly string[];
-  readonly pids: { readonly supervisor: number; readonly writer: number; readonly pop3: readonly number[] };
+  readonly pids: {
+    readonly supervisor: number;
+    readonly writer: number;
+    readonly pop3: readonly number[];
+    readonly imap: readonly number[];
+  };
   readonly down: Readonly<Record<string, string>>;
 }
 
@@ -154,7 +159,7 @@ export class ServedStore implements AsyncDisposable {
     const pids = readReady(this.directory)?.pids;
     for (const service of this.#services) service.child.kill('SIGKILL');
     for (const service of this.#services) await service.exit();
-    for (const pid of [pids?.writer, ...(pids?.pop3 ?? [])]) {
+    for (const pid of [pids?.writer, ...(pids?.pop3 ?? []), ...(pids?.imap ?? [])]) {
       if (pid !== undefined && pid !== null) await until('the end of a child', () => !isAlive(pid));
     }
     const store = await Store.open(this.directory);

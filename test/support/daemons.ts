@@ -141,7 +141,8 @@ export class Daemons implements AsyncDisposable {
     const { lmtpd, lda } = this.#doors();
     const lmtp = await lmtpd.listen(parseListenAddress('127.0.0.1:0'));
     const piped = await lda.listen(parseListenAddress(`unix:${this.directory}/run/lda.sock`));
-    const config = { ...this.config, listen: { ...this.config.listen, pop3: ['127.0.0.1:0'] } };
+    const anyPort = ['127.0.0.1:0'];
+    const config = { ...this.config, listen: { ...this.config.listen, pop3: anyPort, imap: anyPort } };
     const backing = await Backing.open(this.directory, config, this.#options.clock);
     const pop3d = await startPop3(
       { directory: this.directory, config, log: this.#log('pop3d'), sockets: [], ...this.#clock() },
@@ -149,14 +150,7 @@ export class Daemons implements AsyncDisposable {
     );
     const imapBacking = await ImapBacking.open(this.directory, config, this.#options.clock);
     const imapd = await startImap(
-      {
-        directory: this.directory,
-        config,
-        log: this.#log('imapd'),
-        sockets: [],
-        addresses: ['127.0.0.1:0'],
-        ...this.#clock(),
-      },
+      { directory: this.directory, config, log: this.#log('imapd'), sockets: [], ...this.#clock() },
       imapBacking,
     );
     const addresses = new Map([

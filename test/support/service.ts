@@ -21,6 +21,7 @@ function programOf({ checkout = repositoryRoot }: ServiceOptions): string {
   return join(checkout, 'packages/cli/dist/main.js');
 }
 
+const serving = ['lmtp=127.0.0.1:0', 'lmtp=unix:run/lmtp.sock', 'pop3=127.0.0.1:0', 'imap=127.0.0.1:0'];
 const startMs = 30_000;
 const stopMs = 30_000;
 
@@ -39,7 +40,7 @@ export interface ServiceOptions {
   readonly config?: string;
   /** Users with `commonPassword`. */
   readonly users?: readonly string[];
-  /** `NAME=ADDRESS`; absent: LMTP on TCP and on `run/lmtp.sock`, and POP3, on ports that the system chooses. */
+  /** `NAME=ADDRESS`; absent: LMTP on TCP and on `run/lmtp.sock`, POP3 and IMAP, on ports that the system chooses. */
   readonly listen?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   /** The data directory and its folder become this user's. */
@@ -53,6 +54,7 @@ export interface ReadyFile {
   readonly pid: number;
   readonly lmtp: readonly string[];
   readonly pop3: readonly string[];
+  readonly imap: readonly string[];
   /** Processes by their work; a number or several. */
   readonly pids: Readonly<Record<string, number | readonly number[]>>;
 }
@@ -96,7 +98,7 @@ export class Service implements AsyncDisposable {
     this.directory = directory;
     this.administration = administration;
     this.#options = options;
-    this.#listen = options.listen ?? ['lmtp=127.0.0.1:0', 'lmtp=unix:run/lmtp.sock', 'pop3=127.0.0.1:0'];
+    this.#listen = options.listen ?? serving;
     this.#remove = remove;
   }
 
@@ -159,7 +161,8 @@ export class Service implements AsyncDisposable {
     });
     const ready = await this.#untilReady(child);
     this.#ready = ready;
-    this.#listen = [...ready.lmtp.map((at) => `lmtp=${at}`), ...ready.pop3.map((at) => `pop3=${at}`)];
+    const { lmtp, pop3, imap } = ready;
+    this.#listen = Object.entries({ lmtp, pop3, imap }).flatMap(([name, all]) => all.map((at) => `${name}=${at}`));
   }
 
   /** Stops by SIGTERM and waits for the end of every process; the supervisor's exit code. */
@@ -212,13 +215,13 @@ export class Service implements AsyncDisposable {
   }
 
   /** `127.0.0.1:PORT` of a protocol. */
-  tcp(protocol: 'lmtp' | 'pop3'): string {
+  tcp(protocol: 'lmtp' | 'pop3' | 'imap'): string {
     const address = this.ready[protocol].find((at) => !at.startsWith('unix:'));
     assert.ok(address, `${protocol} does not listen on TCP`);
     return address;
   }
 
-  port(protocol: 'lmtp' | 'pop3'): number {
+  port(protocol: 'lmtp' | 'pop3' | 'imap'): number {
     return Number(/:(\d+)$/.exec(this.tcp(protocol))?.[1]);
   }
 
@@ -300,8 +303,8 @@ function saltedHash(password: string): string {
 }
 
 function readReady(path: string): ReadyFile {
-  const { pid, lmtp = [], pop3 = [], pids = {} } = JSON.parse(readFileSync(path, 'utf8'));
-  return { pid, lmtp, pop3, pids };
+  const { pid, lmtp = [], pop3 = [], imap = [], pids = {} } = JSON.parse(readFileSync(path, 'utf8'));
+  return { pid, lmtp, pop3, imap, pids };
 }
 
 function killGroup(pid: number): void {

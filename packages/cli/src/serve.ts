@@ -16,10 +16,11 @@ import { Settings } from './supervisor/settings.ts';
 import { Supervisor } from './supervisor/supervisor.ts';
 
 const manual = `
-Serves the store: LMTP for mail servers, POP3 for mail clients, in the foreground until it is told to stop. It opens what
-the configuration lists under [listen]; where --listen is given, as often as needed, only that. NAME is lmtp, pop3 or metrics
-(a page for Prometheus); ADDRESS is 127.0.0.1:PORT, [::1]:PORT or unix:PATH. Port 0 lets the system choose; a relative PATH is
-below DIR. POP3 opens beyond this machine only where pop3.plaintextAnywhere allows it, as there is no TLS yet.
+Serves the store: LMTP for mail servers, POP3 and IMAP for mail clients, in the foreground until it is told to stop. It opens what
+the configuration lists under [listen]; where --listen is given, as often as needed, only that. NAME is lmtp, pop3, imap or
+metrics (a page for Prometheus); ADDRESS is 127.0.0.1:PORT, [::1]:PORT or unix:PATH. Port 0 lets the system choose; a relative PATH is
+below DIR. POP3 and IMAP open beyond this machine only where pop3.plaintextAnywhere or imap.plaintextAnywhere allows
+it, as there is no TLS yet.
 
 When everything listens, DIR/run/ready.json says where, and names the processes; with --json the same addresses are printed.
 Logs are lines of JSON on standard error. A process that ends is started again; its connections wait or break, its addresses stay.
@@ -45,7 +46,10 @@ export interface ServeOptions {
 }
 
 export function addServe(program: Command): void {
-  const command = program.command('serve').description('serve mail: LMTP in, POP3 out').addHelpText('after', manual);
+  const command = program
+    .command('serve')
+    .description('serve mail: LMTP in, POP3 and IMAP out')
+    .addHelpText('after', manual);
   command.option('--config <file>', 'another configuration than DIR/mstore.toml');
   command.option('--listen <name=address>', 'open this and nothing else; may be repeated', gathered);
   works<ServeOptions>(command, serve);

@@ -15,6 +15,7 @@ import {
   placesOf,
   type Running,
   SessionTable,
+  Siblings,
   saslLogin,
   saslPlain,
   systemClock,
@@ -36,11 +37,11 @@ export interface ImapOptions {
   readonly directory: string;
   readonly config: Config;
   readonly log: Log;
-  /** Sockets that a supervisor bound. */
+  /** Sockets that a supervisor bound; where there are none, the configuration says where to listen. */
   readonly sockets: readonly InheritedSocket[];
-  /** Where else to listen; a relative Unix path is below the store's directory. */
-  readonly addresses: readonly string[];
   readonly clock?: Clock;
+  /** The other processes of this daemon; none unless given. */
+  readonly siblings?: Siblings;
 }
 
 /**
@@ -48,16 +49,18 @@ export interface ImapOptions {
  * @throws Error for an address that cannot be had, or that would let passwords cross the network in the clear
  */
 export async function startImap(options: ImapOptions, backing: Backing): Promise<Running> {
-  const { log } = options;
-  const places = placesOf(options.sockets, options.directory, options.addresses);
-  refuseRemote(places);
+  const { config, log, siblings = new Siblings() } = options;
+  const own = options.sockets.length > 0 ? [] : config.listen.imap;
+  const places = placesOf(options.sockets, options.directory, own);
+  refuseRemote(places, config);
   const metrics = new Metrics();
-  const services = servicesOf(options, backing, metrics);
-  const counter = new ConnectionCounter(limits.connections);
+  const services = servicesOf({ ...options, siblings }, backing, metrics);
+  const { connections, addressConnections } = config.imap;
+  const counter = new ConnectionCounter(connections, addressConnections, siblings);
   const settings: ListenerOptions = {
     wheel: services.wheel,
     counter,
-    connectionsMax: limits.connections,
+    connectionsMax: connections,
     idleTimeoutMs: limits.idleTimeoutMs,
     serve: (connection) => serveSession(services, connection),
     failed: (error, { remoteAddress: remote }) => {
@@ -85,29 +88,32 @@ export async function startImap(options: ImapOptions, backing: Backing): Promise
 }
 
 /** @throws Error for an address that would let passwords cross the network in the clear */
-function refuseRemote(places: ReturnType<typeof placesOf>): void {
+function refuseRemote(places: ReturnType<typeof placesOf>, { imap }: Config): void {
   for (const { address } of places) {
-    if (isLocalAddress(address)) continue;
+    if (isLocalAddress(address) || imap.plaintextAnywhere) continue;
     throw new Error(
-      'IMAP without TLS does not listen beyond this machine: passwords would cross the network in the clear. Listen on 127.0.0.1',
+      'IMAP without TLS does not listen beyond this machine: passwords would cross the network in the clear. ' +
+        'Listen on 127.0.0.1, or set imap.plaintextAnywhere = true where the network may be trusted',
     );
   }
 }
 
-function servicesOf(options: ImapOptions, backing: Backing, metrics: Metrics): Services {
-  const { config, log, clock = systemClock } = options;
+type SharedOptions = ImapOptions & { readonly siblings: Siblings };
+
+function servicesOf(options: SharedOptions, backing: Backing, metrics: Metrics): Services {
+  const { config, log, siblings, clock = systemClock } = options;
   return {
     reading: backing.reading,
     writer: backing.writer,
     directory: backing.directory,
     log,
-    guard: new MemoryLoginGuard({ clock }),
+    guard: new MemoryLoginGuard({ clock, siblings }),
     route: config.server.route,
     sessions: new SessionTable(clock),
     views: new Views(),
     recent: new RecentFloors(),
     news: new MailboxNews(),
-    damaged: new DamagedMessages(),
+    damaged: new DamagedMessages(siblings),
     wheel: new DeadlineWheel(clock),
     mechanisms: [saslPlain, saslLogin],
     messageBytes: config.limits.messageBytes,

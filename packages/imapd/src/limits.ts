@@ -21,8 +21,6 @@ export const limits = {
 
   /** commands in a row that were none, came at the wrong time or carried a wrong password, after which a session ends. */
   badCommandsMax: 10,
-  /** connections at a time: each costs some 20 KiB and a descriptor. */
-  connections: 10_000,
   /** ms that a session which is logged in may be idle: RFC 9051 §5.4 asks for half an hour or more. */
   idleTimeoutMs: 1_860_000,
   /** commands answered in one turn of the event loop: some 2 ms. */

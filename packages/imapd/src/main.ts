@@ -1,9 +1,9 @@
 /**
- * The IMAP daemon's process: `node main.js --data DIR [--config FILE] [--socket=imap:FD:ADDRESS]… [--listen=ADDRESS]…`. With sockets it is a
- * supervisor's child and ends with it; without, it listens where it is told.
+ * The IMAP daemon's process: `node main.js --data DIR [--config FILE] [--socket=imap:FD:ADDRESS]…`. With sockets it is a supervisor's child and
+ * ends with it; without, it listens where the configuration says.
  */
 import { parseArgs } from 'node:util';
-import { openLog, parseSocketArgument, runProcess } from '@mstore/net';
+import { openLog, parseSocketArgument, runProcess, Siblings } from '@mstore/net';
 import { loadConfig } from '@mstore/store';
 import { Backing } from './backing.ts';
 import { startImap } from './imapd.ts';
@@ -13,7 +13,6 @@ const { values } = parseArgs({
     data: { type: 'string', default: process.env.MSTORE_DATA ?? '.' },
     config: { type: 'string' },
     socket: { type: 'string', multiple: true },
-    listen: { type: 'string', multiple: true },
   },
 });
 const directory = values.data;
@@ -23,7 +22,8 @@ const log = openLog({ name: 'imapd', level: config.server.logLevel, bufferBytes:
 
 await runProcess({ log, drainMs: config.server.drain * 1_000, endWithParent: sockets.length > 0 }, async () => {
   const backing = await Backing.open(directory, config);
-  const daemon = await startImap({ directory, config, log, sockets, addresses: values.listen ?? [] }, backing);
+  const siblings = Siblings.ofProcess();
+  const daemon = await startImap({ directory, config, log, sockets, siblings }, backing);
   return {
     ...daemon,
     drain: async (deadlineMs) => {

@@ -86,6 +86,7 @@ export interface Config {
   readonly listen: {
     readonly lmtp: readonly string[];
     readonly pop3: readonly string[];
+    readonly imap: readonly string[];
     readonly metrics: readonly string[];
   };
   readonly login: {
@@ -101,6 +102,15 @@ export interface Config {
     /** Passwords may cross networks in the clear. */
     readonly plaintextAnywhere: boolean;
     readonly nul: 'as-is' | 'replace';
+    /** Processes; 0: as many as fit the machine. */
+    readonly workers: number;
+  };
+  readonly imap: {
+    readonly connections: number;
+    /** From one address (IPv6: one /64); loopback and Unix sockets excepted. */
+    readonly addressConnections: number;
+    /** Passwords may cross networks in the clear. */
+    readonly plaintextAnywhere: boolean;
     /** Processes; 0: as many as fit the machine. */
     readonly workers: number;
   };
@@ -173,6 +183,7 @@ const schema: z.ZodType<Config> = z.strictObject({
     .strictObject({
       lmtp: addresses('127.0.0.1:2424', 'unix:run/lmtp.sock'),
       pop3: addresses('127.0.0.1:2110'),
+      imap: addresses('127.0.0.1:2143'),
       metrics: addresses(),
     })
     .prefault({}),
@@ -185,6 +196,14 @@ const schema: z.ZodType<Config> = z.strictObject({
       loginDelay: whole(0, 86_400, 'seconds', 0),
       plaintextAnywhere: yes(false),
       nul: oneOf(['as-is', 'replace'], 'as-is'),
+      workers: whole(0, 64, 'processes', 0),
+    })
+    .prefault({}),
+  imap: z
+    .strictObject({
+      connections: whole(1, 100_000, 'connections', 10_000),
+      addressConnections: whole(1, 100_000, 'connections', 500),
+      plaintextAnywhere: yes(false),
       workers: whole(0, 64, 'processes', 0),
     })
     .prefault({}),
@@ -254,6 +273,7 @@ export const configTemplate = `# mstore's configuration. Keys that are not set h
 [listen]                    # 127.0.0.1:PORT, [::1]:PORT or unix:PATH; a relative path is below this directory
 # lmtp = ["127.0.0.1:2424", "unix:run/lmtp.sock"]
 # pop3 = ["127.0.0.1:2110"]
+# imap = ["127.0.0.1:2143"]
 # metrics = []              # a page for Prometheus
 
 [login]
@@ -267,6 +287,12 @@ export const configTemplate = `# mstore's configuration. Keys that are not set h
 # loginDelay = 0            # seconds between two logins of a user
 # plaintextAnywhere = false # true: listens beyond loopback without TLS, so that passwords cross the network in the clear
 # nul = "as-is"             # NUL in mail is sent as it is, or "replace"d by octet 0x80 for clients that stop there
+# workers = 0               # processes that share the work; 0: one for each processor but one, four at most
+
+[imap]
+# connections = 10000       # at a time; mail programs keep several open each
+# addressConnections = 500  # from one address (IPv6: one /64), but this machine's own
+# plaintextAnywhere = false # true: listens beyond loopback without TLS, so that passwords cross the network in the clear
 # workers = 0               # processes that share the work; 0: one for each processor but one, four at most
 `;
 

@@ -4,11 +4,11 @@ import { type Config, errorText } from '@mstore/store';
 import { CommandError, exit } from '../errors.ts';
 
 /** The listeners there are. */
-const listeners = ['lmtp', 'pop3', 'metrics'] as const;
+const listeners = ['lmtp', 'pop3', 'imap', 'metrics'] as const;
 type ListenerName = (typeof listeners)[number];
 
 /** Named by the design of the whole, and not there yet. */
-const later: readonly string[] = ['imap', 'pop3s', 'imaps', 'proxy-imap', 'proxy-pop3', 'proxy-lmtp'];
+const later: readonly string[] = ['pop3s', 'imaps', 'proxy-imap', 'proxy-pop3', 'proxy-lmtp'];
 
 /** Addresses by listener. */
 export type Listening = ReadonlyMap<string, readonly ListenAddress[]>;
@@ -28,9 +28,10 @@ export function listening({ directory, config, file, given }: ListenOptions): Li
   const open = new Map<string, ListenAddress[]>(listeners.map((name) => [name, []]));
   const add = (name: ListenerName, text: string, code: number, where: string): void => {
     const address = addressOf(directory, text, code, where);
-    if (name === 'pop3' && !isLocalAddress(address) && !config.pop3.plaintextAnywhere) {
+    const hasPasswords = name === 'pop3' || name === 'imap';
+    if (hasPasswords && !isLocalAddress(address) && !config[name].plaintextAnywhere) {
       const why = 'there is no TLS yet, so that passwords would cross the network in the clear';
-      throw new CommandError(exit.configuration, `${where}: ${why} (pop3.plaintextAnywhere in ${file} allows it)`);
+      throw new CommandError(exit.configuration, `${where}: ${why} (${name}.plaintextAnywhere in ${file} allows it)`);
     }
     open.get(name)?.push(address);
   };

@@ -1,5 +1,6 @@
 /** What `mstore serve` runs. */
 import { availableParallelism } from 'node:os';
+import { imapProgram } from '@mstore/imapd';
 import { catalogFailedExit, writerProgram } from '@mstore/lda';
 import { pop3Program } from '@mstore/pop3d';
 import { limits } from './limits.ts';
@@ -19,6 +20,13 @@ export const programs: readonly Program[] = [
     sockets: ['pop3'],
     readyMs: limits.readyMs,
     workers: ({ pop3 }) => workers(pop3.workers),
+  },
+  {
+    name: 'imap',
+    file: imapProgram,
+    sockets: ['imap'],
+    readyMs: limits.readyMs,
+    workers: ({ imap }) => workers(imap.workers),
   },
 ];
 
