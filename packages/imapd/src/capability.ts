@@ -24,6 +24,9 @@ const authenticated = [
   'UIDPLUS',
   'MOVE',
   'MULTIAPPEND',
+  'QUOTA',
+  'QUOTA=RES-STORAGE',
+  'QUOTA=RES-MESSAGE',
 ];
 
 /** What ENABLE switches on, in capitals. */

@@ -8,6 +8,7 @@ import { idle } from './commands/idle.ts';
 import { list, lsub } from './commands/lists.ts';
 import { authenticate, expectAuthenticate, expectLogin, login } from './commands/logins.ts';
 import { create, remove, rename, subscribe, unsubscribe } from './commands/mailboxes.ts';
+import { expectQuotaRoot, expectSetQuota, getQuota, getQuotaRoot, setQuota } from './commands/quotas.ts';
 import { close, examine, select, unselect } from './commands/selects.ts';
 import { capability, enable, expectExtensions, logout, namespace, noop } from './commands/sessions.ts';
 import { expectStatus, status } from './commands/status.ts';
@@ -56,6 +57,9 @@ export const commands: ReadonlyMap<string, Command> = new Map([
   ['SUBSCRIBE', command(loggedIn, aName, expectMailbox, subscribe)],
   ['UNSUBSCRIBE', command(loggedIn, aName, expectMailbox, unsubscribe)],
   ['APPEND', command(loggedIn, aName, expectAppendArguments, append)],
+  ['GETQUOTA', command(loggedIn, 'a quota root', expectQuotaRoot, getQuota)],
+  ['GETQUOTAROOT', command(loggedIn, aName, expectMailbox, getQuotaRoot)],
+  ['SETQUOTA', command(loggedIn, 'a quota root', expectSetQuota, setQuota)],
   ['IDLE', bare(loggedIn, idle)],
   ['SELECT', command(loggedIn, aName, expectSelectArguments, select)],
   ['EXAMINE', command(loggedIn, aName, expectSelectArguments, examine)],

@@ -22,6 +22,7 @@ type Code =
   | 'EXPUNGEISSUED'
   | 'LIMIT'
   | 'NONEXISTENT'
+  | 'NOPERM'
   | 'OVERQUOTA'
   | 'SERVERBUG'
   | 'TOOBIG'
@@ -178,6 +179,8 @@ type RefusalName =
   | 'messageTooLarge'
   | 'tooManyMessages'
   | 'overQuota'
+  | 'noQuotaRoot'
+  | 'noQuotaSetting'
   | 'tooManyErrors'
   | 'stopping'
   | 'loginTooLate'
@@ -216,6 +219,8 @@ export const refusals: Readonly<Record<RefusalName, Refusal>> = {
   messageTooLarge: ofStore.messageTooLarge,
   tooManyMessages: no('LIMIT', 'too many messages in one command'),
   overQuota: ofStore.overQuota,
+  noQuotaRoot: no('NONEXISTENT', 'no such quota root'),
+  noQuotaSetting: no('NOPERM', 'limits are set by the administrator'),
   mailboxDeleted: bye('', 'the selected mailbox was deleted'),
   tooManyErrors: bye('CLIENTBUG', 'too many errors'),
   stopping: bye('UNAVAILABLE', 'the server stops, come again soon'),

@@ -72,7 +72,11 @@ function admitted(
   if (message.bytes > services.messageBytes) throw new RefusedError(refusals.messageTooLarge);
   if (before >= limits.appendMessages) throw new RefusedError(refusals.tooManyMessages);
   const row = services.reading.catalog().account(account);
-  if (row !== undefined && row.quotaBytes > 0 && row.bytes + bytes > row.quotaBytes) {
+  const hasRoom = (used: number, quota: number): boolean => quota === 0 || used <= quota;
+  if (
+    row !== undefined &&
+    !(hasRoom(row.bytes + bytes, row.quotaBytes) && hasRoom(row.messages + before + 1, row.quotaMessages))
+  ) {
     throw new RefusedError(refusals.overQuota);
   }
   const named = flagsOf(flags);
