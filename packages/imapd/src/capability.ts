@@ -24,6 +24,7 @@ const authenticated = [
   'UIDPLUS',
   'MOVE',
   'MULTIAPPEND',
+  'COMPRESS=DEFLATE',
   'QUOTA',
   'QUOTA=RES-STORAGE',
   'QUOTA=RES-MESSAGE',

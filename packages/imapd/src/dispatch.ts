@@ -1,6 +1,7 @@
 /** Every command (RFC 9051 §6): in which states it may come, how its arguments are read, and who does it. */
 import { bare, type Command, command } from './command.ts';
 import { append } from './commands/append.ts';
+import { compress, expectAlgorithm } from './commands/compress.ts';
 import { copy, expectCopy, expunge, move, uidCopy, uidExpunge, uidMove } from './commands/copies.ts';
 import { fetch, uidFetch } from './commands/fetch.ts';
 import { expectId, id } from './commands/id.ts';
@@ -47,6 +48,7 @@ export const commands: ReadonlyMap<string, Command> = new Map([
   ['AUTHENTICATE', command(anonymous, 'a mechanism', expectAuthenticate, authenticate)],
 
   ['ENABLE', command(loggedIn, 'extensions', expectExtensions, enable)],
+  ['COMPRESS', command(loggedIn, 'an algorithm', expectAlgorithm, compress)],
   ['NAMESPACE', bare(loggedIn, namespace)],
   ['LIST', command(loggedIn, 'a reference', expectListArguments, list)],
   ['LSUB', command(loggedIn, 'a reference', expectReferenceAndPattern, lsub)],

@@ -17,6 +17,7 @@ type Code =
   | 'BADCHARSET (US-ASCII UTF-8)'
   | 'CANNOT'
   | 'CLIENTBUG'
+  | 'COMPRESSIONACTIVE'
   | 'CONTACTADMIN'
   | 'CORRUPTION'
   | 'EXPUNGEISSUED'
@@ -180,6 +181,10 @@ type RefusalName =
   | 'tooManyMessages'
   | 'overQuota'
   | 'noQuotaRoot'
+  | 'noAlgorithm'
+  | 'isCompressed'
+  | 'tooEarly'
+  | 'tooManyCompressed'
   | 'noQuotaSetting'
   | 'tooManyErrors'
   | 'stopping'
@@ -219,6 +224,10 @@ export const refusals: Readonly<Record<RefusalName, Refusal>> = {
   messageTooLarge: ofStore.messageTooLarge,
   tooManyMessages: no('LIMIT', 'too many messages in one command'),
   overQuota: ofStore.overQuota,
+  noAlgorithm: no('CANNOT', 'no such algorithm'),
+  isCompressed: no('COMPRESSIONACTIVE', 'this connection is compressed already'),
+  tooEarly: bad('nothing is sent behind COMPRESS before its answer'),
+  tooManyCompressed: no('LIMIT', 'too many compressed connections'),
   noQuotaRoot: no('NONEXISTENT', 'no such quota root'),
   noQuotaSetting: no('NOPERM', 'limits are set by the administrator'),
   mailboxDeleted: bye('', 'the selected mailbox was deleted'),

@@ -111,6 +111,7 @@ function servicesOf(options: ImapOptions, backing: Backing, metrics: Metrics): S
     wheel: new DeadlineWheel(clock),
     mechanisms: [saslPlain, saslLogin],
     messageBytes: config.limits.messageBytes,
+    compressed: { count: 0 },
     counters: {
       logins: metrics.counter('mstore_imap_logins_total', 'IMAP logins, by how they ended', ['outcome']),
       sessions: metrics.counter('mstore_imap_sessions_total', 'IMAP sessions begun'),

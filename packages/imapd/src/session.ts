@@ -35,6 +35,8 @@ export class Session {
   isUtf8 = false;
   /** The client speaks IMAP4rev2 (RFC 9051 §6.3.1): nothing is recent, and SEARCH is answered with ESEARCH. */
   isRev2 = false;
+  /** Both sides compress (RFC 4978). */
+  isCompressed = false;
   /** True once no further command is read. */
   isOver = false;
   /** How it ended: for the log. */
