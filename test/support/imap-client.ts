@@ -71,6 +71,22 @@ export class ImapClient {
     }
   }
 
+  /** Both sides compress from here on. */
+  async compress(): Promise<void> {
+    await this.ok('COMPRESS DEFLATE');
+    this.#peer.compress();
+  }
+
+  /** Sends octets that are compressed already, or should be. */
+  sendBelow(octets: Buffer): void {
+    this.#peer.writeBelow(octets);
+  }
+
+  /** Waits until the daemon ends its side, and says no more. */
+  async isOver(): Promise<boolean> {
+    return (await this.#peer.line()) === undefined && this.#peer.isOver;
+  }
+
   close(): void {
     this.#peer.kill();
   }

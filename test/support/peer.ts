@@ -1,6 +1,7 @@
 /** The other side of a daemon of ours: a plain socket that gives out what it hears line by line, with a deadline on each wait. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { constants, createDeflateRaw, createInflateRaw, type DeflateRaw } from 'node:zlib';
 import { parseListenAddress } from '@mstore/net';
 
 /** ms that an answer may take before a test gives up. */
@@ -13,22 +14,27 @@ export class Peer {
   #heardBytes = 0;
   #wake: () => void = () => undefined;
   #ended = false;
+  /** What we say goes through it, from `compress` on. */
+  #deflate: DeflateRaw | undefined;
 
   private constructor(socket: Socket, patience: number) {
     this.#socket = socket;
     this.#patienceMs = patience;
-    socket.on('data', (octets: Buffer) => {
-      this.#heard.push(octets);
-      this.#heardBytes += octets.length;
-      this.#wake();
-    });
-    const over = (): void => {
-      this.#ended = true;
-      this.#wake();
-    };
+    socket.on('data', this.#hear);
     // A reset is an end like any other for who listens.
-    socket.on('error', over).on('end', over).on('close', over);
+    socket.on('error', this.#over).on('end', this.#over).on('close', this.#over);
   }
+
+  readonly #hear = (octets: Buffer): void => {
+    this.#heard.push(octets);
+    this.#heardBytes += octets.length;
+    this.#wake();
+  };
+
+  readonly #over = (): void => {
+    this.#ended = true;
+    this.#wake();
+  };
 
   /** Calls `127.0.0.1:2424` or `unix:PATH`; the socket stays open for writing when the daemon ends its side. */
   static async connect(address: string, patience: number = patienceMs): Promise<Peer> {
@@ -54,8 +60,26 @@ export class Peer {
   write(octets: Buffer | string): Promise<void> {
     return new Promise((resolve) => {
       if (this.#socket.destroyed || this.#socket.writableEnded) resolve();
-      else this.#socket.write(typeof octets === 'string' ? Buffer.from(octets, 'latin1') : octets, () => resolve());
+      else
+        (this.#deflate ?? this.#socket).write(typeof octets === 'string' ? Buffer.from(octets, 'latin1') : octets, () =>
+          resolve(),
+        );
     });
+  }
+
+  /** Sends octets as they are, also where the others are compressed. */
+  writeBelow(octets: Buffer): void {
+    this.#socket.write(octets);
+  }
+
+  /** Both sides speak raw DEFLATE from here on; everything that was said before has been taken. */
+  compress(): void {
+    const inflate = createInflateRaw({ finishFlush: constants.Z_SYNC_FLUSH });
+    this.#socket.off('data', this.#hear).off('end', this.#over).off('close', this.#over);
+    this.#socket.on('close', () => inflate.end());
+    this.#socket.pipe(inflate).on('data', this.#hear).on('end', this.#over).on('error', this.#over);
+    this.#deflate = createDeflateRaw({ flush: constants.Z_SYNC_FLUSH });
+    this.#deflate.pipe(this.#socket);
   }
 
   /** The next line without its CRLF; undefined when the daemon's side ended before one. */

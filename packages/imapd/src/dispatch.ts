@@ -1,6 +1,7 @@
 /** Every command (RFC 9051 §6): in which states it may come, how its arguments are read, and who does it. */
 import { bare, type Command, command } from './command.ts';
 import { append } from './commands/append.ts';
+import { compress, expectAlgorithm } from './commands/compress.ts';
 import { copy, expectCopy, expunge, move, uidCopy, uidExpunge, uidMove } from './commands/copies.ts';
 import { fetch, uidFetch } from './commands/fetch.ts';
 import { expectId, id } from './commands/id.ts';
@@ -8,6 +9,7 @@ import { idle } from './commands/idle.ts';
 import { list, lsub } from './commands/lists.ts';
 import { authenticate, expectAuthenticate, expectLogin, login } from './commands/logins.ts';
 import { create, remove, rename, subscribe, unsubscribe } from './commands/mailboxes.ts';
+import { expectQuotaRoot, expectSetQuota, getQuota, getQuotaRoot, setQuota } from './commands/quotas.ts';
 import { close, examine, select, unselect } from './commands/selects.ts';
 import { capability, enable, expectExtensions, logout, namespace, noop } from './commands/sessions.ts';
 import { expectStatus, status } from './commands/status.ts';
@@ -46,6 +48,7 @@ export const commands: ReadonlyMap<string, Command> = new Map([
   ['AUTHENTICATE', command(anonymous, 'a mechanism', expectAuthenticate, authenticate)],
 
   ['ENABLE', command(loggedIn, 'extensions', expectExtensions, enable)],
+  ['COMPRESS', command(loggedIn, 'an algorithm', expectAlgorithm, compress)],
   ['NAMESPACE', bare(loggedIn, namespace)],
   ['LIST', command(loggedIn, 'a reference', expectListArguments, list)],
   ['LSUB', command(loggedIn, 'a reference', expectReferenceAndPattern, lsub)],
@@ -56,6 +59,9 @@ export const commands: ReadonlyMap<string, Command> = new Map([
   ['SUBSCRIBE', command(loggedIn, aName, expectMailbox, subscribe)],
   ['UNSUBSCRIBE', command(loggedIn, aName, expectMailbox, unsubscribe)],
   ['APPEND', command(loggedIn, aName, expectAppendArguments, append)],
+  ['GETQUOTA', command(loggedIn, 'a quota root', expectQuotaRoot, getQuota)],
+  ['GETQUOTAROOT', command(loggedIn, aName, expectMailbox, getQuotaRoot)],
+  ['SETQUOTA', command(loggedIn, 'a quota root', expectSetQuota, setQuota)],
   ['IDLE', bare(loggedIn, idle)],
   ['SELECT', command(loggedIn, aName, expectSelectArguments, select)],
   ['EXAMINE', command(loggedIn, aName, expectSelectArguments, examine)],

@@ -17,11 +17,13 @@ type Code =
   | 'BADCHARSET (US-ASCII UTF-8)'
   | 'CANNOT'
   | 'CLIENTBUG'
+  | 'COMPRESSIONACTIVE'
   | 'CONTACTADMIN'
   | 'CORRUPTION'
   | 'EXPUNGEISSUED'
   | 'LIMIT'
   | 'NONEXISTENT'
+  | 'NOPERM'
   | 'OVERQUOTA'
   | 'SERVERBUG'
   | 'TOOBIG'
@@ -178,6 +180,12 @@ type RefusalName =
   | 'messageTooLarge'
   | 'tooManyMessages'
   | 'overQuota'
+  | 'noQuotaRoot'
+  | 'noAlgorithm'
+  | 'isCompressed'
+  | 'tooEarly'
+  | 'tooManyCompressed'
+  | 'noQuotaSetting'
   | 'tooManyErrors'
   | 'stopping'
   | 'loginTooLate'
@@ -216,6 +224,12 @@ export const refusals: Readonly<Record<RefusalName, Refusal>> = {
   messageTooLarge: ofStore.messageTooLarge,
   tooManyMessages: no('LIMIT', 'too many messages in one command'),
   overQuota: ofStore.overQuota,
+  noAlgorithm: no('CANNOT', 'no such algorithm'),
+  isCompressed: no('COMPRESSIONACTIVE', 'this connection is compressed already'),
+  tooEarly: bad('nothing is sent behind COMPRESS before its answer'),
+  tooManyCompressed: no('LIMIT', 'too many compressed connections'),
+  noQuotaRoot: no('NONEXISTENT', 'no such quota root'),
+  noQuotaSetting: no('NOPERM', 'limits are set by the administrator'),
   mailboxDeleted: bye('', 'the selected mailbox was deleted'),
   tooManyErrors: bye('CLIENTBUG', 'too many errors'),
   stopping: bye('UNAVAILABLE', 'the server stops, come again soon'),

@@ -117,6 +117,7 @@ function servicesOf(options: SharedOptions, backing: Backing, metrics: Metrics):
     wheel: new DeadlineWheel(clock),
     mechanisms: [saslPlain, saslLogin],
     messageBytes: config.limits.messageBytes,
+    compressed: { count: 0 },
     counters: {
       logins: metrics.counter('mstore_imap_logins_total', 'IMAP logins, by how they ended', ['outcome']),
       sessions: metrics.counter('mstore_imap_sessions_total', 'IMAP sessions begun'),

@@ -26,6 +26,8 @@ export interface Services {
   readonly mechanisms: readonly SaslMechanism[];
   /** Octets of the largest message. */
   readonly messageBytes: number;
+  /** How many connections are compressed. */
+  readonly compressed: { count: number };
   readonly counters: Counters;
 }
 

@@ -31,8 +31,12 @@ export class Session {
   #selected: Selected | undefined;
   /** MODSEQs are told: CONDSTORE is in use (RFC 7162 §3.1). */
   wantsModSeqs = false;
-  /** Names and strings are UTF-8, both ways. */
+  /** Names and strings are UTF-8, both ways: after ENABLE of IMAP4rev2 or UTF8=ACCEPT. */
   isUtf8 = false;
+  /** The client speaks IMAP4rev2 (RFC 9051 §6.3.1): nothing is recent, and SEARCH is answered with ESEARCH. */
+  isRev2 = false;
+  /** Both sides compress (RFC 4978). */
+  isCompressed = false;
   /** True once no further command is read. */
   isOver = false;
   /** How it ended: for the log. */

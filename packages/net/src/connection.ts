@@ -120,6 +120,11 @@ export class Connection {
     return this.#writes.unsentBytes;
   }
 
+  /** Octets received and not read. */
+  get unreadBytes(): number {
+    return this.#unreadBytes;
+  }
+
   get isOpen(): boolean {
     return this.#failure === undefined && this.#lingerUntil === undefined;
   }

@@ -21,6 +21,7 @@ export {
 export { ConnectionCounter } from './connection-counter.ts';
 export { Crew, type Member } from './crew.ts';
 export { Deadline, DeadlineWheel } from './deadline.ts';
+export { deflated } from './deflated.ts';
 export { type DotDecoded, DotDecoder, DotEncoder } from './dot-lines.ts';
 export { isPeerError, PeerError, type PeerErrorCode } from './errors.ts';
 export { Gathered } from './gathered.ts';

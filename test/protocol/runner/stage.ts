@@ -43,6 +43,11 @@ const actions: readonly (readonly [RegExp, Action])[] = [
     /^user (\S+) quota (\S+)$/,
     ({ daemons, words: [address = '', quota] }) => daemons.addUser(address, 'secret', quota),
   ],
+  [
+    /^(\S+) may have (\d+) messages?$/,
+    ({ daemons, words: [address = '', most] }) =>
+      daemons.administration.setQuota(address, { quotaMessages: Number(most) }),
+  ],
   [/^user (\S+)(?: (.+))?$/, ({ daemons, words: [address = '', password] }) => daemons.addUser(address, password)],
   [/^domain (\S+)$/, ({ daemons, words: [domain = ''] }) => daemons.administration.addDomain(domain)],
   [

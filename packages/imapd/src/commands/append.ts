@@ -73,7 +73,11 @@ function admitted(
   if (before >= limits.appendMessages || (before > 0 && bytes > limits.appendBytes))
     throw new RefusedError(refusals.tooManyMessages);
   const row = services.reading.catalog().account(account);
-  if (row !== undefined && row.quotaBytes > 0 && row.bytes + bytes > row.quotaBytes) {
+  const hasRoom = (used: number, quota: number): boolean => quota === 0 || used <= quota;
+  if (
+    row !== undefined &&
+    !(hasRoom(row.bytes + bytes, row.quotaBytes) && hasRoom(row.messages + before + 1, row.quotaMessages))
+  ) {
     throw new RefusedError(refusals.overQuota);
   }
   const named = flagsOf(flags);

@@ -38,7 +38,7 @@ export async function list(session: Session, args: ListArguments): Promise<Compl
   const isPartial = args.onlySubscribed || args.onlySpecialUse;
   const candidates = sortedNames(wanted, isPartial ? leading : names.parents).filter(matches);
   await inSlices(session, candidates, (name, mailbox, to) => {
-    if (mailbox === undefined && names.mailboxes.has(name)) return;
+    if (mailbox === undefined && names.mailboxes.has(name)) return undefined;
     const isSubscribed = names.subscriptions.has(name);
     const showsSubscribed = isSubscribed && (args.onlySubscribed || args.returns?.subscribed === true);
     writeList(to, {
@@ -50,7 +50,7 @@ export async function list(session: Session, args: ListArguments): Promise<Compl
         : [],
     });
     const status = args.returns?.status ?? [];
-    if (mailbox !== undefined && status.length > 0) writeStatus(session, to, mailbox, status);
+    return mailbox === undefined || status.length === 0 ? undefined : writeStatus(session, to, mailbox, status);
   });
   return listed;
 }
@@ -71,6 +71,7 @@ export async function lsub(
       (attribute) => to.raw(attribute),
     );
     to.raw(' "/" ').mailbox(name).crlf();
+    return undefined;
   });
   return listed;
 }
@@ -93,23 +94,27 @@ async function withRoles(session: Session, names: MailboxNames): Promise<Readonl
   const found = new Set<string>();
   await inSlices(session, [...names.mailboxes], (name, mailbox) => {
     if (mailbox !== undefined && mailbox.row.role !== '') found.add(name);
+    return undefined;
   });
   return found;
 }
 
-/** Looks each name up and says what `write` makes of it, in slices of the event loop. */
+/** Looks each name up and says what `write` makes of it, in slices of the event loop; what `write` returns is awaited. */
 async function inSlices(
   session: Session,
   names: readonly string[],
-  write: (name: string, mailbox: NamedMailbox | undefined, to: Encoder) => void,
+  write: (name: string, mailbox: NamedMailbox | undefined, to: Encoder) => Promise<void> | undefined,
 ): Promise<void> {
   const to = session.encoder();
   for (let from = 0; from < names.length; from += limits.sliceMailboxes) {
     if (from > 0) await turn();
-    const catalog = session.services.reading.catalog();
+    let catalog = session.services.reading.catalog();
     for (const name of names.slice(from, from + limits.sliceMailboxes)) {
       const mailbox = catalog.mailboxNamed(session.account, name);
-      write(name, mailbox?.row.deleted === true ? undefined : mailbox, to);
+      const waits = write(name, mailbox?.row.deleted === true ? undefined : mailbox, to);
+      if (waits === undefined) continue;
+      await waits;
+      catalog = session.services.reading.catalog();
     }
     await session.say(to.take());
   }

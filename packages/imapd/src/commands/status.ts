@@ -1,5 +1,10 @@
-/** STATUS (RFC 9051 §6.3.11): what there is of a mailbox, from its row alone. */
-import type { NamedMailbox } from '@mstore/store';
+/**
+ * STATUS (RFC 9051 §6.3.11): what there is of a mailbox, from its row alone; DELETED-STORAGE (RFC 9208 §4.1.4) alone counts, and only
+ * where there is something with `\Deleted`.
+ */
+import { setImmediate as turn } from 'node:timers/promises';
+import { flag, type NamedMailbox, UidSet } from '@mstore/store';
+import { limits } from '../limits.ts';
 import { mailboxIdText, namedMailbox } from '../mailbox.ts';
 import { type Completion, completed } from '../reply.ts';
 import type { Session } from '../session.ts';
@@ -21,19 +26,49 @@ export function expectStatus(decoder: Decoder): StatusArguments {
 
 export async function status(session: Session, { mailbox, items }: StatusArguments): Promise<Completion> {
   const answer = session.encoder();
-  writeStatus(session, answer, namedMailbox(session, mailbox), items);
+  await writeStatus(session, answer, namedMailbox(session, mailbox), items);
   await session.say(answer.take());
   return completed('that is its status');
 }
 
-/** The line of one mailbox. */
-export function writeStatus(session: Session, to: Encoder, mailbox: NamedMailbox, items: readonly StatusItem[]): void {
-  to.raw('* STATUS ').mailbox(mailbox.row.name).raw(' ');
-  to.list(items, (item) => to.raw(`${item} ${itemText(session, mailbox, item)}`));
-  to.crlf();
+/** The line of one mailbox. What it returns, if anything, must be awaited. */
+export function writeStatus(
+  session: Session,
+  to: Encoder,
+  mailbox: NamedMailbox,
+  items: readonly StatusItem[],
+): Promise<void> | undefined {
+  const write = (deletedBytes: number): void => {
+    to.raw('* STATUS ').mailbox(mailbox.row.name).raw(' ');
+    to.list(items, (item) => to.raw(`${item} ${itemText(session, mailbox, item, deletedBytes)}`));
+    to.crlf();
+  };
+  if (mailbox.row.flaggedDeleted > 0 && items.includes('DELETED-STORAGE')) {
+    return deletedBytesOf(session, mailbox).then(write);
+  }
+  write(0);
+  return undefined;
 }
 
-function itemText({ services }: Session, { id, row }: NamedMailbox, item: StatusItem): string {
+/** Octets of the messages with `\Deleted`: the index's entries are looked at, in slices of the event loop. */
+async function deletedBytesOf({ services }: Session, { id, row }: NamedMailbox): Promise<number> {
+  let bytes = 0;
+  let next = 1;
+  while (next < row.uidNext) {
+    let seen = 0;
+    for (const entry of services.reading.catalog().entries(id, UidSet.range(next, row.uidNext - 1))) {
+      if ((entry.flags & flag.deleted) !== 0) bytes += entry.size;
+      next = entry.uid + 1;
+      seen += 1;
+      if (seen === limits.sliceEntries) break;
+    }
+    if (seen < limits.sliceEntries) break;
+    await turn();
+  }
+  return bytes;
+}
+
+function itemText({ services }: Session, { id, row }: NamedMailbox, item: StatusItem, deletedBytes: number): string {
   switch (item) {
     case 'MESSAGES':
       return `${row.messages}`;
@@ -47,6 +82,8 @@ function itemText({ services }: Session, { id, row }: NamedMailbox, item: Status
       return `${row.unseen}`;
     case 'DELETED':
       return `${row.flaggedDeleted}`;
+    case 'DELETED-STORAGE':
+      return `${deletedBytes}`;
     case 'SIZE':
       return `${row.bytes}`;
     case 'HIGHESTMODSEQ':

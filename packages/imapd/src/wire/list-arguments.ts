@@ -1,4 +1,4 @@
-/** The arguments of LIST in all its forms, and of STATUS (RFC 9051 §6.3.9, §6.3.11; RFC 5258, RFC 5819, RFC 6154, RFC 8438). */
+/** The arguments of LIST in all its forms, and of STATUS (RFC 9051 §6.3.9, §6.3.11; RFC 5258, RFC 5819, RFC 6154, RFC 8438, RFC 9208). */
 import type { Decoder } from './decoder.ts';
 import { expectMailbox, expectPattern } from './mailbox-name.ts';
 
@@ -9,6 +9,7 @@ export type StatusItem =
   | 'UIDVALIDITY'
   | 'UNSEEN'
   | 'DELETED'
+  | 'DELETED-STORAGE'
   | 'SIZE'
   | 'HIGHESTMODSEQ'
   | 'MAILBOXID'
@@ -44,6 +45,7 @@ const statusItems: readonly StatusItem[] = [
   'UIDVALIDITY',
   'UNSEEN',
   'DELETED',
+  'DELETED-STORAGE',
   'SIZE',
   'HIGHESTMODSEQ',
   'MAILBOXID',
