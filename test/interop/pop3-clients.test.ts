@@ -3,8 +3,6 @@
  * maildrop holds, but for what the client itself is known to change; that stands at each test.
  */
 import assert from 'node:assert/strict';
-import { type SpawnOptions, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { chmod, chown, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
@@ -14,8 +12,9 @@ import { requireProgram } from '../support/interop.ts';
 import { LmtpClient } from '../support/lmtp-client.ts';
 import { counts } from '../support/long.ts';
 import { Pop3Client } from '../support/pop3-client.ts';
+import { assertAll, filesIn, nobody, run, withLf } from '../support/programs.ts';
 import { repositoryRoot } from '../support/repository.ts';
-import { commonPassword, type Finished, Service } from '../support/service.ts';
+import { commonPassword, Service } from '../support/service.ts';
 import { type TempDirectory, tempDirectory } from '../support/temp.ts';
 
 const clients = ['poplib', 'curl', 'curl-login', 'fetchmail', 'getmail', 'mpop', 'raw'] as const;
@@ -23,9 +22,6 @@ type Client = (typeof clients)[number];
 
 const ldaProgram = join(repositoryRoot, 'node_modules/.bin/mstore-lda');
 const addressOf = (client: Client): string => `${client}@example.org`;
-
-/** nobody, on Debian: for a client that does not run as root. */
-const nobody = { uid: 65_534, gid: 65_534 };
 
 let service: Service;
 let folder: TempDirectory;
@@ -83,27 +79,6 @@ function withoutFromLine(octets: Buffer): Buffer {
   return octets.subarray(0, 5).toString('latin1') === 'From ' ? octets.subarray(octets.indexOf(10) + 1) : octets;
 }
 
-interface RunOptions extends Pick<SpawnOptions, 'uid' | 'gid' | 'env' | 'cwd'> {
-  readonly input?: Buffer | string;
-}
-
-async function run(program: string, args: readonly string[], options: RunOptions = {}): Promise<Finished> {
-  const { input = '', ...rest } = options;
-  const child = spawn(program, args, { ...rest, stdio: 'pipe' });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.on('data', (octets: Buffer) => {
-    stdout += octets.toString();
-  });
-  child.stderr.on('data', (octets: Buffer) => {
-    stderr += octets.toString();
-  });
-  child.stdin.on('error', () => undefined);
-  child.stdin.end(input);
-  await once(child, 'close');
-  return { code: child.exitCode, stdout, stderr };
-}
-
 /** A new folder for a client, that anybody may use. */
 async function folderFor(client: Client): Promise<string> {
   const path = join(folder.path, client);
@@ -114,33 +89,6 @@ async function folderFor(client: Client): Promise<string> {
 
 async function session(client: Client): Promise<Pop3Client> {
   return Pop3Client.login(service.tcp('pop3'), addressOf(client), commonPassword);
-}
-
-/** A folder's files, in the order of the number that `numberOf` finds in their names. */
-async function filesIn(path: string, numberOf: RegExp): Promise<Buffer[]> {
-  const number = (name: string): number => Number(numberOf.exec(name)?.[1]);
-  const names = (await readdir(path)).sort((a, b) => number(a) - number(b));
-  return Promise.all(names.map((name) => readFile(join(path, name))));
-}
-
-/** CRLF as LF. */
-function withLf(octets: Buffer): Buffer {
-  return Buffer.from(octets.toString('latin1').replaceAll('\r\n', '\n'), 'latin1');
-}
-
-function assertAll(got: readonly Buffer[], wanted: readonly Buffer[]): void {
-  assert.equal(got.length, wanted.length);
-  const differences = wanted.flatMap((octets, at) => difference(at + 1, got[at] ?? Buffer.alloc(0), octets));
-  assert.deepEqual(differences, []);
-}
-
-function difference(number: number, got: Buffer, wanted: Buffer): string[] {
-  if (got.equals(wanted)) return [];
-  const length = Math.max(got.length, wanted.length);
-  let at = 0;
-  while (at < length && got[at] === wanted[at]) at++;
-  const around = (text: Buffer): string => JSON.stringify(text.toString('latin1', Math.max(0, at - 60), at + 60));
-  return [`${number}: ${got.length} octets, not ${wanted.length}; at ${at} ${around(got)}, not ${around(wanted)}`];
 }
 
 test('a raw client reads what was delivered, below the trace lines', async () => {
