@@ -27,18 +27,26 @@ test('curl reads every message as it is, whole and from an octet to another', as
   await mkdir(numbered);
   await curl(scene, `INBOX;MAILINDEX=[1-${mail.length}]`, '-o', join(numbered, '#1'));
   assertAll(await filesIn(numbered, /^(\d+)$/), wanted);
-  for (const [from, bytes] of [[0, 10], [100, 5_000], [1, 1]] as const) {
+  for (const [from, bytes] of [
+    [0, 10],
+    [100, 5_000],
+    [1, 1],
+  ] as const) {
     const windows = join(scene.folder, `window-${from}`);
     await mkdir(windows);
     await curl(scene, `INBOX;UID=[1-${mail.length}];PARTIAL=${from}.${bytes}`, '-o', join(windows, '#1'));
-    assertAll(await filesIn(windows, /^(\d+)$/), wanted.map((octets) => octets.subarray(from, from + bytes)));
+    assertAll(
+      await filesIn(windows, /^(\d+)$/),
+      wanted.map((octets) => octets.subarray(from, from + bytes)),
+    );
   }
 });
 
 test('curl reads the sections of a message', async (t) => {
   if (requireProgram(t, 'curl') === undefined) return;
   await using scene = await ImapScene.start();
-  const text = 'Subject: parts\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\none\r\n--b\r\nContent-Type: text/html\r\n\r\ntwo\r\n--b--\r\n';
+  const text =
+    'Subject: parts\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\none\r\n--b\r\nContent-Type: text/html\r\n\r\ntwo\r\n--b--\r\n';
   await scene.fill('INBOX', [Buffer.from(text)]);
   for (const [section, wanted] of [
     ['1', 'one'],
@@ -77,7 +85,10 @@ test('curl lists and examines mailboxes of all names, and sends what commands it
   assert.equal(listed.length, all.length + 1);
   for (const name of all) {
     const quoted = inUtf7(name).replace(/["\\]/g, '\\$&');
-    assert.ok(listed.some((line) => line.endsWith(` "/" "${quoted}"`) || line.endsWith(` "/" ${quoted}`)), name);
+    assert.ok(
+      listed.some((line) => line.endsWith(` "/" "${quoted}"`) || line.endsWith(` "/" ${quoted}`)),
+      name,
+    );
   }
   for (const name of names) {
     await scene.fill(name, [Buffer.from(`Subject: x\r\n\r\n${name}`)]);

@@ -151,7 +151,8 @@ test('mbsync carries new mail, flags and deletions both ways, and makes mailboxe
   assert.deepEqual(await scene.names(), [...before, 'Töpfe & "Pfannen"/🎉'].sort());
   const carried = (await scene.stored('Töpfe & "Pfannen"/🎉')).map(withoutTuid);
   // Whatever ended a line here ends it with CRLF there.
-  const carriedAs = (octets: Buffer): Buffer => Buffer.from(octets.toString('latin1').replaceAll('\r', '').replaceAll('\n', '\r\n'), 'latin1');
+  const carriedAs = (octets: Buffer): Buffer =>
+    Buffer.from(octets.toString('latin1').replaceAll('\r', '').replaceAll('\n', '\r\n'), 'latin1');
   assertSame(carried, mail.map(carriedAs));
   const flags = (await scene.mail('INBOX')).map((message) => message.flags.join());
   for (const wanted of ['Flagged,Seen', 'Answered,Draft', 'Answered', 'Flagged', 'Draft,Seen']) {

@@ -16,6 +16,7 @@ import { assertAll, filesIn, nobody, run, withLf } from '../support/programs.ts'
 import { repositoryRoot } from '../support/repository.ts';
 import { commonPassword, Service } from '../support/service.ts';
 import { type TempDirectory, tempDirectory } from '../support/temp.ts';
+import { bodyOf, distinctBodies, throughGetmail } from './getmail.ts';
 
 const clients = ['poplib', 'curl', 'curl-login', 'fetchmail', 'getmail', 'mpop', 'raw'] as const;
 type Client = (typeof clients)[number];
@@ -266,29 +267,6 @@ uidls_file ${place}/uidls
   assert.equal((await readdir(join(place, 'maildir/new'))).length, wanted.length);
 });
 
-/** getmail takes a message apart and puts it together again with Python's email package, which tidies broken MIME. */
-const getmailScript = `
-import email.parser, os, sys
-source, target = sys.argv[1:]
-for name in os.listdir(source):
-    octets = open(os.path.join(source, name), 'rb').read()
-    message = email.parser.BytesParser().parsebytes(octets)
-    del message['Return-Path']
-    try:
-        octets = message.as_bytes(policy=message.policy.clone(linesep=os.linesep))
-    except (TypeError, UnicodeEncodeError):
-        pass
-    open(os.path.join(target, name), 'wb').write(octets)
-`;
-
-async function throughGetmail(place: string, messages: readonly Buffer[]): Promise<Buffer[]> {
-  for (const name of ['in', 'out']) await mkdir(join(place, name));
-  for (const [at, message] of messages.entries()) await writeFile(join(place, 'in', `${at}`), message);
-  const { code, stderr } = await run('python3', ['-c', getmailScript, join(place, 'in'), join(place, 'out')]);
-  assert.equal(code, 0, stderr);
-  return filesIn(join(place, 'out'), /^(\d+)$/);
-}
-
 test('getmail fetches every body and deletes, so that the maildrop is empty', async (t: TestContext) => {
   const getmail = requireProgram(t, 'getmail');
   if (getmail === undefined) return;
@@ -344,16 +322,4 @@ async function isAnyLeft(client: Client): Promise<boolean> {
   const count = Number((await reader.command('STAT')).split(' ')[0]);
   await reader.quit();
   return count > 0;
-}
-
-/** Sorted: what was fetched twice counts once. */
-function distinctBodies(messages: readonly Buffer[]): Buffer[] {
-  const bodies = new Set(messages.map((octets) => bodyOf(octets).toString('latin1')));
-  return [...bodies].sort().map((body) => Buffer.from(body, 'latin1'));
-}
-
-/** Behind the first empty line. */
-function bodyOf(octets: Buffer): Buffer {
-  const at = octets.indexOf('\n\n');
-  return at === -1 ? Buffer.alloc(0) : octets.subarray(at + 2);
 }
