@@ -3,8 +3,6 @@
  * maildrop holds, but for what the client itself is known to change; that stands at each test.
  */
 import assert from 'node:assert/strict';
-import { type SpawnOptions, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { chmod, chown, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
@@ -14,18 +12,17 @@ import { requireProgram } from '../support/interop.ts';
 import { LmtpClient } from '../support/lmtp-client.ts';
 import { counts } from '../support/long.ts';
 import { Pop3Client } from '../support/pop3-client.ts';
+import { assertAll, filesIn, nobody, run, withLf } from '../support/programs.ts';
 import { repositoryRoot } from '../support/repository.ts';
-import { commonPassword, type Finished, Service } from '../support/service.ts';
+import { commonPassword, Service } from '../support/service.ts';
 import { type TempDirectory, tempDirectory } from '../support/temp.ts';
+import { bodyOf, distinctBodies, throughGetmail } from './getmail.ts';
 
 const clients = ['poplib', 'curl', 'curl-login', 'fetchmail', 'getmail', 'mpop', 'raw'] as const;
 type Client = (typeof clients)[number];
 
 const ldaProgram = join(repositoryRoot, 'node_modules/.bin/mstore-lda');
 const addressOf = (client: Client): string => `${client}@example.org`;
-
-/** nobody, on Debian: for a client that does not run as root. */
-const nobody = { uid: 65_534, gid: 65_534 };
 
 let service: Service;
 let folder: TempDirectory;
@@ -83,27 +80,6 @@ function withoutFromLine(octets: Buffer): Buffer {
   return octets.subarray(0, 5).toString('latin1') === 'From ' ? octets.subarray(octets.indexOf(10) + 1) : octets;
 }
 
-interface RunOptions extends Pick<SpawnOptions, 'uid' | 'gid' | 'env' | 'cwd'> {
-  readonly input?: Buffer | string;
-}
-
-async function run(program: string, args: readonly string[], options: RunOptions = {}): Promise<Finished> {
-  const { input = '', ...rest } = options;
-  const child = spawn(program, args, { ...rest, stdio: 'pipe' });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.on('data', (octets: Buffer) => {
-    stdout += octets.toString();
-  });
-  child.stderr.on('data', (octets: Buffer) => {
-    stderr += octets.toString();
-  });
-  child.stdin.on('error', () => undefined);
-  child.stdin.end(input);
-  await once(child, 'close');
-  return { code: child.exitCode, stdout, stderr };
-}
-
 /** A new folder for a client, that anybody may use. */
 async function folderFor(client: Client): Promise<string> {
   const path = join(folder.path, client);
@@ -114,33 +90,6 @@ async function folderFor(client: Client): Promise<string> {
 
 async function session(client: Client): Promise<Pop3Client> {
   return Pop3Client.login(service.tcp('pop3'), addressOf(client), commonPassword);
-}
-
-/** A folder's files, in the order of the number that `numberOf` finds in their names. */
-async function filesIn(path: string, numberOf: RegExp): Promise<Buffer[]> {
-  const number = (name: string): number => Number(numberOf.exec(name)?.[1]);
-  const names = (await readdir(path)).sort((a, b) => number(a) - number(b));
-  return Promise.all(names.map((name) => readFile(join(path, name))));
-}
-
-/** CRLF as LF. */
-function withLf(octets: Buffer): Buffer {
-  return Buffer.from(octets.toString('latin1').replaceAll('\r\n', '\n'), 'latin1');
-}
-
-function assertAll(got: readonly Buffer[], wanted: readonly Buffer[]): void {
-  assert.equal(got.length, wanted.length);
-  const differences = wanted.flatMap((octets, at) => difference(at + 1, got[at] ?? Buffer.alloc(0), octets));
-  assert.deepEqual(differences, []);
-}
-
-function difference(number: number, got: Buffer, wanted: Buffer): string[] {
-  if (got.equals(wanted)) return [];
-  const length = Math.max(got.length, wanted.length);
-  let at = 0;
-  while (at < length && got[at] === wanted[at]) at++;
-  const around = (text: Buffer): string => JSON.stringify(text.toString('latin1', Math.max(0, at - 60), at + 60));
-  return [`${number}: ${got.length} octets, not ${wanted.length}; at ${at} ${around(got)}, not ${around(wanted)}`];
 }
 
 test('a raw client reads what was delivered, below the trace lines', async () => {
@@ -318,29 +267,6 @@ uidls_file ${place}/uidls
   assert.equal((await readdir(join(place, 'maildir/new'))).length, wanted.length);
 });
 
-/** getmail takes a message apart and puts it together again with Python's email package, which tidies broken MIME. */
-const getmailScript = `
-import email.parser, os, sys
-source, target = sys.argv[1:]
-for name in os.listdir(source):
-    octets = open(os.path.join(source, name), 'rb').read()
-    message = email.parser.BytesParser().parsebytes(octets)
-    del message['Return-Path']
-    try:
-        octets = message.as_bytes(policy=message.policy.clone(linesep=os.linesep))
-    except (TypeError, UnicodeEncodeError):
-        pass
-    open(os.path.join(target, name), 'wb').write(octets)
-`;
-
-async function throughGetmail(place: string, messages: readonly Buffer[]): Promise<Buffer[]> {
-  for (const name of ['in', 'out']) await mkdir(join(place, name));
-  for (const [at, message] of messages.entries()) await writeFile(join(place, 'in', `${at}`), message);
-  const { code, stderr } = await run('python3', ['-c', getmailScript, join(place, 'in'), join(place, 'out')]);
-  assert.equal(code, 0, stderr);
-  return filesIn(join(place, 'out'), /^(\d+)$/);
-}
-
 test('getmail fetches every body and deletes, so that the maildrop is empty', async (t: TestContext) => {
   const getmail = requireProgram(t, 'getmail');
   if (getmail === undefined) return;
@@ -396,16 +322,4 @@ async function isAnyLeft(client: Client): Promise<boolean> {
   const count = Number((await reader.command('STAT')).split(' ')[0]);
   await reader.quit();
   return count > 0;
-}
-
-/** Sorted: what was fetched twice counts once. */
-function distinctBodies(messages: readonly Buffer[]): Buffer[] {
-  const bodies = new Set(messages.map((octets) => bodyOf(octets).toString('latin1')));
-  return [...bodies].sort().map((body) => Buffer.from(body, 'latin1'));
-}
-
-/** Behind the first empty line. */
-function bodyOf(octets: Buffer): Buffer {
-  const at = octets.indexOf('\n\n');
-  return at === -1 ? Buffer.alloc(0) : octets.subarray(at + 2);
 }
