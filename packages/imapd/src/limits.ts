@@ -21,8 +21,6 @@ export const limits = {
 
   /** commands in a row that were none, came at the wrong time or carried a wrong password, after which a session ends. */
   badCommandsMax: 10,
-  /** connections at a time: each costs some 20 KiB and a descriptor. */
-  connections: 10_000,
   /** connections that are compressed at a time: each costs some 200 KiB more, most of it for what we compress. */
   compressedConnections: 2_000,
   /** ms that a session which is logged in may be idle: RFC 9051 §5.4 asks for half an hour or more. */
