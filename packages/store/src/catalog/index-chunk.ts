@@ -250,8 +250,8 @@ function decodeColumn(reader: Reader, cells: Float64Array, slots: readonly numbe
   for (let index = 0; index < slots.length; index++) {
     const at = index * width;
     let value = low;
-    if (width === 1) value += octets[at]!;
-    else if (width === 2) value += octets[at]! + octets[at + 1]! * 0x100;
+    if (width === 1) value += octets[at] ?? 0;
+    else if (width === 2) value += octets.readUInt16LE(at);
     else if (width === 4) value += octets.readUInt32LE(at);
     else if (width === 8) value += new Reader(octets, at).u64();
     cells[(slots[index] ?? 0) * columnCount + column] = value;
