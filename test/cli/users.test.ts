@@ -302,5 +302,5 @@ test('many users are imported and listed within bounded memory', async (t) => {
   t.diagnostic(
     `${[idle, imported.rssBytes, listed.rssBytes].map((bytes) => Math.round(bytes / 2 ** 20)).join(', ')} MiB`,
   );
-  for (const { rssBytes } of [imported, listed]) assert.ok(rssBytes < idle + 96 * 2 ** 20);
+  for (const { rssBytes } of [imported, listed]) assert.ok(rssBytes < idle + 144 * 2 ** 20);
 });

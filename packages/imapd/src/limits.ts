@@ -49,6 +49,10 @@ export const limits = {
 
   /** messages answered about from the catalog in one turn of the event loop: some 3 ms. */
   sliceMessages: 200,
+  /** octets of a message that is put together at once, where its records can be had at once: some 0.5 ms. */
+  atHandBytes: 131_072, // 128 * KiB
+  /** answers of `answerBytes` that are sent in one turn of the event loop: what they are made of may take some 2 ms. */
+  turnAnswers: 4,
   /** messages read from the heap in one turn of the event loop: some 2 ms of small ones. */
   turnReads: 16,
   /** octets of a message that gets a turn of its own when it is read: its part tree may take some ms. */

@@ -17,6 +17,7 @@ import {
   treeOf,
 } from '@mstore/store';
 import { areListed, pickFields } from './header-fields.ts';
+import { limits } from './limits.ts';
 import type { Services } from './services.ts';
 import type { Section } from './wire/section.ts';
 
@@ -25,12 +26,15 @@ export type Content = Buffer | { readonly from: number; readonly to: number } | 
 
 const noOctets = Buffer.alloc(0);
 
+const noMargins = { before: 0, behind: 0, bytesMax: limits.atHandBytes };
+
 export class MessageSource {
   readonly entry: Entry;
   readonly #services: Services;
   readonly #mailbox: MailboxId;
   readonly #row: MessageRow;
   #message: Promise<StoredMessage> | undefined;
+  #whole: Buffer | undefined;
   #tree: Entity | undefined;
   #derived: Derived | undefined;
 
@@ -56,10 +60,20 @@ export class MessageSource {
     return this.#row.derived ? this.#row.bodyStructure : undefined;
   }
 
-  /** The octets of a section, where the catalog has them: header fields that clients list. */
-  contentHere({ part, text, fields }: Section): Buffer | undefined {
-    const isHere = part.length === 0 && text === 'headerFields' && this.#row.derived && areListed(fields);
-    return isHere ? pickFields(this.#row.listedFields, fields, false) : undefined;
+  /** The octets of a section that can be had at once: header fields that clients list, and what lies in a small message. */
+  contentHere(section: Section): Buffer | undefined {
+    const { part, text, fields } = section;
+    if (part.length > 0) return undefined;
+    if (text === 'headerFields' && this.#row.derived && areListed(fields)) {
+      return pickFields(this.#row.listedFields, fields, false);
+    }
+    if (text !== 'all' && text !== 'header' && text !== 'text') return undefined;
+    const { size } = this.entry;
+    if (size > limits.atHandBytes) return undefined;
+    this.#whole ??= this.#services.reading.atHand(this.entry, noMargins);
+    if (text === 'all') return this.#whole;
+    const headerBytes = size - this.#row.size + this.#row.headerBytes;
+    return text === 'header' ? this.#whole?.subarray(0, headerBytes) : this.#whole?.subarray(headerBytes);
   }
 
   /** What the catalog keeps of a message, made again for one of which it is too much to be kept. @throws {StoreError} corrupt */

@@ -76,6 +76,7 @@ class Fetching {
   readonly #tellsFlags: boolean;
   /** Messages that were read from the heap. */
   #read = 0;
+  #flushed = 0;
 
   constructor(session: Session, selected: Selected, items: readonly FetchItem[], changedSince: number) {
     this.#session = session;
@@ -98,6 +99,12 @@ class Fetching {
     }
   }
 
+  async #flush(): Promise<void> {
+    await this.#writer.flush();
+    this.#flushed += 1;
+    if (this.#flushed % limits.turnAnswers === 0) await turn();
+  }
+
   async #answer(messages: readonly (readonly [number, number])[], seen: UidSet): Promise<void> {
     const { reading } = this.#session.services;
     const { mailbox } = this.#selected;
@@ -116,7 +123,7 @@ class Fetching {
         if (written === undefined && !this.#writer.isFull) continue;
         now = undefined;
         await written;
-        if (this.#writer.isFull) await this.#writer.flush();
+        if (this.#writer.isFull) await this.#flush();
         // Reading from the page cache and a client that takes everything at once wait for nobody.
         this.#read += written === undefined ? 0 : 1;
         if (written !== undefined && (entry.size > limits.largeMessageBytes || this.#read % limits.turnReads === 0)) {
