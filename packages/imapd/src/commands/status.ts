@@ -1,6 +1,7 @@
 /** STATUS (RFC 9051 §6.3.11): what there is of a mailbox, from its row alone. */
 import type { NamedMailbox } from '@mstore/store';
 import { mailboxIdText, namedMailbox } from '../mailbox.ts';
+import { useModSeqs } from '../mod-seqs.ts';
 import { type Completion, completed } from '../reply.ts';
 import type { Session } from '../session.ts';
 import type { Decoder } from '../wire/decoder.ts';
@@ -20,6 +21,7 @@ export function expectStatus(decoder: Decoder): StatusArguments {
 }
 
 export async function status(session: Session, { mailbox, items }: StatusArguments): Promise<Completion> {
+  if (items.includes('HIGHESTMODSEQ')) useModSeqs(session);
   const answer = session.encoder();
   writeStatus(session, answer, namedMailbox(session, mailbox), items);
   await session.say(answer.take());
