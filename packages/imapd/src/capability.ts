@@ -28,10 +28,12 @@ const authenticated = [
   'QUOTA',
   'QUOTA=RES-STORAGE',
   'QUOTA=RES-MESSAGE',
+  'CONDSTORE',
+  'QRESYNC',
 ];
 
 /** What ENABLE switches on, in capitals. */
-export const extensions: ReadonlySet<string> = new Set();
+export const extensions: ReadonlySet<string> = new Set(['CONDSTORE', 'QRESYNC']);
 
 /** The capabilities, in one line without CRLF. */
 export function capabilityLine({ mechanisms, messageBytes }: Services, isLoggedIn: boolean): string {

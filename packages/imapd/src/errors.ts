@@ -22,6 +22,7 @@ type Code =
   | 'CORRUPTION'
   | 'EXPUNGEISSUED'
   | 'LIMIT'
+  | `MODIFIED ${string}`
   | 'NONEXISTENT'
   | 'NOPERM'
   | 'OVERQUOTA'
@@ -146,6 +147,11 @@ export function damaged(uid: number): Refusal {
   return no('CORRUPTION', `the message with UID ${uid} is damaged, tell the administrator`);
 }
 
+/** A conditional STORE that left some messages, by number, as others had changed them, and found some gone (RFC 7162 §3.1.3). */
+export function partlyExpunged(left: string): Refusal {
+  return left === '' ? refusals.expunged : no(`MODIFIED ${left}`, refusals.expunged.text);
+}
+
 /** What a session itself says no to. */
 type RefusalName =
   | 'noTag'
@@ -172,6 +178,7 @@ type RefusalName =
   | 'noSuchFlag'
   | 'notEnabled'
   | 'noBinary'
+  | 'vanishedByUid'
   | 'readOnly'
   | 'expunged'
   | 'tryCreate'
@@ -215,6 +222,7 @@ export const refusals: Readonly<Record<RefusalName, Refusal>> = {
   noSuchNumber: bad('no message has this number'),
   noSuchFlag: bad('there is no such system flag'),
   notEnabled: bad('QRESYNC is not enabled'),
+  vanishedByUid: bad('VANISHED goes with UID FETCH'),
   noBinary: bad('BINARY is not offered'),
   readOnly: no('CANNOT', 'the mailbox is selected to be read only'),
   expunged: no('EXPUNGEISSUED', 'some of the messages are gone'),

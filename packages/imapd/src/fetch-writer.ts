@@ -7,7 +7,7 @@
  * refused at once the next time.
  */
 import { setImmediate as turn } from 'node:timers/promises';
-import { type Catalog, type Entry, isStoreError } from '@mstore/store';
+import { type Catalog, type Entry, isStoreError, modSeqOf } from '@mstore/store';
 import { limits } from './limits.ts';
 import { type Content, MessageSource } from './message-source.ts';
 import { withoutExtensions } from './responses/body-structure.ts';
@@ -80,10 +80,10 @@ export class FetchWriter {
     return undefined;
   }
 
-  /** Writes a message's line whose items are all of the entry. */
-  ofEntry(number: number, entry: Entry, keywords: readonly string[]): void {
+  /** Writes a message's line whose items are all of the entry; other items than the writer's when given. */
+  ofEntry(number: number, entry: Entry, keywords: readonly string[], items: readonly FetchItem[] = this.#items): void {
     this.#begin(number);
-    for (const [index, item] of this.#items.entries()) {
+    for (const [index, item] of items.entries()) {
       if (index > 0) this.#to.raw(' ');
       if (item.kind === 'plain') this.#entryItem(item.name, entry, keywords);
     }
@@ -176,7 +176,7 @@ export class FetchWriter {
         to.raw(`RFC822.SIZE ${entry.size}`);
         break;
       case 'MODSEQ':
-        to.raw(`MODSEQ (${entry.modSeq})`);
+        to.raw(`MODSEQ (${modSeqOf(this.#selected, entry)})`);
         break;
       case 'EMAILID':
         to.raw(`EMAILID (E${entry.email})`);

@@ -18,6 +18,8 @@ export interface ChangedFlags {
   readonly changed: UidSet;
   /** What UNCHANGEDSINCE kept from changing. */
   readonly modified: UidSet;
+  /** What is changed, and others had changed without the client having been told. */
+  readonly surprising: UidSet;
 }
 
 /** Changes the flags of those messages of the view that have one of these UIDs. Durable on return.
@@ -30,6 +32,7 @@ export async function changeFlags(
 ): Promise<ChangedFlags> {
   const changed: UidSet[] = [];
   const modified: UidSet[] = [];
+  const surprising: UidSet[] = [];
   const ask = async (some: readonly number[]): Promise<void> => {
     const answer = await services.writer.setFlags({
       mailbox: selected.mailbox,
@@ -37,10 +40,12 @@ export async function changeFlags(
       mode,
       flags,
       keywords,
+      knownModSeq: selected.modSeq,
       ...(unchangedSince !== undefined && { unchangedSince }),
     });
     changed.push(answer.changed);
     modified.push(answer.modified);
+    surprising.push(answer.surprising);
     if (answer.changed.size > 0) selected.ownSequences.add(answer.sequence);
   };
   let asked: Promise<void>[] = [];
@@ -51,7 +56,7 @@ export async function changeFlags(
     asked = [];
   }
   await settled(asked);
-  return { changed: union(changed), modified: union(modified) };
+  return { changed: union(changed), modified: union(modified), surprising: union(surprising) };
 }
 
 function* slicesOf({ view }: Selected, uids: UidSet): Generator<readonly number[]> {

@@ -64,6 +64,14 @@ export const limits = {
   /** octets of a section that are gathered before its first one is sent, so that damage can still be answered; also the most
    *  that is sent in one piece. */
   gatherBytes: 262_144, // 256 * KiB
+  /** octets of one VANISHED line: what RFC 7162 §4 wants lines of commands to keep to, and clients are made for. */
+  vanishedLineBytes: 8_000,
+  /** expunges looked at in one turn of the event loop: some 3 ms. */
+  sliceExpunges: 1_000,
+  /** ranges of UIDs that expunges left; of more, a client is told what is not there. They are sorted in one turn: some 8 ms. */
+  expungedRanges: 20_000,
+  /** runs of message numbers and UIDs that are compared, from the last one down: clients send some ten. At most 10 ms. */
+  matchRuns: 500,
   /** requests of one command that the writer is given at a time; each changes up to 2,000 messages. */
   requestsAhead: 16,
   /** changes of flags of one mailbox that are remembered for its sessions; beyond, they look for themselves. */

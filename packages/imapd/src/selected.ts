@@ -10,6 +10,8 @@ export interface Selected {
   view: View;
   /** The mailbox's highest MODSEQ at that time. */
   modSeq: number;
+  /** The lower bound of its entries' MODSEQs at that time. */
+  modSeqFloor: number;
   /** UIDNEXT at that time. */
   uidNext: number;
   /** UIDs that are recent to this session, also of messages that went since. */

@@ -29,6 +29,8 @@ export class Session {
   user: User | undefined;
   #account: AccountId | undefined;
   #selected: Selected | undefined;
+  /** What ENABLE switched on, in capitals. */
+  readonly enabled: Set<string> = new Set();
   /** MODSEQs are told: CONDSTORE is in use (RFC 7162 §3.1). */
   wantsModSeqs = false;
   /** Names and strings are UTF-8, both ways: after ENABLE of IMAP4rev2 or UTF8=ACCEPT. */
@@ -53,6 +55,11 @@ export class Session {
       isMessage: (segments) => this.#account !== undefined && endsWithMessage(segments, this.isUtf8),
     });
     this.entry = services.sessions.open(connection, 'imap');
+  }
+
+  /** What goes is told by UID: QRESYNC is in use (RFC 7162 §3.2.3). */
+  get wantsVanished(): boolean {
+    return this.enabled.has('QRESYNC');
   }
 
   get state(): State {

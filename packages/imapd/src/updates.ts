@@ -1,6 +1,6 @@
 /**
- * What a session is told without having asked (RFC 9051 §5.2, §7.4, §7.5): the one place that says EXISTS, RECENT and EXPUNGE to a
- * session that has a mailbox selected.
+ * What a session is told without having asked (RFC 9051 §5.2, §7.4, §7.5): the one place that says EXISTS, RECENT, EXPUNGE and
+ * VANISHED (RFC 7162 §3.2.10) to a session that has a mailbox selected.
  *
  * A session knows its mailbox as a view: which UIDs are there, in order. What it may be told is the difference between that view and
  * the catalog now, never a list of what happened in between; so nothing can be told twice or be missed, whoever made the
@@ -14,16 +14,19 @@
  *   stand behind all others by construction.
  * * After a line was given to the connection the view has it: the two change in one turn of the event loop.
  * * EXPUNGE is told only at the end of commands that allow it (RFC 9051 §7.5.1): whoever calls says so. Until then the
- *   message keeps its number.
+ *   message keeps its number. Nothing else is told meanwhile, and who wants MODSEQs hears up to which one all was told: a
+ *   client that goes away then has missed nothing (RFC 7162 §3.2.4).
  * * A snapshot of the catalog is read in one turn; lines of many expunges are sent in slices, from views that do not change.
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import { type MailboxRow, UidSet } from '@mstore/store';
+import { tellChangedFlags } from './changed-entries.ts';
 import { refusals } from './errors.ts';
-import { FetchWriter } from './fetch-writer.ts';
 import { limits } from './limits.ts';
+import { highestModSeqLine } from './mod-seqs.ts';
 import type { Selected } from './selected.ts';
 import type { Session } from './session.ts';
+import { VanishedLines } from './vanished-lines.ts';
 import type { View } from './view.ts';
 
 /** Tells what changed in the selected mailbox since the last time; nothing that changes numbers where those must stay. What it
@@ -39,7 +42,9 @@ export function tellChanges(session: Session, keepsNumbers: boolean = false): Pr
   }
   if (row.highestModSeq === selected.modSeq) return undefined;
   const now = services.views.of(catalog, selected.mailbox, row);
-  if (keepsNumbers && selected.view !== now && selected.view.without(now).size > 0) return undefined;
+  if (keepsNumbers && selected.view !== now && !selected.view.isWithin(now)) {
+    return session.wantsModSeqs ? session.say(highestModSeqLine(selected.modSeq)) : undefined;
+  }
   const { mailbox, modSeq: from, uidNext: below, ownSequences } = selected;
   const own = new Set(ownSequences);
   const heard = services.news.changed(mailbox, from, row.highestModSeq, own);
@@ -52,9 +57,10 @@ async function tell(session: Session, selected: Selected, row: MailboxRow, now: 
   const before = selected.view;
   selected.view = now;
   selected.modSeq = row.highestModSeq;
+  selected.modSeqFloor = row.modSeqFloor;
   selected.uidNext = row.uidNext;
   selected.ownSequences.clear();
-  if (before !== now) await tellExpunged(session, before, now);
+  if (before !== now) await tellGone(session, before, now);
   if (told.heard?.size !== 0) await tellFlags(session, selected, told);
   if (now.largestUid >= told.below) await session.say(existsLines(session, selected));
 }
@@ -65,53 +71,42 @@ interface Told {
   readonly own: ReadonlySet<number>;
   /** Messages with a smaller UID are known to the client. */
   readonly below: number;
-  /** Messages whose flags changed, by what the feed said; undefined: every entry is to be looked at. */
+  /** Messages whose flags changed, by what the feed said; undefined: they are to be looked for. */
   readonly heard: UidSet | undefined;
 }
 
-/** Flags that changed, of messages that the client knows: from what the feed said, or else by looking at every entry. */
-async function tellFlags(session: Session, selected: Selected, told: Told): Promise<void> {
-  const { mailbox, view } = selected;
-  const { reading } = session.services;
-  const items = (['UID', 'FLAGS', ...(session.wantsModSeqs ? (['MODSEQ'] as const) : [])] as const).map(
-    (name) => ({ kind: 'plain', name }) as const,
-  );
-  const writer = new FetchWriter(session, selected, items);
-  let rest = told.heard ?? UidSet.range(1, told.below - 1);
-  while (rest.size > 0) {
-    const catalog = reading.catalog();
-    const keywords = catalog.keywords(mailbox);
-    let seen = 0;
-    let next = 0;
-    for (const entry of catalog.entries(mailbox, rest)) {
-      next = entry.uid + 1;
-      seen += 1;
-      const isNew = entry.modSeq > told.from && !told.own.has(entry.modSeq) && entry.uid < told.below;
-      const number = isNew ? view.numberOf(entry.uid) : 0;
-      if (number > 0) writer.ofEntry(number, entry, keywords);
-      if (seen === limits.sliceEntries) break;
-    }
-    await writer.flush();
-    if (seen < limits.sliceEntries) break;
-    rest = UidSet.ofRanges(rest.ranges.map(({ first, last }) => ({ first: Math.max(first, next), last })));
-    await turn();
-  }
+/** Flags that changed, of messages that the client knows: from what the feed said, or else by looking at the entries. */
+async function tellFlags(session: Session, selected: Selected, { from, own, below, heard }: Told): Promise<void> {
+  const uids = heard ?? UidSet.range(1, below - 1);
+  await tellChangedFlags(session, selected, { uids, since: from, known: own });
+}
+
+function tellGone(session: Session, before: View, now: View): Promise<void> {
+  return session.wantsVanished ? tellVanished(session, before, now) : tellExpunged(session, before, now);
 }
 
 async function tellExpunged(session: Session, before: View, now: View): Promise<void> {
-  const ranges = before.without(now).ranges;
   const lines = session.encoder();
-  for (let at = ranges.length - 1; at >= 0; at -= 1) {
-    const { first, last } = ranges[at] ?? { first: 1, last: 0 };
-    for (let uid = last; uid >= first; uid -= 1) {
-      const number = before.numberOf(uid);
-      if (number > 0) lines.raw(`* ${number} EXPUNGE\r\n`);
-      if (lines.bytes < limits.answerBytes) continue;
-      await session.say(lines.take());
-      await turn();
+  for (let page = before.pages.length - 1; page >= 0; page -= 1) {
+    const ranges = before.goneOf(page, now);
+    for (let at = ranges.length - 1; at >= 0; at -= 1) {
+      const { first, last } = ranges[at] ?? { first: 1, last: 0 };
+      let number = before.numberOf(last);
+      for (let uid = last; uid >= first; uid -= 1, number -= 1) lines.raw(`* ${number} EXPUNGE\r\n`);
     }
+    if (lines.bytes < limits.answerBytes) continue;
+    await session.say(lines.take());
+    await turn();
   }
   await session.say(lines.take());
+}
+
+async function tellVanished(session: Session, before: View, now: View): Promise<void> {
+  const lines = new VanishedLines(session, false);
+  for (let page = 0; page < before.pages.length; page += 1) {
+    for (const range of before.goneOf(page, now)) await lines.add(range);
+  }
+  await lines.finish();
 }
 
 /** How many messages there are, and how many of them are recent; those that came since the last time are, unless another session

@@ -50,8 +50,9 @@ test('numbers and UIDs are each the way back of the other', () => {
   );
 });
 
+const range = fc.tuple(fc.integer({ min: 1, max: 6 * pageUids }), fc.integer({ min: 0, max: 2 * pageUids }));
+
 test('messages are found by ranges of UIDs and of numbers', () => {
-  const range = fc.tuple(fc.integer({ min: 1, max: 6 * pageUids }), fc.integer({ min: 0, max: 2 * pageUids }));
   fc.assert(
     fc.property(someUids, fc.array(range, { maxLength: 4 }), fc.boolean(), (uids, pairs, isLast) => {
       const ranges = pairs.map(([first, length]) => ({ first, last: first + length }));
@@ -76,7 +77,25 @@ test('what one view has and another has not is found', () => {
   fc.assert(
     fc.property(someUids, someUids, (some, others) => {
       const wanted = some.filter((uid) => !others.includes(uid));
-      assert.equal(viewOf(some).without(viewOf(others)).toString(), UidSet.of(wanted).toString());
+      const [view, other] = [viewOf(some), viewOf(others)];
+      const gone = view.pages.flatMap((_, index) => view.goneOf(index, other));
+      assert.equal(UidSet.ofRanges(gone).toString(), UidSet.of(wanted).toString());
+      assert.equal(view.isWithin(other), wanted.length === 0);
+    }),
+  );
+});
+
+test('what a view has not is found, up to the last UID there is', () => {
+  fc.assert(
+    fc.property(someUids, range, fc.boolean(), (uids, [first, length], isLast) => {
+      const asked = isLast ? { first, last: 4_294_967_295 } : { first, last: first + length };
+      const view = viewOf(uids);
+      const gaps = [...view.gaps(asked)];
+      for (const [index, gap] of gaps.entries()) assert.ok(gap.first > (gaps[index - 1]?.last ?? 0), 'they rise');
+      const there = uids.filter((uid) => uid >= asked.first && uid <= asked.last);
+      const all = UidSet.ofRanges([...gaps, ...there.map((uid) => ({ first: uid, last: uid }))]);
+      assert.equal(all.toString(), UidSet.ofRanges([asked]).toString());
+      assert.equal(UidSet.ofRanges(gaps).size, asked.last - asked.first + 1 - there.length);
     }),
   );
 });
@@ -85,6 +104,7 @@ test('a view of nothing has nothing', () => {
   assert.equal(View.empty.count, 0);
   assert.equal(View.empty.largestUid, 0);
   assert.equal(View.empty.countUpTo(7), 0);
-  assert.equal(View.empty.without(viewOf([1])).size, 0);
+  assert.ok(View.empty.isWithin(viewOf([1])));
+  assert.deepEqual([...View.empty.gaps({ first: 3, last: 9 })], [{ first: 3, last: 9 }]);
   assert.equal(new View([pageOf(3, Buffer.alloc(pageUids / 8))]).pages.length, 0);
 });

@@ -16,6 +16,12 @@ export interface Page {
   readonly count: number;
 }
 
+/** UIDs first … last, both included. */
+export interface Range {
+  readonly first: number;
+  readonly last: number;
+}
+
 /** A page of those bits, which belong to it from now on. */
 export function pageOf(number: number, bits: Buffer): Page {
   let count = 0;
@@ -124,23 +130,36 @@ export class View {
     return UidSet.ofRanges(numbers);
   }
 
-  /** The UIDs here that `other` has not. */
-  without(other: View): UidSet {
-    const uids: number[] = [];
-    let at = 0;
-    for (const page of this.pages) {
-      while ((other.pages[at]?.number ?? Number.POSITIVE_INFINITY) < page.number) at += 1;
-      const candidate = other.pages[at];
-      const twin = candidate?.number === page.number ? candidate : undefined;
-      if (twin === page) continue;
-      for (let octet = 0; octet < page.bits.length; octet += 1) {
-        let left = (page.bits[octet] ?? 0) & ~(twin?.bits[octet] ?? 0);
-        for (let bit = 0; left !== 0; bit += 1, left >>>= 1) {
-          if (left & 1) uids.push(page.number * pageUids + octet * 8 + bit);
-        }
-      }
+  /** True when `other` has every UID that is here. */
+  isWithin(other: View): boolean {
+    return this.pages.every((_, index) => this.goneOf(index, other).length === 0);
+  }
+
+  /** The UIDs of one page, by its index, that `other` has not: as ranges, rising. */
+  goneOf(index: number, other: View): readonly Range[] {
+    const page = this.pages[index];
+    if (page === undefined) return [];
+    const at = other.#indexFrom(page.number * pageUids);
+    const twin = other.pages[at]?.number === page.number ? other.pages[at] : undefined;
+    if (twin === page) return [];
+    const bits = Buffer.from(page.bits);
+    if (twin !== undefined) for (const [octet, here] of twin.bits.entries()) bits[octet] = (bits[octet] ?? 0) & ~here;
+    return [...runs(bits, { first: 0, last: pageUids - 1 }, true, page.number * pageUids)];
+  }
+
+  /** The UIDs of a range that are not here: as ranges, rising. Two of them may meet, where pages do. */
+  *gaps({ first, last }: Range): Generator<Range> {
+    let next = first;
+    for (let index = this.#indexFrom(first); index < this.pages.length; index += 1) {
+      const page = this.pages[index];
+      if (page === undefined || page.number * pageUids > last) break;
+      const start = page.number * pageUids;
+      if (next < start) yield { first: next, last: start - 1 };
+      const inside = { first: Math.max(first - start, 0), last: Math.min(last - start, pageUids - 1) };
+      yield* runs(page.bits, inside, false, start);
+      next = start + inside.last + 1;
     }
-    return UidSet.of(uids);
+    if (next <= last) yield { first: next, last };
   }
 
   /** The index of the first page that may hold this UID or a larger one. */
@@ -198,4 +217,23 @@ function select(bits: Buffer, count: number): number {
     }
   }
   return -1;
+}
+
+/** The runs of bits with that value, within a range of bits; `start` is added to each. */
+function* runs(bits: Buffer, { first, last }: Range, value: boolean, start: number): Generator<Range> {
+  for (let at = nextBit(bits, first, last, value); at <= last; ) {
+    const end = nextBit(bits, at + 1, last, !value);
+    yield { first: start + at, last: start + end - 1 };
+    at = nextBit(bits, end + 1, last, value);
+  }
+}
+
+/** The first bit with that value from `at` to `last`, else the one behind `last`. */
+function nextBit(bits: Buffer, at: number, last: number, value: boolean): number {
+  const skipped = value ? 0 : 0xff;
+  for (let bit = at; bit <= last; bit += 1) {
+    if ((bit & 7) === 0 && bits[bit >>> 3] === skipped) bit += 7;
+    else if (isSet(bits, bit) === value) return bit;
+  }
+  return last + 1;
 }

@@ -1,5 +1,5 @@
 /** The store's face for daemons and commands. */
-export { Catalog, type NamedAccount, type NamedMailbox } from './catalog/catalog.ts';
+export { Catalog, modSeqOf, type NamedAccount, type NamedMailbox } from './catalog/catalog.ts';
 export type { Entry, EntryPlace } from './catalog/index-chunk.ts';
 export { type AccountRow, type MailboxRow, type MessageRow, retentionEntry, type Totals } from './catalog/rows.ts';
 export { pageUids } from './catalog/uid-pages.ts';

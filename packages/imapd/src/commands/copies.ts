@@ -3,8 +3,10 @@ import { isStoreError, UidSet } from '@mstore/store';
 import { RefusedError, refusals } from '../errors.ts';
 import { namedMailbox } from '../mailbox.ts';
 import { type Numbering, namedUids, selectedOf } from '../message-set.ts';
+import { highestModSeqCode } from '../mod-seqs.ts';
 import { type Completion, completed, untaggedOk } from '../reply.ts';
 import type { Session } from '../session.ts';
+import { tellChanges } from '../updates.ts';
 import type { Decoder } from '../wire/decoder.ts';
 import { expectMailbox } from '../wire/mailbox-name.ts';
 import { expectMessageSet, type MessageSet } from '../wire/sequence-set.ts';
@@ -55,7 +57,7 @@ async function transfer(
   if (how === 'copy') return completed('copied', code);
   // RFC 6851 §4.3: before the EXPUNGEs.
   await session.say(untaggedOk('moved', code));
-  return completed('moved');
+  return completedUpToHere(session, 'moved');
 }
 
 /** A mailbox to put messages into. @throws {RefusedError} tryCreate */
@@ -82,10 +84,18 @@ async function expungeOf(session: Session, uids: UidSet): Promise<Completion> {
   const { mailbox, isReadOnly } = selectedOf(session);
   if (isReadOnly) throw new RefusedError(refusals.readOnly);
   try {
-    await session.services.writer.expunge(mailbox, uids, true);
+    const { expunged } = await session.services.writer.expunge(mailbox, uids, true);
+    if (expunged.size > 0) return completedUpToHere(session, 'expunged');
   } catch (error) {
     // The session learns of a mailbox that is gone in its own way.
     if (!isStoreError(error, 'noMailbox')) throw error;
   }
   return completed('expunged');
+}
+
+/** Tells what went before the command ends, and so up to which MODSEQ all is told (RFC 7162 §3.2.7, §3.2.9). */
+async function completedUpToHere(session: Session, text: string): Promise<Completion> {
+  if (!session.wantsModSeqs) return completed(text);
+  await tellChanges(session);
+  return completed(text, highestModSeqCode(selectedOf(session).modSeq));
 }

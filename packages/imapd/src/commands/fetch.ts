@@ -1,26 +1,30 @@
 /**
- * FETCH and UID FETCH (RFC 9051 §6.4.5, RFC 7162 §3.1.4). Messages are answered in slices, each from a snapshot of its own. One that
+ * FETCH and UID FETCH (RFC 9051 §6.4.5, RFC 7162 §3.1.4, §3.2.6). Messages are answered in slices, each from a snapshot of its own. One that
  * somebody expunged meanwhile, and that this session was not told to be gone, is answered from what is retained of it.
  *
  * What sets `\Seen` does so before the first octet is sent: nothing that a client was told is taken back.
  */
 import { setImmediate as turn } from 'node:timers/promises';
-import { type Catalog, type Entry, flag, isStoreError, UidSet } from '@mstore/store';
+import { type Catalog, type Entry, flag, isStoreError, modSeqOf, UidSet } from '@mstore/store';
+import { changedEntries } from '../changed-entries.ts';
 import { damaged, RefusedError, refusals } from '../errors.ts';
 import { FetchWriter } from '../fetch-writer.ts';
 import { changeFlags } from '../flag-changes.ts';
 import { limits } from '../limits.ts';
 import { type Numbering, namedUids, selectedOf } from '../message-set.ts';
+import { useModSeqs } from '../mod-seqs.ts';
 import { type Completion, completed } from '../reply.ts';
+import { tellVanished } from '../resync.ts';
 import type { Selected } from '../selected.ts';
 import type { Session } from '../session.ts';
 import type { FetchArguments, FetchItem } from '../wire/fetch-items.ts';
+import type { MessageSet } from '../wire/sequence-set.ts';
 
 const fetched = completed('that is all');
 
-const uidItem: FetchItem = { kind: 'plain', name: 'UID' };
-const flagsItem: FetchItem = { kind: 'plain', name: 'FLAGS' };
-const modSeqItem: FetchItem = { kind: 'plain', name: 'MODSEQ' };
+const uidItem = { kind: 'plain', name: 'UID' } as const;
+const flagsItem = { kind: 'plain', name: 'FLAGS' } as const;
+const modSeqItem = { kind: 'plain', name: 'MODSEQ' } as const;
 
 export function fetch(session: Session, args: FetchArguments): Promise<Completion> {
   return fetchBy(session, args, 'sequence');
@@ -31,25 +35,24 @@ export function uidFetch(session: Session, args: FetchArguments): Promise<Comple
 }
 
 async function fetchBy(session: Session, args: FetchArguments, numbering: Numbering): Promise<Completion> {
-  if (args.vanished) throw new RefusedError(refusals.notEnabled);
+  if (args.vanished && !session.wantsVanished) throw new RefusedError(refusals.notEnabled);
+  if (args.vanished && numbering === 'sequence') throw new RefusedError(refusals.vanishedByUid);
   if (args.items.some(({ kind }) => kind === 'binary' || kind === 'binarySize'))
     throw new RefusedError(refusals.noBinary);
   const selected = selectedOf(session);
   const uids = namedUids(selected, args.messages, numbering);
   const wanted = itemsOf(args, numbering);
-  if (wanted.includes(modSeqItem)) session.wantsModSeqs = true;
+  if (wanted.includes(modSeqItem)) useModSeqs(session);
+  if (args.vanished)
+    await tellVanished(session, selected, vanishableUids(selected, args.messages), args.changedSince ?? 0);
   const setsSeen = !selected.isReadOnly && args.items.some((item) => item.kind === 'section' && !item.isPeek);
   const fetching = new Fetching(session, selected, wanted, args.changedSince ?? -1);
-  let slice: (readonly [number, number])[] = [];
-  const sliceMax = setsSeen ? limits.seenTogether : limits.sliceMessages;
-  for (const message of selected.view.messages(uids)) {
-    slice.push(message);
-    if (slice.length < sliceMax) continue;
-    await fetching.slice(slice, setsSeen);
-    slice = [];
-    await turn();
+  if (args.changedSince === undefined) await fetching.messages(uids, setsSeen);
+  else {
+    for await (const { entries } of changedEntries(session.services, selected.mailbox, uids, args.changedSince)) {
+      await fetching.messages(UidSet.of(entries.map(({ uid }) => uid)), setsSeen);
+    }
   }
-  await fetching.slice(slice, setsSeen);
   await fetching.finish();
   if (fetching.damagedUid !== undefined) throw new RefusedError(damaged(fetching.damagedUid));
   if (fetching.missing > 0 && numbering === 'sequence') throw new RefusedError(refusals.expunged);
@@ -73,7 +76,7 @@ class Fetching {
   readonly #selected: Selected;
   readonly #writer: FetchWriter;
   readonly #changedSince: number;
-  readonly #tellsFlags: boolean;
+  readonly #tells: ReadonlySet<string>;
   /** Messages that were read from the heap. */
   #read = 0;
   #flushed = 0;
@@ -83,14 +86,28 @@ class Fetching {
     this.#selected = selected;
     this.#writer = new FetchWriter(session, selected, items);
     this.#changedSince = changedSince;
-    this.#tellsFlags = items.some((item) => item.kind === 'plain' && item.name === 'FLAGS');
+    this.#tells = new Set(items.map((item) => (item.kind === 'plain' ? item.name : '')));
   }
 
   finish(): Promise<void> {
     return this.#writer.flush();
   }
 
-  async slice(messages: readonly (readonly [number, number])[], setsSeen: boolean): Promise<void> {
+  /** Answers about those messages of the view that have one of these UIDs. */
+  async messages(uids: UidSet, setsSeen: boolean): Promise<void> {
+    let slice: (readonly [number, number])[] = [];
+    const sliceMax = setsSeen ? limits.seenTogether : limits.sliceMessages;
+    for (const message of this.#selected.view.messages(uids)) {
+      slice.push(message);
+      if (slice.length < sliceMax) continue;
+      await this.#slice(slice, setsSeen);
+      slice = [];
+      await turn();
+    }
+    await this.#slice(slice, setsSeen);
+  }
+
+  async #slice(messages: readonly (readonly [number, number])[], setsSeen: boolean): Promise<void> {
     const uids = UidSet.of(messages.map(([, uid]) => uid));
     const seen = setsSeen ? await setSeen(this.#session, this.#selected, uids) : UidSet.empty;
     for (let from = 0; from < messages.length; from += limits.sliceMessages) {
@@ -105,6 +122,13 @@ class Fetching {
     if (this.#flushed % limits.turnAnswers === 0) await turn();
   }
 
+  /** What a message is told besides that was seen just now: what nobody asked about (RFC 7162 §3.1, §3.2.4). */
+  #itemsOfSeen(): readonly FetchItem[] {
+    const { wantsModSeqs, wantsVanished } = this.#session;
+    const wanted = [flagsItem, ...(wantsModSeqs ? [modSeqItem] : []), ...(wantsVanished ? [uidItem] : [])];
+    return wanted.filter(({ name }) => !this.#tells.has(name));
+  }
+
   async #answer(messages: readonly (readonly [number, number])[], seen: UidSet): Promise<void> {
     const { reading } = this.#session.services;
     const { mailbox } = this.#selected;
@@ -113,11 +137,12 @@ class Fetching {
     const entries = entriesOf(catalog, this.#selected, messages);
     // The snapshot is the loop's only until it waits for somebody; from then on each message takes its own.
     let now: Catalog | undefined = catalog;
+    const ofSeen = this.#itemsOfSeen();
     for (const [number, uid] of messages) {
       const entry = entries.get(uid);
       if (entry === undefined) this.missing += 1;
-      if (entry === undefined || entry.modSeq <= this.#changedSince) continue;
-      const more = seen.has(uid) && !this.#tellsFlags ? [flagsItem] : [];
+      if (entry === undefined || modSeqOf(this.#selected, entry) <= this.#changedSince) continue;
+      const more = seen.has(uid) ? ofSeen : [];
       try {
         const written = this.#writer.message(now ?? reading.catalog(), number, entry, keywords, more);
         if (written === undefined && !this.#writer.isFull) continue;
@@ -138,15 +163,35 @@ class Fetching {
   }
 }
 
-/** The entries by UID; those expunged meanwhile from what is retained. */
-export function entriesOf(
+/** The UIDs that VANISHED is asked about: `*` is the largest that ever was, for the last messages may be what went. */
+function vanishableUids(selected: Selected, set: MessageSet): UidSet {
+  if (set === 'saved') return selected.saved;
+  const largest = selected.uidNext - 1;
+  const { ranges } = set.resolve(largest);
+  return UidSet.ofRanges(ranges.map(({ first, last }) => ({ first, last: Math.min(last, largest) })));
+}
+
+/** The entries by UID, but for those expunged meanwhile. */
+export function liveEntries(
   catalog: Catalog,
   { mailbox }: Selected,
   messages: readonly (readonly [number, number])[],
-): ReadonlyMap<number, Entry> {
-  const uids = messages.map(([, uid]) => uid);
+): Map<number, Entry> {
   const entries = new Map<number, Entry>();
-  for (const entry of catalog.entries(mailbox, UidSet.of(uids))) entries.set(entry.uid, entry);
+  const uids = UidSet.of(messages.map(([, uid]) => uid));
+  for (const entry of catalog.entries(mailbox, uids)) entries.set(entry.uid, entry);
+  return entries;
+}
+
+/** The entries by UID; those expunged meanwhile from what is retained. */
+function entriesOf(
+  catalog: Catalog,
+  selected: Selected,
+  messages: readonly (readonly [number, number])[],
+): ReadonlyMap<number, Entry> {
+  const { mailbox } = selected;
+  const uids = messages.map(([, uid]) => uid);
+  const entries = liveEntries(catalog, selected, messages);
   if (entries.size === uids.length) return entries;
   const gone = UidSet.of(uids.filter((uid) => !entries.has(uid)));
   for (const { entry } of catalog.retained(mailbox, gone)) entries.set(entry.uid, entry);

@@ -10,6 +10,7 @@ import { RefusedError, refusals } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { ListPattern } from '../list-pattern.ts';
 import { MailboxNames, parentsOf, sortedNames } from '../mailbox-names.ts';
+import { useModSeqs } from '../mod-seqs.ts';
 import { type Completion, completed } from '../reply.ts';
 import { useOfRole } from '../responses/special-use.ts';
 import type { Session } from '../session.ts';
@@ -28,6 +29,7 @@ export async function list(session: Session, args: ListArguments): Promise<Compl
     return listed;
   }
   const matches = matcherOf(texts.map((text) => reference + text));
+  if (args.returns?.status?.includes('HIGHESTMODSEQ') === true) useModSeqs(session);
   const names = new MailboxNames(session.services.reading.catalog(), session.account);
   const chosen = args.onlySpecialUse ? await withRoles(session, names) : names.mailboxes;
   const wanted = args.onlySubscribed

@@ -1,4 +1,4 @@
-/** SELECT, EXAMINE (RFC 9051 §6.3.2, §6.3.3), CLOSE and UNSELECT (§6.4.1, §6.4.2). */
+/** SELECT, EXAMINE (RFC 9051 §6.3.2, §6.3.3, RFC 7162 §3.2.5), CLOSE and UNSELECT (§6.4.1, §6.4.2). */
 import {
   type Catalog,
   type MailboxId,
@@ -11,6 +11,7 @@ import { RefusedError, refusals } from '../errors.ts';
 import { mailboxIdText, mailboxIn } from '../mailbox.ts';
 import { type Completion, completed, untaggedOk } from '../reply.ts';
 import { systemFlags } from '../responses/flags.ts';
+import { resynchronise } from '../resync.ts';
 import type { Selected } from '../selected.ts';
 import type { Session } from '../session.ts';
 import { existsLines } from '../updates.ts';
@@ -29,7 +30,7 @@ export function examine(session: Session, args: SelectArguments): Promise<Comple
 /** What was selected before is left, also when the new one cannot be had. */
 async function open(session: Session, args: SelectArguments, isReadOnly: boolean): Promise<Completion> {
   const { services, account } = session;
-  if (args.quickResync !== undefined) throw new RefusedError(refusals.notEnabled);
+  if (args.quickResync !== undefined && !session.wantsVanished) throw new RefusedError(refusals.notEnabled);
   if (args.condStore) session.wantsModSeqs = true;
   if (session.selected !== undefined) {
     session.selected = undefined;
@@ -42,6 +43,8 @@ async function open(session: Session, args: SelectArguments, isReadOnly: boolean
   const selected = selectedOf(session, catalog, found, isReadOnly);
   session.selected = selected;
   await session.say(answerOf(session, catalog, found, selected));
+  // What a client remembers of another UIDVALIDITY means nothing.
+  if (args.quickResync?.uidValidity === found.row.uidValidity) await resynchronise(session, selected, args.quickResync);
   return isReadOnly ? completed('to be read only', 'READ-ONLY') : completed('selected', 'READ-WRITE');
 }
 
@@ -51,6 +54,7 @@ function selectedOf({ services }: Session, catalog: Catalog, { id, row }: NamedM
     isReadOnly,
     view: services.views.of(catalog, id, row),
     modSeq: row.highestModSeq,
+    modSeqFloor: row.modSeqFloor,
     uidNext: row.uidNext,
     recent: UidSet.empty,
     saved: UidSet.empty,
@@ -89,7 +93,7 @@ function firstUnseen(catalog: Catalog, mailbox: MailboxId): number {
   return 0;
 }
 
-/** Expunges what bears `\Deleted`, without a word, and leaves. */
+/** Expunges what bears `\Deleted`, without a word, and leaves. HIGHESTMODSEQ would hide what went from the client (RFC 7162 §3.2.8). */
 export async function close(session: Session): Promise<Completion> {
   const { selected, services } = session;
   session.selected = undefined;

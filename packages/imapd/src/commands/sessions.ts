@@ -1,5 +1,6 @@
 /** CAPABILITY, NOOP, LOGOUT (RFC 9051 §6.1), ENABLE (§6.3.1, RFC 5161) and NAMESPACE (§6.3.10). */
 import { capabilityLine, extensions } from '../capability.ts';
+import { useModSeqs } from '../mod-seqs.ts';
 import { type Completion, completed } from '../reply.ts';
 import type { Session } from '../session.ts';
 import type { Decoder } from '../wire/decoder.ts';
@@ -28,10 +29,14 @@ export function expectExtensions(decoder: Decoder): readonly string[] {
   return names;
 }
 
-/** Names that mean nothing here are passed over, as RFC 5161 wants. */
+/** Names that mean nothing here are passed over, as RFC 5161 wants; what was enabled before is not told again. */
 export function enable(session: Session, names: readonly string[]): Completion {
-  const known = names.filter((name) => extensions.has(name));
-  session.say(`* ENABLED${known.map((name) => ` ${name}`).join('')}\r\n`);
+  const { enabled } = session;
+  const added = new Set(names.filter((name) => extensions.has(name) && !enabled.has(name)));
+  for (const name of added) enabled.add(name);
+  session.say(`* ENABLED${[...added].map((name) => ` ${name}`).join('')}\r\n`);
+  // QRESYNC is CONDSTORE and more (RFC 7162 §3.2.3).
+  if (enabled.has('CONDSTORE') || enabled.has('QRESYNC')) useModSeqs(session);
   return completed('enabled what is known');
 }
 

@@ -6,6 +6,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { flag, type NamedMailbox, UidSet } from '@mstore/store';
 import { limits } from '../limits.ts';
 import { mailboxIdText, namedMailbox } from '../mailbox.ts';
+import { useModSeqs } from '../mod-seqs.ts';
 import { type Completion, completed } from '../reply.ts';
 import type { Session } from '../session.ts';
 import type { Decoder } from '../wire/decoder.ts';
@@ -25,6 +26,7 @@ export function expectStatus(decoder: Decoder): StatusArguments {
 }
 
 export async function status(session: Session, { mailbox, items }: StatusArguments): Promise<Completion> {
+  if (items.includes('HIGHESTMODSEQ')) useModSeqs(session);
   const answer = session.encoder();
   await writeStatus(session, answer, namedMailbox(session, mailbox), items);
   await session.say(answer.take());

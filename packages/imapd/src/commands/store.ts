@@ -2,17 +2,18 @@
 
 import { setImmediate as turn } from 'node:timers/promises';
 import type { UidSet } from '@mstore/store';
-import { RefusedError, refusals } from '../errors.ts';
+import { partlyExpunged, RefusedError, refusals } from '../errors.ts';
 import { FetchWriter } from '../fetch-writer.ts';
 import { changeFlags } from '../flag-changes.ts';
 import { limits } from '../limits.ts';
 import { type Numbering, namedUids, selectedOf } from '../message-set.ts';
+import { useModSeqs } from '../mod-seqs.ts';
 import { type Completion, completed } from '../reply.ts';
 import { flagsOf } from '../responses/flags.ts';
 import type { Selected } from '../selected.ts';
 import type { Session } from '../session.ts';
 import type { FetchItem, StoreArguments } from '../wire/fetch-items.ts';
-import { entriesOf } from './fetch.ts';
+import { liveEntries } from './fetch.ts';
 
 export function store(session: Session, args: StoreArguments): Promise<Completion> {
   return storeBy(session, args, 'sequence');
@@ -27,51 +28,79 @@ async function storeBy(session: Session, args: StoreArguments, numbering: Number
   if (selected.isReadOnly) throw new RefusedError(refusals.readOnly);
   const named = flagsOf(args.flags);
   if (named === undefined) throw new RefusedError(refusals.noSuchFlag);
-  if (args.unchangedSince !== undefined) session.wantsModSeqs = true;
   const uids = namedUids(selected, args.messages, numbering);
-  const { mode, unchangedSince } = args;
-  const { modified } = await changeFlags(session, selected, uids, { mode, ...named, unchangedSince });
-  const items = itemsOf(session, args.isSilent, numbering);
-  if (items.length > 0) await tellFlags(session, selected, uids, modified, items);
-  if (modified.size === 0) return completed('stored');
+  const { mode, unchangedSince, isSilent } = args;
+  const isConditional = unchangedSince !== undefined;
+  if (isConditional) useModSeqs(session);
+  const { modified, surprising } = await changeFlags(session, selected, uids, { mode, ...named, unchangedSince });
+  const answer = new Answer(session, selected, { untouched: modified, surprising }, { isSilent, numbering });
+  await answer.tell(uids);
   const left = numbering === 'uid' ? modified : selected.view.numbersOf(modified);
-  return completed('some were changed by others', `MODIFIED ${left}`);
+  if (isConditional && numbering === 'sequence' && answer.gone > 0) throw new RefusedError(partlyExpunged(`${left}`));
+  return modified.size === 0 ? completed('stored') : completed('some were changed by others', `MODIFIED ${left}`);
 }
 
-/** What is told of each message: its flags unless nobody wants to hear of them, its MODSEQ to who looks at those. */
-function itemsOf({ wantsModSeqs }: Session, isSilent: boolean, numbering: Numbering): FetchItem[] {
+/**
+ * What is told of each message: its flags unless nobody wants to hear of them, its MODSEQ to who looks at those. Flags that others
+ * had changed are told in any case: only so the client knows them.
+ */
+class Answer {
+  /** Messages that others expunged. */
+  gone = 0;
+  readonly #session: Session;
+  readonly #selected: Selected;
+  readonly #untouched: UidSet;
+  readonly #surprising: UidSet;
+  readonly #items: readonly FetchItem[];
+  readonly #itemsOfSurprising: readonly FetchItem[];
+
+  constructor(
+    session: Session,
+    selected: Selected,
+    { untouched, surprising }: { readonly untouched: UidSet; readonly surprising: UidSet },
+    how: { readonly isSilent: boolean; readonly numbering: Numbering },
+  ) {
+    this.#session = session;
+    this.#selected = selected;
+    this.#untouched = untouched;
+    this.#surprising = surprising;
+    this.#items = itemsOf(session, how.isSilent, how.numbering);
+    this.#itemsOfSurprising = itemsOf(session, false, how.numbering);
+  }
+
+  /** Tells of the messages as they are now; of those that were not touched nothing. */
+  async tell(uids: UidSet): Promise<void> {
+    const writer = new FetchWriter(this.#session, this.#selected, this.#items);
+    let slice: (readonly [number, number])[] = [];
+    for (const message of this.#selected.view.messages(uids)) {
+      slice.push(message);
+      if (slice.length < limits.sliceMessages) continue;
+      this.#slice(writer, slice);
+      await writer.flush();
+      slice = [];
+      await turn();
+    }
+    this.#slice(writer, slice);
+    await writer.flush();
+  }
+
+  #slice(writer: FetchWriter, messages: readonly (readonly [number, number])[]): void {
+    const catalog = this.#session.services.reading.catalog();
+    const keywords = catalog.keywords(this.#selected.mailbox);
+    const entries = liveEntries(catalog, this.#selected, messages);
+    for (const [number, uid] of messages) {
+      const entry = entries.get(uid);
+      if (entry === undefined) this.gone += 1;
+      if (entry === undefined || this.#untouched.has(uid)) continue;
+      const items = this.#surprising.has(uid) ? this.#itemsOfSurprising : this.#items;
+      if (items.length > 0) writer.ofEntry(number, entry, keywords, items);
+    }
+  }
+}
+
+function itemsOf({ wantsModSeqs, wantsVanished }: Session, isSilent: boolean, numbering: Numbering): FetchItem[] {
   const names = [...(isSilent ? [] : (['FLAGS'] as const)), ...(wantsModSeqs ? (['MODSEQ'] as const) : [])];
   if (names.length === 0) return [];
-  const all = numbering === 'uid' ? (['UID', ...names] as const) : names;
+  const all = numbering === 'uid' || wantsVanished ? (['UID', ...names] as const) : names;
   return all.map((name) => ({ kind: 'plain', name }));
-}
-
-/** The messages as they are now; those that were not touched are left out. */
-async function tellFlags(
-  session: Session,
-  selected: Selected,
-  uids: UidSet,
-  untouched: UidSet,
-  items: readonly FetchItem[],
-): Promise<void> {
-  const writer = new FetchWriter(session, selected, items);
-  const tell = async (messages: readonly (readonly [number, number])[]): Promise<void> => {
-    const catalog = session.services.reading.catalog();
-    const keywords = catalog.keywords(selected.mailbox);
-    const entries = entriesOf(catalog, selected, messages);
-    for (const [number, uid] of messages) {
-      const entry = untouched.has(uid) ? undefined : entries.get(uid);
-      if (entry !== undefined) writer.ofEntry(number, entry, keywords);
-    }
-    await writer.flush();
-  };
-  let slice: (readonly [number, number])[] = [];
-  for (const message of selected.view.messages(uids)) {
-    slice.push(message);
-    if (slice.length < limits.sliceMessages) continue;
-    await tell(slice);
-    slice = [];
-    await turn();
-  }
-  await tell(slice);
 }

@@ -1,5 +1,6 @@
 /** The arguments of FETCH and STORE (RFC 9051 §6.4.5, §6.4.6; RFC 3501 for what IMAP4rev1 has besides; RFC 7162, RFC 8474). */
 import type { Decoder } from './decoder.ts';
+import { expectModSeq } from './mod-seq.ts';
 import { expectPart, expectSection, type Partial, type Section, tryPartial } from './section.ts';
 import { expectMessageSet, type MessageSet } from './sequence-set.ts';
 
@@ -69,8 +70,6 @@ const wholeMessages = {
   'RFC822.TEXT': { text: 'text', isPeek: false },
 } as const;
 
-const modSeqMax = Number.MAX_SAFE_INTEGER;
-
 /** `1:5 (FLAGS BODY[1]) (CHANGEDSINCE 7)`. */
 export function expectFetchArguments(decoder: Decoder): FetchArguments {
   const messages = expectMessageSet(decoder);
@@ -125,7 +124,7 @@ function expectModifiers(decoder: Decoder): Pick<FetchArguments, 'changedSince' 
     const name = decoder.expectName('CHANGEDSINCE or VANISHED');
     if (name === 'CHANGEDSINCE') {
       decoder.expectSpace('a MODSEQ');
-      changedSince = decoder.expectNumber('a MODSEQ', 1, modSeqMax);
+      changedSince = expectModSeq(decoder, 1);
     } else if (name === 'VANISHED') vanished = true;
     else decoder.fail('CHANGEDSINCE or VANISHED');
   });
@@ -154,7 +153,7 @@ export function expectStoreArguments(decoder: Decoder): StoreArguments {
     decoder.expectList('UNCHANGEDSINCE', () => {
       if (!decoder.tryWord('UNCHANGEDSINCE')) decoder.fail('UNCHANGEDSINCE');
       decoder.expectSpace('a MODSEQ');
-      unchangedSince = decoder.expectNumber('a MODSEQ', 0, modSeqMax);
+      unchangedSince = expectModSeq(decoder, 0);
     });
     decoder.expectSpace('FLAGS');
   }

@@ -3,6 +3,7 @@ import { tryDateTime } from './date-time.ts';
 import { Decoder, type Segment, type UnreadLiteral } from './decoder.ts';
 import { expectFlags } from './fetch-items.ts';
 import { expectMailbox } from './mailbox-name.ts';
+import { expectModSeq } from './mod-seq.ts';
 import { octetClass } from './octet-class.ts';
 import { expectSequenceSet, type SequenceSet } from './sequence-set.ts';
 
@@ -12,7 +13,7 @@ export interface QuickResync {
   readonly modSeq: number;
   /** The UIDs that it knows; undefined: all. */
   readonly knownUids: SequenceSet | undefined;
-  /** Some message numbers and the UIDs they had. */
+  /** Some message numbers and the UIDs they had: as many of each. */
   readonly match: { readonly numbers: SequenceSet; readonly uids: SequenceSet } | undefined;
 }
 
@@ -45,7 +46,7 @@ function expectQuickResync(decoder: Decoder): QuickResync {
   decoder.expectChar('(');
   const uidValidity = decoder.expectNumber('UIDVALIDITY', 1);
   decoder.expectSpace('a MODSEQ');
-  const modSeq = decoder.expectNumber('a MODSEQ', 1, Number.MAX_SAFE_INTEGER);
+  const modSeq = expectModSeq(decoder, 1);
   let knownUids: SequenceSet | undefined;
   let match: QuickResync['match'];
   if (decoder.trySpace()) {
@@ -65,6 +66,7 @@ function expectMatch(decoder: Decoder): NonNullable<QuickResync['match']> {
   decoder.expectSpace('UIDs');
   const uids = expectSequenceSet(decoder, 'UIDs', false);
   decoder.expectChar(')');
+  if (numbers.resolve(0).size !== uids.resolve(0).size) decoder.fail('as many UIDs as message numbers');
   return { numbers, uids };
 }
 

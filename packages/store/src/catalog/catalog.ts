@@ -2,9 +2,21 @@
  * The catalog's face: questions about accounts, mailboxes, entries and messages, answered from a view. Reads no heap octet.
  */
 import type { UidSet } from '../codec/uid-set.ts';
+import { limits } from '../limits.ts';
 import { type AccountId, brandNumber, type MailboxId, type MessageId, type ModSeq } from '../types.ts';
-import { chunkSlots, type Entry, type IndexChunk } from './index-chunk.ts';
-import { keyOctets, kind, kindU32Key, messageOfKey, prefixEnd, u32Key, u32PairKey, u64Text } from './keys.ts';
+import { chunkSlots, type Entry, IndexChunk } from './index-chunk.ts';
+import {
+  expungedText,
+  keyOctets,
+  kind,
+  kindU32Key,
+  messageOfKey,
+  prefixEnd,
+  readU64,
+  u32Key,
+  u32PairKey,
+  u64Text,
+} from './keys.ts';
 import type { AccountRow, MailboxRow, MessageRow, PartRow, RetainedRow, SegmentRow, StateRow } from './rows.ts';
 import {
   accountNameTable,
@@ -34,6 +46,14 @@ export interface NamedAccount {
 export interface NamedMailbox {
   readonly id: MailboxId;
   readonly row: MailboxRow;
+}
+
+/** Some of what changed in a mailbox. */
+export interface ChangedEntries {
+  /** In UID order. */
+  readonly entries: readonly Entry[];
+  /** The UID from which on nobody looked yet; undefined at the end. */
+  readonly next: number | undefined;
 }
 
 /** An entry's MODSEQ as clients see it: never below its mailbox's bound, since history before may be missing. */
@@ -164,13 +184,38 @@ export class Catalog {
         continue;
       }
       const from = u32PairKey(mailbox, Math.floor(first / chunkSlots));
-      const to = Buffer.concat([u32PairKey(mailbox, Math.floor(last / chunkSlots)), Buffer.of(0)]);
+      const to = behindU32Pair(mailbox, Math.floor(last / chunkSlots));
       for (const [key, chunk] of this.view.range(indexTable, { from, to })) {
         for (const entry of chunk.entries(key.readUInt32BE(4))) {
           if (entry.uid >= first && entry.uid <= last) yield entry;
         }
       }
     }
+  }
+
+  /**
+   * Entries in `uids` whose MODSEQ, as clients see it, is above `since`. Chunks of the index without any are passed over undecoded.
+   * Ends after `limits.chunkSteps`; the caller goes on from `next`, in a later turn of the event loop.
+   */
+  changedEntries(mailbox: MailboxId, uids: UidSet, since: number): ChangedEntries {
+    const bound = this.mailbox(mailbox)?.modSeqFloor ?? 0;
+    const isWanted = (octets: Buffer): boolean => bound > since || IndexChunk.highestModSeq(octets) > since;
+    const entries: Entry[] = [];
+    let steps = 0;
+    for (const [first, last] of chunkRanges(uids)) {
+      if (steps >= limits.chunkSteps) return { entries, next: first * chunkSlots };
+      steps += limits.decodedChunkSteps;
+      const range = { from: u32PairKey(mailbox, first), to: behindU32Pair(mailbox, last) };
+      for (const [key, chunk] of this.view.rangeWanted(indexTable, range, isWanted)) {
+        const number = key.readUInt32BE(4);
+        if (steps >= limits.chunkSteps) return { entries, next: number * chunkSlots };
+        steps += chunk === undefined ? 1 : limits.decodedChunkSteps;
+        for (const entry of chunk?.entries(number) ?? []) {
+          if (Math.max(entry.modSeq, bound) > since && uids.has(entry.uid)) entries.push(entry);
+        }
+      }
+    }
+    return { entries, next: undefined };
   }
 
   /** The mailbox's UID pages: number and page, rising. */
@@ -196,7 +241,7 @@ export class Catalog {
         continue;
       }
       const from = u32PairKey(mailbox, first);
-      const to = Buffer.concat([u32PairKey(mailbox, last), Buffer.of(0)]);
+      const to = behindU32Pair(mailbox, last);
       for (const [, row] of this.view.range(retainedTable, { from, to, limit: left })) {
         yield row;
         left--;
@@ -208,6 +253,15 @@ export class Catalog {
   /** Whether an expunge is remembered (RFC 7162). */
   isExpungeKnown(mailbox: MailboxId, modSeq: ModSeq): boolean {
     return this.view.read(expungedTable, mailbox, modSeq) !== undefined;
+  }
+
+  /** What is remembered of expunges after a MODSEQ (RFC 7162): MODSEQ and UIDs of each, rising. Above the mailbox's expunge floor
+   *  that is all of them. */
+  *expunges(mailbox: MailboxId, after: number): Generator<readonly [ModSeq, UidSet]> {
+    const from = keyOctets(expungedText(mailbox, brandNumber<ModSeq>(after + 1)));
+    for (const [key, { uids }] of this.view.range(expungedTable, { from, to: prefixEnd(u32Key(mailbox)) })) {
+      yield [brandNumber<ModSeq>(readU64(key, 4)), uids];
+    }
   }
 
   /** An expunged entry still within retention. */
@@ -260,4 +314,24 @@ export class Catalog {
     const range = { from: Buffer.alloc(0), to: Buffer.alloc(9, 0xff) };
     for (const [key, row] of this.view.range(segmentTable, range)) yield [messageOfKey(key), row];
   }
+}
+
+/** The numbers of the chunks that hold these UIDs, as ranges that neither meet nor overlap. */
+function* chunkRanges(uids: UidSet): Generator<readonly [first: number, last: number]> {
+  let open: [number, number] | undefined;
+  for (const { first, last } of uids.ranges) {
+    const from = Math.floor(first / chunkSlots);
+    const to = Math.floor(last / chunkSlots);
+    if (open !== undefined && from <= open[1] + 1) open[1] = to;
+    else {
+      if (open !== undefined) yield open;
+      open = [from, to];
+    }
+  }
+  if (open !== undefined) yield open;
+}
+
+/** The first key behind that of the pair. */
+function behindU32Pair(a: number, b: number): Buffer {
+  return Buffer.concat([u32PairKey(a, b), Buffer.of(0)]);
 }

@@ -214,6 +214,18 @@ export class View {
     }
   }
 
+  /** As `range`, but what is stored and `isWanted` says no to, by its octets, is passed over undecoded: its row is undefined. */
+  *rangeWanted<Row>(
+    table: Table<never, Row>,
+    range: KvRange,
+    isWanted: (octets: Buffer) => boolean,
+  ): Generator<readonly [Buffer, Row | undefined]> {
+    for (const [key, found] of this.#merged(table.name, range)) {
+      if (!Buffer.isBuffer(found)) yield [key, rowOf(found, table.codec)];
+      else yield [key, isWanted(found) ? table.codec.decode(found) : undefined];
+    }
+  }
+
   /** What the store holds in the range, overlaid with what the layers say, in order. */
   *#merged(table: TableName, range: KvRange): Generator<readonly [Buffer, Buffer | Change]> {
     const layered = new Map<KeyText, Change>();

@@ -78,6 +78,7 @@ const flagsRequest = z.object({
   flags,
   keywords: words,
   unchangedSince: whole.optional(),
+  knownModSeq: whole.optional(),
 });
 
 const compactRequest = z.object({ minGarbage: z.number().min(0).max(1), maxRate: whole });

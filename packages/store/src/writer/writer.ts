@@ -216,6 +216,7 @@ export class Writer extends RetainedWriter implements MailWriter {
     return {
       changed: union(answers.map((answer) => answer.changed)),
       modified: union(answers.map((answer) => answer.modified)),
+      surprising: union(answers.map((answer) => answer.surprising)),
       sequence: Math.max(...answers.map((answer) => answer.sequence)),
     };
   }

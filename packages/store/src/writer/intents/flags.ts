@@ -16,6 +16,8 @@ export interface FlagsRequest {
   readonly keywords: readonly string[];
   /** RFC 7162 §3.1.3: entries with a higher MODSEQ stay as they are. */
   readonly unchangedSince?: number;
+  /** The MODSEQ up to which whoever asks knows all flags. */
+  readonly knownModSeq?: number;
 }
 
 export interface FlagsAnswer {
@@ -23,6 +25,8 @@ export interface FlagsAnswer {
   readonly changed: UidSet;
   /** Entries that UNCHANGEDSINCE kept from changing. */
   readonly modified: UidSet;
+  /** Of those that are changed, the ones that had changed after `knownModSeq` before. */
+  readonly surprising: UidSet;
   readonly sequence: number;
 }
 
@@ -39,6 +43,7 @@ export function decideFlags(turn: Turn, request: FlagsRequest): FlagsAnswer {
   const known = catalog.keywords(request.mailbox);
   const groups = new Map<string, Group>();
   const modified: number[] = [];
+  const surprising: number[] = [];
   for (const entry of catalog.entries(request.mailbox, request.uids)) {
     if (request.unchangedSince !== undefined && modSeqOf(row, entry) > request.unchangedSince) {
       modified.push(entry.uid);
@@ -53,8 +58,10 @@ export function decideFlags(turn: Turn, request: FlagsRequest): FlagsAnswer {
       groups.set(text, group);
     }
     group.uids.push(entry.uid);
+    if (modSeqOf(row, entry) > (request.knownModSeq ?? Number.MAX_SAFE_INTEGER)) surprising.push(entry.uid);
   }
-  if (groups.size === 0) return { changed: UidSet.empty, modified: UidSet.of(modified), sequence: turn.sequence };
+  const kept = { modified: UidSet.of(modified), surprising: UidSet.of(surprising) };
+  if (groups.size === 0) return { changed: UidSet.empty, ...kept, sequence: turn.sequence };
   const all = [...groups.values()];
   const sequence = turn.event({
     kind: 'flagsSet',
@@ -63,7 +70,7 @@ export function decideFlags(turn: Turn, request: FlagsRequest): FlagsAnswer {
   });
   const changed = UidSet.of(all.flatMap((group) => group.uids));
   turn.changes.push({ kind: 'flags', sequence, account: row.account, mailbox: request.mailbox, uids: changed });
-  return { changed, modified: UidSet.of(modified), sequence };
+  return { changed, ...kept, sequence };
 }
 
 function result(
