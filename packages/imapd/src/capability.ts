@@ -30,6 +30,10 @@ const authenticated = [
   'QUOTA=RES-MESSAGE',
   'CONDSTORE',
   'QRESYNC',
+  'ESEARCH',
+  'SEARCHRES',
+  'WITHIN',
+  'OBJECTID',
 ];
 
 /** What ENABLE switches on, in capitals. */

@@ -179,6 +179,7 @@ type RefusalName =
   | 'notEnabled'
   | 'noBinary'
   | 'vanishedByUid'
+  | 'searchTooLong'
   | 'readOnly'
   | 'expunged'
   | 'tryCreate'
@@ -224,6 +225,7 @@ export const refusals: Readonly<Record<RefusalName, Refusal>> = {
   notEnabled: bad('QRESYNC is not enabled'),
   vanishedByUid: bad('VANISHED goes with UID FETCH'),
   noBinary: bad('BINARY is not offered'),
+  searchTooLong: no('LIMIT', 'a text to search for is too long'),
   readOnly: no('CANNOT', 'the mailbox is selected to be read only'),
   expunged: no('EXPUNGEISSUED', 'some of the messages are gone'),
   tryCreate: no('TRYCREATE', 'no such mailbox'),

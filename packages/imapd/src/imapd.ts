@@ -114,6 +114,7 @@ function servicesOf(options: SharedOptions, backing: Backing, metrics: Metrics):
     recent: new RecentFloors(),
     news: new MailboxNews(),
     damaged: new DamagedMessages(siblings),
+    clock,
     wheel: new DeadlineWheel(clock),
     mechanisms: [saslPlain, saslLogin],
     messageBytes: config.limits.messageBytes,
