@@ -24,6 +24,9 @@ const authenticated = [
   'UIDPLUS',
   'MOVE',
   'MULTIAPPEND',
+  'SORT',
+  'THREAD=ORDEREDSUBJECT',
+  'THREAD=REFERENCES',
 ];
 
 /** What ENABLE switches on, in capitals. */

@@ -10,14 +10,17 @@ import { authenticate, expectAuthenticate, expectLogin, login } from './commands
 import { create, remove, rename, subscribe, unsubscribe } from './commands/mailboxes.ts';
 import { close, examine, select, unselect } from './commands/selects.ts';
 import { capability, enable, expectExtensions, logout, namespace, noop } from './commands/sessions.ts';
+import { sort, uidSort } from './commands/sort.ts';
 import { expectStatus, status } from './commands/status.ts';
 import { store, uidStore } from './commands/store.ts';
+import { thread, uidThread } from './commands/thread.ts';
 import type { State } from './session.ts';
 import type { Decoder } from './wire/decoder.ts';
 import { expectFetchArguments, expectStoreArguments } from './wire/fetch-items.ts';
 import { expectListArguments, expectReferenceAndPattern } from './wire/list-arguments.ts';
 import { expectAppendArguments, expectCreateArguments, expectSelectArguments } from './wire/mailbox-arguments.ts';
 import { expectMailbox } from './wire/mailbox-name.ts';
+import { expectSortArguments, expectThreadArguments } from './wire/search-arguments.ts';
 import { expectMessageSet } from './wire/sequence-set.ts';
 
 export type { Command } from './command.ts';
@@ -67,6 +70,10 @@ export const commands: ReadonlyMap<string, Command> = new Map([
   ['UID EXPUNGE', command(selected, 'UIDs', expectMessageSet, uidExpunge)],
   ['FETCH', command(selected, 'message numbers', expectFetchArguments, fetch, true)],
   ['UID FETCH', command(selected, 'UIDs', expectFetchArguments, uidFetch)],
+  ['SORT', command(selected, 'what to sort by', expectSortArguments, sort, true)],
+  ['UID SORT', command(selected, 'what to sort by', expectSortArguments, uidSort)],
+  ['THREAD', command(selected, 'REFERENCES or ORDEREDSUBJECT', expectThreadArguments, thread, true)],
+  ['UID THREAD', command(selected, 'REFERENCES or ORDEREDSUBJECT', expectThreadArguments, uidThread)],
   ['STORE', command(selected, 'message numbers', expectStoreArguments, store, true)],
   ['UID STORE', command(selected, 'UIDs', expectStoreArguments, uidStore)],
   ['COPY', command(selected, 'message numbers', expectCopy, copy)],

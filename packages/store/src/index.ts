@@ -38,7 +38,7 @@ export {
   retentionOf,
 } from './mail/retention.ts';
 export type { Entity, Span } from './mime/entity.ts';
-export { headerFields, listedFieldNames } from './mime/header.ts';
+export { fieldTexts, headerFields, listedFieldNames } from './mime/header.ts';
 export { section } from './mime/structure.ts';
 export { type RepairOptions, type RepairReport, type RepairStep, repair } from './repair.ts';
 export { createStore, Store, StoreReader, type StoreReading } from './store.ts';
