@@ -34,6 +34,9 @@ const authenticated = [
   'SEARCHRES',
   'WITHIN',
   'OBJECTID',
+  'SORT',
+  'THREAD=ORDEREDSUBJECT',
+  'THREAD=REFERENCES',
 ];
 
 /** What ENABLE switches on, in capitals. */

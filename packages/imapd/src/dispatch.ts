@@ -13,14 +13,17 @@ import { expectQuotaRoot, expectSetQuota, getQuota, getQuotaRoot, setQuota } fro
 import { searchCommand } from './commands/search.ts';
 import { close, examine, select, unselect } from './commands/selects.ts';
 import { capability, enable, expectExtensions, logout, namespace, noop } from './commands/sessions.ts';
+import { sort, uidSort } from './commands/sort.ts';
 import { expectStatus, status } from './commands/status.ts';
 import { store, uidStore } from './commands/store.ts';
+import { thread, uidThread } from './commands/thread.ts';
 import type { State } from './session.ts';
 import type { Decoder } from './wire/decoder.ts';
 import { expectFetchArguments, expectStoreArguments } from './wire/fetch-items.ts';
 import { expectListArguments, expectReferenceAndPattern } from './wire/list-arguments.ts';
 import { expectAppendArguments, expectCreateArguments, expectSelectArguments } from './wire/mailbox-arguments.ts';
 import { expectMailbox } from './wire/mailbox-name.ts';
+import { expectSortArguments, expectThreadArguments } from './wire/search-arguments.ts';
 import { expectMessageSet } from './wire/sequence-set.ts';
 
 export type { Command } from './command.ts';
@@ -76,6 +79,10 @@ export const commands: ReadonlyMap<string, Command> = new Map([
   ['UID FETCH', command(selected, 'UIDs', expectFetchArguments, uidFetch)],
   ['SEARCH', searchCommand('sequence')],
   ['UID SEARCH', searchCommand('uid')],
+  ['SORT', command(selected, 'what to sort by', expectSortArguments, sort, true)],
+  ['UID SORT', command(selected, 'what to sort by', expectSortArguments, uidSort)],
+  ['THREAD', command(selected, 'REFERENCES or ORDEREDSUBJECT', expectThreadArguments, thread, true)],
+  ['UID THREAD', command(selected, 'REFERENCES or ORDEREDSUBJECT', expectThreadArguments, uidThread)],
   ['STORE', command(selected, 'message numbers', expectStoreArguments, store, true)],
   ['UID STORE', command(selected, 'UIDs', expectStoreArguments, uidStore)],
   ['COPY', command(selected, 'message numbers', expectCopy, copy)],

@@ -180,6 +180,7 @@ type RefusalName =
   | 'noBinary'
   | 'vanishedByUid'
   | 'searchTooLong'
+  | 'noSortReturn'
   | 'readOnly'
   | 'expunged'
   | 'tryCreate'
@@ -226,6 +227,7 @@ export const refusals: Readonly<Record<RefusalName, Refusal>> = {
   vanishedByUid: bad('VANISHED goes with UID FETCH'),
   noBinary: bad('BINARY is not offered'),
   searchTooLong: no('LIMIT', 'a text to search for is too long'),
+  noSortReturn: bad('SORT with RETURN is not offered'),
   readOnly: no('CANNOT', 'the mailbox is selected to be read only'),
   expunged: no('EXPUNGEISSUED', 'some of the messages are gone'),
   tryCreate: no('TRYCREATE', 'no such mailbox'),

@@ -75,6 +75,24 @@ export const limits = {
   searchPieceBytes: 16_384, // 16 * KiB
   /** ms between two words of ours to a client that waits for a long search. */
   searchWordMs: 10_000,
+  /** what a comparison, a link or another small step of SORT and THREAD counts as. */
+  stepWork: 8,
+  /** octets of catalog rows whose headers are looked at in one turn of the event loop: some 3 ms. */
+  sliceRowBytes: 262_144, // 256 * KiB
+  /** octets of a subject or a local part that SORT and THREAD look at: no line of a header is longer than 998. */
+  subjectBytes: 8_192, // 8 * KiB
+  /** octets of a subject that are kept for SORT, and told apart exactly. */
+  sortSubjectBytes: 256,
+  /** octets of a mailbox's local part that are kept for SORT; RFC 5321 §4.5.3.1.1 has 64. */
+  sortMailboxBytes: 80,
+  /** Message-IDs of one References field that THREAD looks at, the first and the last ones: clients cut it at some 20. */
+  threadReferences: 200,
+  /** Message-IDs that no message bears, for each message of a THREAD: most threads have one or none. */
+  dummiesPerMessage: 8,
+  /** the same, for the whole THREAD, however few messages there are. */
+  dummiesMin: 10_000,
+  /** levels of a thread that are climbed to see whether a link would close a circle; where there are more, it is not made. */
+  threadLevels: 10_000,
   /** messages whose \Seen is set together, before the first of them is sent. */
   seenTogether: 1_000,
   /** octets of a section that are gathered before its first one is sent, so that damage can still be answered; also the most

@@ -184,7 +184,7 @@ export function liveEntries(
 }
 
 /** The entries by UID; those expunged meanwhile from what is retained. */
-function entriesOf(
+export function entriesOf(
   catalog: Catalog,
   selected: Selected,
   messages: readonly (readonly [number, number])[],
