@@ -30,6 +30,7 @@ import { MailboxNews } from './mailbox-news.ts';
 import { RecentFloors } from './recent-floors.ts';
 import { refused } from './reply.ts';
 import type { Services } from './services.ts';
+import { shownOf } from './shown.ts';
 import { Views } from './views.ts';
 
 export interface ImapOptions {
@@ -102,6 +103,7 @@ type SharedOptions = ImapOptions & { readonly siblings: Siblings };
 
 function servicesOf(options: SharedOptions, backing: Backing, metrics: Metrics): Services {
   const { config, log, siblings, clock = systemClock } = options;
+  const mechanisms = [saslPlain, saslLogin];
   return {
     reading: backing.reading,
     writer: backing.writer,
@@ -115,7 +117,8 @@ function servicesOf(options: SharedOptions, backing: Backing, metrics: Metrics):
     news: new MailboxNews(),
     damaged: new DamagedMessages(siblings),
     wheel: new DeadlineWheel(clock),
-    mechanisms: [saslPlain, saslLogin],
+    mechanisms,
+    shownOf: (octets, first) => shownOf(octets, first, mechanisms),
     messageBytes: config.limits.messageBytes,
     counters: {
       logins: metrics.counter('mstore_imap_logins_total', 'IMAP logins, by how they ended', ['outcome']),

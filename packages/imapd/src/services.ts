@@ -24,6 +24,8 @@ export interface Services {
   readonly wheel: DeadlineWheel;
   /** What AUTHENTICATE offers. */
   readonly mechanisms: readonly SaslMechanism[];
+  /** What a trace may show of a line or a literal of a command; `first` is the command's first line. */
+  readonly shownOf: (octets: Buffer, first: Buffer) => Buffer | string;
   /** Octets of the largest message. */
   readonly messageBytes: number;
   readonly counters: Counters;

@@ -46,9 +46,10 @@ export class Session {
     this.lines = new LineReader(connection, { lineBytesMax: limits.anonymousCommandBytes, bareLineFeed: 'ends' });
     this.commands = new CommandReader(this.lines, {
       invite: () => this.say(continuation('go on')),
+      heard: (octets, first) => this.entry.trace?.heard(services.shownOf(octets, first)),
       isMessage: (segments) => this.#account !== undefined && endsWithMessage(segments, this.isUtf8),
     });
-    this.entry = services.sessions.open(connection, 'imap');
+    this.entry = services.sessions.open(connection, 'imap', 'literals');
   }
 
   get state(): State {
@@ -70,6 +71,7 @@ export class Session {
   set selected(selected: Selected | undefined) {
     this.#selected?.leave();
     this.#selected = selected;
+    if (selected === undefined) this.entry.mailbox = '';
   }
 
   /** Sends a line or more; await what it returns, if anything, before the next. */

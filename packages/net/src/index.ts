@@ -86,3 +86,4 @@ export {
 } from './sessions.ts';
 export { Asking, Siblings } from './siblings.ts';
 export { type Clock, systemClock } from './sys/clock.ts';
+export type { SessionTrace, TracePart, TraceRow } from './trace.ts';

@@ -41,6 +41,7 @@ async function open(session: Session, args: SelectArguments, isReadOnly: boolean
   const found = mailboxIn(catalog, account, args.mailbox);
   const selected = selectedOf(session, catalog, found, isReadOnly);
   session.selected = selected;
+  session.entry.mailbox = args.mailbox;
   await session.say(answerOf(session, catalog, found, selected));
   return isReadOnly ? completed('to be read only', 'READ-ONLY') : completed('selected', 'READ-WRITE');
 }
