@@ -181,6 +181,31 @@ test('the limit of connections is for all processes together, and who comes too 
   assert.ok(open.length >= 12 && open.length <= 14, `${open.length} connections`);
 });
 
+test('the limit of a user is for all processes together, and for nobody else', async () => {
+  const config = '[imap]\nworkers = 2\nuserConnections = 4\n';
+  await using service = await Service.start({ users: [ann, bob], config });
+  const open: Lines[] = [];
+  const tryOne = async (): Promise<string> => {
+    const lines = Lines.open(service.tcp('imap'));
+    lines.say(`a LOGIN ${ann} ${commonPassword}\r\n`);
+    const [, answer = ''] = await lines.hears(/^a (OK|NO .*)/m);
+    if (answer === 'OK') open.push(lines);
+    else lines.socket.destroy();
+    return answer;
+  };
+  // Each process knows what the other has a moment later.
+  const refused = await until('a refusal', async () => {
+    const answer = await tryOne();
+    await until('all are there', async () => (await who(service)).length === open.length);
+    return answer === 'OK' ? undefined : answer;
+  });
+  assert.match(refused, /^NO \[LIMIT\] too many connections of this user/);
+  assert.ok(open.length >= 4 && open.length <= 6, `${open.length} connections`);
+  (await logIn(service, bob)).close();
+  for (const lines of open) lines.socket.destroy();
+  await until('room again', async () => (await tryOne()) === 'OK');
+});
+
 test('a reload and a stop reach every process, and a stop says BYE', async () => {
   await using service = await Service.start({ users: [ann], config: '[imap]\nworkers = 3\n' });
   const { pids } = readyNow(service);

@@ -26,7 +26,7 @@ export async function serveSession(services: Services, connection: Connection): 
     await converse(session);
     await sayWhy(session);
   } finally {
-    session.selected = undefined;
+    session.leave();
     account(session);
   }
 }

@@ -104,10 +104,17 @@ export class Session {
     this.#badCommands = 0;
   }
 
+  /** Is over: nothing is watched for it any more. */
+  leave(): void {
+    this.selected = undefined;
+    if (this.#account !== undefined) this.services.userSessions.add(String(this.#account), -1);
+  }
+
   /** Goes over to the authenticated state. */
   enter(user: User, account: AccountId): void {
     this.user = user;
     this.#account = account;
+    this.services.userSessions.add(String(account), 1);
     this.entry.login = user.address;
     this.lines.lineBytesMax = limits.lineBytes;
     this.commands.bounds = loggedInBounds;
