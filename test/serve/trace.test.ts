@@ -177,6 +177,28 @@ test('a session that is open is shown from now on, also by its id, and as JSON; 
   assertNoSecret(byLogin.stdout + byId.stdout);
 });
 
+test('an LMTP session is shown by its id, without the message', async () => {
+  await using service = await Service.start({ users: [ann] });
+  const byLogin = await Trace.begin(service, ann);
+  const lines = Lines.open(service.tcp('lmtp'));
+  await lines.hears(/^220 .*\r\n/);
+  const [row] = JSON.parse((await service.mstore(['who', '--json'])).stdout).sessions;
+  const trace = await Trace.begin(service, row.id);
+  lines.say('LHLO mx.example.net\r\n');
+  await lines.hears(/^250 .*\r\n/m);
+  lines.say(`MAIL FROM:<a@example.net>\r\nRCPT TO:<${ann}>\r\nDATA\r\n`);
+  await lines.hears(/^354 .*\r\n/m);
+  lines.say(`${message}.\r\n${body}QUIT\r\n`);
+  await lines.ends();
+  await trace.shows(/ -- ended\n/);
+  const shown = trace.stdout.replace(/^\d\d:\d\d:\d\d\.\d{3}Z [0-9a-f]{16} /gm, '');
+  assert.match(shown, /^C: DATA\nS: 354 .*\nS: 250 .*\nC: … \(34 octets, no command\)\nS: 500 .*\nC: QUIT\nS: 221 /m);
+  assert.equal(await trace.end(), 0);
+  assert.equal(await byLogin.end(), 0);
+  assert.equal(byLogin.stdout, '');
+  assertNoSecret(trace.stdout);
+});
+
 test('a trace goes on where a process ends and another begins, and ends with the service', async () => {
   await using service = await Service.start({ users: [ann], config: '[imap]\nworkers = 1\n' });
   const trace = await Trace.begin(service, 'ANN@example.org');

@@ -11,7 +11,7 @@ import { counted, safeText } from './text.ts';
 const manual = `
 Shows what a user's IMAP and POP3 sessions and the service say to each other, as it goes, until Ctrl-C: those that are open, and
 those to come, from their greeting on; also attempts to log in as that user. Instead of a login a session's id may be given
-(mstore who shows them). Each line has the time (UTC), the session's id, and C: for the client, S: for the service.
+(mstore who shows them), an LMTP session's too. Each line has the time (UTC), the session's id, and C: for the client, S: for the service.
 
 Passwords and all of a SASL exchange are left out, shown as "…", and so is a line that is no command. Of messages and literals
 of the service only the number of octets is shown, of long lines the beginning. What the service says to other users stays unseen.

@@ -165,7 +165,7 @@ export class SessionTable {
     const { id, protocol, form, login, connection } = session;
     if (form === undefined) return;
     const wanting = [...this.#gatherings.values()].filter((one) => one.wants(id) || one.wants(login));
-    if (wanting.length === 0 && login !== '') return;
+    if (wanting.length === 0 && (login !== '' || form === 'none')) return;
     const now = (): number => this.#clock.now();
     const isUnderWay = connection.writtenBytes > 0 && !connection.isAwaitingCommand;
     const trace = new SessionTrace({ id, protocol, form, now, isUnderWay });
@@ -173,7 +173,7 @@ export class SessionTable {
     connection.tap = (piece) => trace.said(piece);
     trace.note(`${protocol} from ${connection.remoteAddress || 'this machine'}`);
     for (const gathering of wanting) trace.join(gathering);
-    if (login !== '') trace.settle();
+    if (login !== '' || form === 'none') trace.settle();
   }
 
   /** Ends the traces that nobody asks about any more. */

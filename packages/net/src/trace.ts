@@ -68,8 +68,11 @@ export class TraceGathering {
   }
 }
 
-/** How a protocol's answers carry content: behind `{n}`, or in dotted lines that the session announces. */
-export type ContentForm = 'literals' | 'dotted';
+/**
+ * How a protocol's answers carry content: behind `{n}`, or in dotted lines that the session announces. `none`: not at all, and nobody
+ * logs in either, so that a session is traced by its id only.
+ */
+export type ContentForm = 'literals' | 'dotted' | 'none';
 
 export interface SessionTraceOptions {
   readonly id: string;
