@@ -53,7 +53,7 @@ test('who lists the sessions of all processes, and kick ends those of a login or
   const text = (await mstore(['who', '--data', store.directory])).stdout.toString();
   assert.match(
     text,
-    /^pop3 +grace@example\.org +127\.0\.0\.1:\d+ +2\d{3}-\d\d-\d\d \d\d:\d\d:\d\dZ +[0-9a-f]{16} +pop3 \d+$/m,
+    /^pop3 +grace@example\.org +127\.0\.0\.1:\d+ +2\d{3}-\d\d-\d\d \d\d:\d\d:\d\dZ +[0-9a-f]{16} +pop3 \d+ +-$/m,
   );
   const kick = async (whom: string): Promise<readonly [number | null, string]> => {
     const { code, stdout } = await mstore(['kick', whom, '--data', store.directory]);

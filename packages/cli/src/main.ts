@@ -13,6 +13,7 @@ const commands: Readonly<Record<string, () => Promise<Add>>> = {
   serve: async () => (await import('./serve.ts')).addServe,
   who: async () => (await import('./who.ts')).addWho,
   kick: async () => (await import('./kick.ts')).addKick,
+  trace: async () => (await import('./trace.ts')).addTrace,
   config: async () => (await import('./config.ts')).addConfig,
   user: async () => (await import('./user.ts')).addUser,
   passwd: async () => (await import('./user.ts')).addPasswd,

@@ -8,7 +8,8 @@ import { humanTime, safeText, table } from './text.ts';
 
 const manual = `
 Lists the sessions of the running service, oldest first: protocol, login (- before one, and for mail servers), the client's
-address (- for a Unix socket), since when, the session's id as the log has it, and the process. Exit code 69 when no service runs.`;
+address (- for a Unix socket), since when, the session's id as the log has it, the process, and the mailbox that an IMAP session
+has selected (by its name at that time; - for none). Exit code 69 when no service runs.`;
 
 export function addWho(program: Command): void {
   works(program.command('who').description('list the sessions of the service').addHelpText('after', manual), who);
@@ -25,8 +26,9 @@ async function who(run: Run): Promise<number> {
     humanTime(Math.floor(row.since / 1000)),
     row.id,
     `${row.process} ${row.pid}`,
+    row.mailbox === '' ? '-' : safeText(row.mailbox),
   ]);
-  const head = ['protocol', 'login', 'remote', 'since', 'session', 'process'];
+  const head = ['protocol', 'login', 'remote', 'since', 'session', 'process', 'mailbox'];
   await run.answer({ sessions }, cells.length === 0 ? 'no sessions\n' : table([head, ...cells]));
   return exit.done;
 }
@@ -39,6 +41,7 @@ interface SessionLine {
   /** ms since 1970. */
   readonly since: number;
   readonly id: string;
+  readonly mailbox: string;
   readonly process: string;
   readonly pid: number;
 }
@@ -48,7 +51,17 @@ function sessionOf(row: object): SessionLine {
   const text = (name: string): string => String(fields.get(name) ?? '');
   const [protocol, login, remote, local] = [text('protocol'), text('login'), text('remote'), text('local')];
   const [since, pid] = [Number(fields.get('since')), Number(fields.get('pid'))];
-  return { protocol, login, remote, local, since, id: text('id'), process: text('process'), pid };
+  return {
+    protocol,
+    login,
+    remote,
+    local,
+    since,
+    id: text('id'),
+    mailbox: text('mailbox'),
+    process: text('process'),
+    pid,
+  };
 }
 
 /** Says which processes are not in the answer. */

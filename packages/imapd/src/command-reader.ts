@@ -38,6 +38,8 @@ export type ReadCommand =
 export interface CommandReaderOptions {
   /** Asks the client for the literal that it announced. */
   readonly invite: () => Promise<void> | undefined;
+  /** Told of each line and literal as it comes, messages excepted; `first` is the first line of the command. */
+  readonly heard: (octets: Buffer, first: Buffer) => void;
   /** True when the literal that would come next is a message, which is read by who runs the command. */
   readonly isMessage: (segments: readonly Segment[]) => boolean;
 }
@@ -71,6 +73,8 @@ export class CommandReader {
       const line = await this.#line();
       if (line === undefined) return undefined;
       if (!Buffer.isBuffer(line)) return refusedAt(segments, line.refusal);
+      const first = segments[0]?.line ?? line;
+      this.#options.heard(line, first);
       bytes += line.length;
       const literal = announcedLiteral(line);
       if (literal === undefined) {
@@ -87,7 +91,9 @@ export class CommandReader {
         segments.push({ line });
         return this.#pass(segments, literal, tooMuch);
       }
-      segments.push({ line, literal: await this.#literal(literal) });
+      const octets = await this.#literal(literal);
+      this.#options.heard(octets, first);
+      segments.push({ line, literal: octets });
       bytes += literal.bytes;
     }
   }

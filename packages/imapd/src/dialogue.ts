@@ -26,7 +26,7 @@ export async function serveSession(services: Services, connection: Connection): 
     await converse(session);
     await sayWhy(session);
   } finally {
-    session.selected = undefined;
+    session.leave();
     account(session);
   }
 }
@@ -46,8 +46,10 @@ async function execute(session: Session, read: ReadCommand): Promise<void> {
   if (tag === '' || tag.length > limits.tagBytes || !decoder.trySpace()) {
     return session.refuseBad('*', read.kind === 'refused' ? read.refusal : refusals.noTag);
   }
-  if (read.kind === 'refused') return session.refuseBad(tag, read.refusal);
   const command = commands.get(nameOf(decoder));
+  // What is no command may be a password, and its tag the first word of it.
+  if (command === undefined) session.entry.trace?.hides('… BAD …');
+  if (read.kind === 'refused') return session.refuseBad(tag, read.refusal);
   if (command === undefined) return session.refuseBad(tag, refusals.unknown);
   const wrongTime = wrongTimeFor(session, command);
   if (wrongTime !== undefined) return session.refuseBad(tag, wrongTime);

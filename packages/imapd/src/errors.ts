@@ -168,6 +168,7 @@ type RefusalName =
   | 'disabled'
   | 'elsewhere'
   | 'locked'
+  | 'tooManySessions'
   | 'noMailbox'
   | 'inboxExists'
   | 'inboxStays'
@@ -216,6 +217,7 @@ export const refusals: Readonly<Record<RefusalName, Refusal>> = {
   disabled: no('CONTACTADMIN', 'this account may not log in now'),
   elsewhere: no('UNAVAILABLE', 'this account is not on this server'),
   locked: no('UNAVAILABLE', 'too many failed logins, try again later'),
+  tooManySessions: no('LIMIT', 'too many connections of this user, close some'),
   noMailbox: no('NONEXISTENT', 'no such mailbox'),
   inboxExists: no('ALREADYEXISTS', 'INBOX is always there'),
   inboxStays: no('CANNOT', 'INBOX cannot be deleted'),

@@ -15,6 +15,7 @@ import {
   placesOf,
   type Running,
   SessionTable,
+  SharedCounts,
   Siblings,
   saslLogin,
   saslPlain,
@@ -30,6 +31,7 @@ import { MailboxNews } from './mailbox-news.ts';
 import { RecentFloors } from './recent-floors.ts';
 import { refused } from './reply.ts';
 import type { Services } from './services.ts';
+import { shownOf } from './shown.ts';
 import { Views } from './views.ts';
 
 export interface ImapOptions {
@@ -102,6 +104,7 @@ type SharedOptions = ImapOptions & { readonly siblings: Siblings };
 
 function servicesOf(options: SharedOptions, backing: Backing, metrics: Metrics): Services {
   const { config, log, siblings, clock = systemClock } = options;
+  const mechanisms = [saslPlain, saslLogin];
   return {
     reading: backing.reading,
     writer: backing.writer,
@@ -110,13 +113,16 @@ function servicesOf(options: SharedOptions, backing: Backing, metrics: Metrics):
     guard: new MemoryLoginGuard({ clock, siblings }),
     route: config.server.route,
     sessions: new SessionTable(clock),
+    userSessions: new SharedCounts('userSessions', siblings),
+    userSessionsMax: config.imap.userConnections,
     views: new Views(),
     recent: new RecentFloors(),
     news: new MailboxNews(),
     damaged: new DamagedMessages(siblings),
     clock,
     wheel: new DeadlineWheel(clock),
-    mechanisms: [saslPlain, saslLogin],
+    mechanisms,
+    shownOf: (octets, first) => shownOf(octets, first, mechanisms),
     messageBytes: config.limits.messageBytes,
     compressed: { count: 0 },
     counters: {

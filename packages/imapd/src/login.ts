@@ -13,7 +13,7 @@ export type LoginResult =
   /** `outcome` is for log and metrics. */
   | { readonly kind: 'refused'; readonly refusal: Refusal; readonly outcome: LoginOutcome };
 
-export type LoginOutcome = 'in' | 'wrong' | 'locked' | 'disabled' | 'elsewhere' | 'failed';
+export type LoginOutcome = 'in' | 'wrong' | 'locked' | 'disabled' | 'elsewhere' | 'tooMany' | 'failed';
 
 function refused(refusal: Refusal, outcome: LoginOutcome): LoginResult {
   return { kind: 'refused', refusal, outcome };
@@ -41,6 +41,9 @@ export async function logIn(
   const { user } = answer;
   if ((await directory.route(user.id)) !== services.route) return refused(refusals.elsewhere, 'elsewhere');
   await guard.succeeded(attempt);
+  if (services.userSessions.count(String(user.id)) >= services.userSessionsMax) {
+    return refused(refusals.tooManySessions, 'tooMany');
+  }
   await services.reading.catchUp();
   const account = brandNumber<AccountId>(user.id);
   if (!isThere(services, account, user)) {

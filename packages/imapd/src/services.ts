@@ -1,6 +1,15 @@
 /** What the sessions of a process share. Made once by imapd.ts; a session costs nothing that could stand here. */
 import type { Directory } from '@mstore/directory';
-import type { Clock, DeadlineWheel, Log, LoginGuard, MetricCounter, SaslMechanism, SessionTable } from '@mstore/net';
+import type {
+  Clock,
+  DeadlineWheel,
+  Log,
+  LoginGuard,
+  MetricCounter,
+  SaslMechanism,
+  SessionTable,
+  SharedCounts,
+} from '@mstore/net';
 import type { MailWriter, StoreReading } from '@mstore/store';
 import type { DamagedMessages } from './damaged-messages.ts';
 import type { MailboxNews } from './mailbox-news.ts';
@@ -16,6 +25,10 @@ export interface Services {
   readonly reading: StoreReading;
   readonly writer: MailWriter;
   readonly sessions: SessionTable;
+  /** Sessions that are logged in, by account, in all processes. */
+  readonly userSessions: SharedCounts;
+  /** Of one user. */
+  readonly userSessionsMax: number;
   readonly views: Views;
   readonly recent: RecentFloors;
   readonly news: MailboxNews;
@@ -25,6 +38,8 @@ export interface Services {
   readonly wheel: DeadlineWheel;
   /** What AUTHENTICATE offers. */
   readonly mechanisms: readonly SaslMechanism[];
+  /** What a trace may show of a line or a literal of a command; `first` is the command's first line. */
+  readonly shownOf: (octets: Buffer, first: Buffer) => Buffer | string;
   /** Octets of the largest message. */
   readonly messageBytes: number;
   /** How many connections are compressed. */

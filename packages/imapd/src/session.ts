@@ -52,9 +52,10 @@ export class Session {
     this.lines = new LineReader(connection, { lineBytesMax: limits.anonymousCommandBytes, bareLineFeed: 'ends' });
     this.commands = new CommandReader(this.lines, {
       invite: () => this.say(continuation('go on')),
+      heard: (octets, first) => this.entry.trace?.heard(services.shownOf(octets, first)),
       isMessage: (segments) => this.#account !== undefined && endsWithMessage(segments, this.isUtf8),
     });
-    this.entry = services.sessions.open(connection, 'imap');
+    this.entry = services.sessions.open(connection, 'imap', 'literals');
   }
 
   /** What goes is told by UID: QRESYNC is in use (RFC 7162 §3.2.3). */
@@ -81,6 +82,7 @@ export class Session {
   set selected(selected: Selected | undefined) {
     this.#selected?.leave();
     this.#selected = selected;
+    if (selected === undefined) this.entry.mailbox = '';
   }
 
   /** Sends a line or more; await what it returns, if anything, before the next. */
@@ -113,10 +115,17 @@ export class Session {
     this.#badCommands = 0;
   }
 
+  /** Is over: nothing is watched for it any more. */
+  leave(): void {
+    this.selected = undefined;
+    if (this.#account !== undefined) this.services.userSessions.add(String(this.#account), -1);
+  }
+
   /** Goes over to the authenticated state. */
   enter(user: User, account: AccountId): void {
     this.user = user;
     this.#account = account;
+    this.services.userSessions.add(String(account), 1);
     this.entry.login = user.address;
     this.lines.lineBytesMax = limits.lineBytes;
     this.commands.bounds = loggedInBounds;

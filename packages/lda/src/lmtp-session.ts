@@ -11,7 +11,14 @@
  * Invariant: nothing of a message is placed before its whole content has come.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type Clock, type Connection, isPeerError, LineReader, type Log } from '@mstore/net';
+import {
+  type Clock,
+  type Connection,
+  isPeerError,
+  LineReader,
+  type Log,
+  type Session as TableEntry,
+} from '@mstore/net';
 import type { MailWriter, TakenMessage } from '@mstore/store';
 import { ChunkedMessage } from './chunks.ts';
 import type { DeliveryOutcome, DeliveryTrace, Recipient, Refusal } from './delivery.ts';
@@ -61,6 +68,7 @@ type Take = () => Promise<TakenMessage>;
 
 export class LmtpSession {
   readonly #connection: Connection;
+  readonly #entry: TableEntry;
   readonly #id: string;
   readonly #service: LmtpService;
   readonly #lines: LineReader;
@@ -71,10 +79,11 @@ export class LmtpSession {
   #messages = 0;
   #why = '';
 
-  /** @param id the session's name in log and trace lines */
-  constructor(connection: Connection, id: string, service: LmtpService) {
+  /** @param entry the session in `who`, in log and trace lines */
+  constructor(connection: Connection, entry: TableEntry, service: LmtpService) {
     this.#connection = connection;
-    this.#id = id;
+    this.#entry = entry;
+    this.#id = entry.id;
     this.#service = service;
     this.#lines = new LineReader(connection, { lineBytesMax: limits.commandBytes });
   }
@@ -114,12 +123,19 @@ export class LmtpSession {
   async #next(): Promise<LmtpCommand | undefined> {
     try {
       const line = await this.#lines.next();
-      return line === undefined ? undefined : parseCommand(line);
+      const command = line === undefined ? undefined : parseCommand(line);
+      if (line !== undefined) this.#traceLine(line, command);
+      return command;
     } catch (error) {
       if (isPeerError(error, 'lineTooLong')) return { verb: 'wrong', why: 'tooLong' };
       if (isPeerError(error, 'bareLineFeed')) return { verb: 'wrong', why: 'bareLineFeed' };
       throw error;
     }
+  }
+
+  /** What is no command may be content that came where nobody waited for it. */
+  #traceLine(line: Buffer, command: LmtpCommand | undefined): void {
+    this.#entry.trace?.heard(command?.verb === 'wrong' ? `… (${line.length} octets, no command)` : line);
   }
 
   /** No further command comes: says why, where the peer may still listen. */

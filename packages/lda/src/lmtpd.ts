@@ -69,7 +69,7 @@ export class Lmtpd {
   }
 
   #serve(connection: Connection): Promise<void> {
-    const { id } = this.#options.sessions.open(connection, 'lmtp');
-    return new LmtpSession(connection, id, this.#options).run();
+    const entry = this.#options.sessions.open(connection, 'lmtp', 'none');
+    return new LmtpSession(connection, entry, this.#options).run();
   }
 }

@@ -53,6 +53,8 @@ export class Connection {
   readonly remoteAddress: string;
   readonly remotePort: number;
   readonly localAddress: string;
+  /** Given everything that is written, for a trace; undefined while nobody looks on. */
+  tap: ((piece: Buffer | string) => void) | undefined;
   /** Settles when the connection is closed, however that came. */
   readonly closed: Promise<void>;
   #resolveClosed: () => void = () => undefined;
@@ -139,6 +141,11 @@ export class Connection {
     return this.#farewell !== undefined;
   }
 
+  /** True while a read waits for a command. */
+  get isAwaitingCommand(): boolean {
+    return this.#reader !== undefined && this.#stage === 'command';
+  }
+
   /**
    * The next octets as they came; the caller owns them. Undefined when the peer ended, and in stage `command` on every other
    * farewell.
@@ -194,6 +201,7 @@ export class Connection {
    */
   write(piece: Buffer | string): Promise<void> | undefined {
     invariant(!this.#ending, 'nothing is written after the end');
+    this.tap?.(piece);
     return this.#writes.write(piece);
   }
 

@@ -85,5 +85,7 @@ export {
   type SessionRow,
   SessionTable,
 } from './sessions.ts';
+export { SharedCounts } from './shared-counts.ts';
 export { Asking, Siblings } from './siblings.ts';
 export { type Clock, systemClock } from './sys/clock.ts';
+export type { SessionTrace, TracePart, TraceRow } from './trace.ts';

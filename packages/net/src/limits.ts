@@ -86,6 +86,16 @@ export const limits = {
 
   /** ms that a session which is told to end has for it. */
   kickMs: 2_000,
+  /** traces at a time in one process: each is a person who looks on. */
+  traces: 16,
+  /** lines of a trace that are kept until they are fetched, some 2 MiB of the longest; beyond, lines are lost, and counted. */
+  traceRows: 2_000,
+  /** lines of a session that are kept until its login says who it is: a greeting, some capabilities, the login. */
+  traceRowsBefore: 50,
+  /** octets of a line that are shown. */
+  traceLineBytes: 1_000,
+  /** ms without a question after which a trace ends. */
+  traceForgetMs: 5_000,
   /** ms that a drain gives the sessions; default. */
   drainMs: 20_000,
   /** ms between looks whether the parent process still lives. */

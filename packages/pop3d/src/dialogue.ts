@@ -5,7 +5,7 @@
  * A peer that is idle too long is left without a word (RFC 1939 §3); without QUIT nothing is deleted.
  */
 import { setImmediate as turn } from 'node:timers/promises';
-import { type Connection, isPeerError, netLimits } from '@mstore/net';
+import { type Connection, isPeerError, netLimits, type SessionTrace } from '@mstore/net';
 import { commands } from './commands/table.ts';
 import { type Refusal, refusalFor, refusals } from './errors.ts';
 import { limits } from './limits.ts';
@@ -60,6 +60,7 @@ function execute(session: Session, line: Buffer): Promise<void> | undefined {
   const at = line.indexOf(blank);
   const keyword = line.toString('latin1', 0, at === -1 ? line.length : at).toUpperCase();
   const command = commands.get(keyword);
+  if (session.entry.trace !== undefined) traceLine(session.entry.trace, keyword, line);
   if (command === undefined) return session.refuseBad(refusals.unknown);
   if (line.length > command.lineBytesMax) return session.refuseBad(refusals.lineTooLong);
   if (!command.states.includes(session.state)) {
@@ -72,6 +73,15 @@ function execute(session: Session, line: Buffer): Promise<void> | undefined {
   } catch (error) {
     return fail(session, error);
   }
+}
+
+const secretive: readonly string[] = ['PASS', 'AUTH', 'APOP'];
+
+/** Of what is no command, nothing is shown: it may be a password that came a line late. */
+function traceLine(trace: SessionTrace, keyword: string, line: Buffer): void {
+  if (!commands.has(keyword)) trace.heard(`… (${line.length} octets, no command)`);
+  else trace.heard(secretive.includes(keyword) && line.length > keyword.length ? `${keyword} …` : line);
+  if (keyword === 'RETR' || keyword === 'TOP') trace.sendsMessage();
 }
 
 /** A command that failed, before it said anything: the session goes on, unless the connection is of no more use. */

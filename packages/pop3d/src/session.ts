@@ -40,7 +40,7 @@ export class Session {
     this.connection = connection;
     // Nothing but commands comes in, so a bare LF can hide nothing; people at a terminal send it.
     this.lines = new LineReader(connection, { lineBytesMax: limits.authLineBytes, bareLineFeed: 'ends' });
-    this.entry = services.sessions.open(connection, 'pop3');
+    this.entry = services.sessions.open(connection, 'pop3', 'dotted');
   }
 
   get state(): State {

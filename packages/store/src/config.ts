@@ -109,6 +109,8 @@ export interface Config {
     readonly connections: number;
     /** From one address (IPv6: one /64); loopback and Unix sockets excepted. */
     readonly addressConnections: number;
+    /** Of one user. */
+    readonly userConnections: number;
     /** Passwords may cross networks in the clear. */
     readonly plaintextAnywhere: boolean;
     /** Processes; 0: as many as fit the machine. */
@@ -203,6 +205,7 @@ const schema: z.ZodType<Config> = z.strictObject({
     .strictObject({
       connections: whole(1, 100_000, 'connections', 10_000),
       addressConnections: whole(1, 100_000, 'connections', 500),
+      userConnections: whole(1, 100_000, 'connections', 50),
       plaintextAnywhere: yes(false),
       workers: whole(0, 64, 'processes', 0),
     })
@@ -292,6 +295,7 @@ export const configTemplate = `# mstore's configuration. Keys that are not set h
 [imap]
 # connections = 10000       # at a time; mail programs keep several open each
 # addressConnections = 500  # from one address (IPv6: one /64), but this machine's own
+# userConnections = 50      # of one user: a mail program opens some five, and people have several
 # plaintextAnywhere = false # true: listens beyond loopback without TLS, so that passwords cross the network in the clear
 # workers = 0               # processes that share the work; 0: one for each processor but one, four at most
 `;

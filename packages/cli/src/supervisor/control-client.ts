@@ -35,13 +35,49 @@ export async function askService(directory: string, question: object): Promise<C
   try {
     return await Promise.race([read(), failed]);
   } catch (error) {
-    const errno = errnoOf(error);
-    if (errno === 'ENOENT' || errno === 'ECONNREFUSED') {
-      throw new CommandError(exit.unavailable, `no service runs in ${directory}`);
-    }
-    if (errno === 'EACCES') throw new CommandError(exit.noPermission, `${controlPath(directory)}: permission denied`);
-    throw error;
+    throw notAnswered(directory, error);
   } finally {
     socket.destroy();
   }
+}
+
+/** Asks a question whose answer goes on: its rows, until `stopping` is raised. @throws CommandError as askService does */
+export async function* followService(
+  directory: string,
+  question: object,
+  stopping: AbortSignal,
+): AsyncGenerator<object, void, undefined> {
+  const socket = connect(controlPath(directory));
+  const lines = createInterface({ input: socket });
+  stopping.addEventListener('abort', () => socket.destroy());
+  // Of a socket that is destroyed nobody else tells who waits for a line.
+  socket.on('close', () => lines.close());
+  socket.write(`${JSON.stringify(question)}\n`);
+  let broken: unknown;
+  socket.on('error', (error) => {
+    broken = error;
+  });
+  try {
+    for await (const line of lines) {
+      const answer: unknown = JSON.parse(line);
+      if (typeof answer !== 'object' || answer === null) break;
+      if ('problem' in answer) throw new CommandError(exit.tryAgain, `the service says: ${answer.problem}`);
+      if ('row' in answer && typeof answer.row === 'object' && answer.row !== null) yield answer.row;
+    }
+    if (stopping.aborted) return;
+    throw broken ?? new CommandError(exit.tryAgain, 'the service ended the trace');
+  } catch (error) {
+    throw notAnswered(directory, error);
+  } finally {
+    socket.destroy();
+  }
+}
+
+function notAnswered(directory: string, error: unknown): unknown {
+  const errno = errnoOf(error);
+  if (errno === 'ENOENT' || errno === 'ECONNREFUSED') {
+    return new CommandError(exit.unavailable, `no service runs in ${directory}`);
+  }
+  if (errno === 'EACCES') return new CommandError(exit.noPermission, `${controlPath(directory)}: permission denied`);
+  return error;
 }

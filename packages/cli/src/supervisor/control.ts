@@ -1,8 +1,19 @@
 /**
- * The control socket of a running service, `run/control.sock`, mode 0600: `mstore who`, `kick` and `doctor` ask there. A question is one
- * line of JSON, and so is each line of the answer: rows, then one with `done`.
+ * The control socket of a running service, `run/control.sock`, mode 0600: `mstore who`, `kick`, `trace` and `doctor` ask there. A question is
+ * one line of JSON, and so is each line of the answer: rows, then one with `done`. A trace goes on until the peer ends.
  */
-import { type Connection, ConnectionCounter, DeadlineWheel, LineReader, Listener, type Log } from '@mstore/net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  type Connection,
+  ConnectionCounter,
+  DeadlineWheel,
+  isPeerError,
+  LineReader,
+  Listener,
+  type Log,
+  sessionId,
+  type TracePart,
+} from '@mstore/net';
 import { errorText } from '@mstore/store';
 import { limits } from './limits.ts';
 
@@ -21,6 +32,8 @@ export interface Controlled {
   who(): Promise<{ readonly rows: readonly ControlRow[]; readonly silent: readonly string[] }>;
   /** Ends the sessions of these logins, and those with these ids; how many. */
   kick(names: readonly string[]): Promise<{ readonly kicked: number; readonly silent: readonly string[] }>;
+  /** What was said since the last question with this key in the sessions of these logins, or with these ids. */
+  traced(key: string, names: readonly string[]): Promise<TracePart>;
 }
 
 /** @throws Error when the socket cannot be made */
@@ -51,7 +64,8 @@ async function answer(connection: Connection, controlled: Controlled): Promise<v
   const write = (line: object): Promise<void> | undefined => connection.write(`${JSON.stringify(line)}\n`);
   try {
     const { ask, names } = readQuestion(question.toString());
-    if (ask === 'kick') await write({ done: true, ...(await controlled.kick(names)) });
+    if (ask === 'trace') await follow(connection, lines, (key) => controlled.traced(key, names));
+    else if (ask === 'kick') await write({ done: true, ...(await controlled.kick(names)) });
     else if (ask === 'health') {
       for (const row of await controlled.health()) await write({ row });
       await write({ done: true });
@@ -61,12 +75,36 @@ async function answer(connection: Connection, controlled: Controlled): Promise<v
       await write({ done: true, silent });
     }
   } catch (error) {
+    // Who went away before the end wants no more of it.
+    if (isPeerError(error)) return;
     await write({ problem: errorText(error) });
   }
 }
 
+/** Passes on what is traced until the peer ends, or the service does. */
+async function follow(
+  connection: Connection,
+  lines: LineReader,
+  traced: (key: string) => Promise<TracePart>,
+): Promise<void> {
+  const over = new AbortController();
+  const end = (): void => over.abort();
+  connection.setIdleTimeout(limits.traceMs);
+  lines.next().then(end, end);
+  const key = sessionId();
+  const write = (line: object): Promise<void> | undefined => connection.write(`${JSON.stringify(line)}\n`);
+  for (let isFirst = true; !over.signal.aborted; isFirst = false) {
+    const { rows, lost } = await traced(key);
+    for (const row of rows) await write({ row });
+    if (lost > 0) await write({ row: { lost } });
+    if (isFirst) await write({ row: { begun: true } });
+    await sleep(limits.tracePollMs, undefined, { signal: over.signal }).catch(() => undefined);
+  }
+  if (connection.farewell !== 'peer') await write({ done: true });
+}
+
 interface ControlQuestion {
-  readonly ask: 'who' | 'kick' | 'health';
+  readonly ask: 'who' | 'kick' | 'health' | 'trace';
   readonly names: readonly string[];
 }
 
@@ -75,7 +113,7 @@ function readQuestion(text: string): ControlQuestion {
   if (typeof question === 'object' && question !== null && 'ask' in question) {
     if (question.ask === 'who' || question.ask === 'health') return { ask: question.ask, names: [] };
     const names = 'names' in question && Array.isArray(question.names) ? question.names.map(String) : [];
-    if (question.ask === 'kick' && names.length > 0) return { ask: 'kick', names };
+    if ((question.ask === 'kick' || question.ask === 'trace') && names.length > 0) return { ask: question.ask, names };
   }
-  throw new Error('a question is {"ask":"who"}, {"ask":"health"} or {"ask":"kick","names":[…]}');
+  throw new Error('a question is {"ask":"who"}, {"ask":"health"}, or {"ask":"kick" or "trace","names":[…]}');
 }

@@ -29,6 +29,10 @@ export const limits = {
   controlConnections: 16,
   /** octets of a question on the control socket: a login or a session's id, and some words. */
   controlLineBytes: 4_096, // 4 * KiB
+  /** ms between two questions to the processes about what a trace saw. */
+  tracePollMs: 200,
+  /** ms that a trace goes on: one that was forgotten ends. */
+  traceMs: 86_400_000,
   /** ms that a peer of the control socket may think. */
   controlIdleMs: 10_000,
 } as const;

@@ -19,6 +19,7 @@ import {
   parseListenAddress,
   type Running,
   serveMetrics,
+  type TracePart,
 } from '@mstore/net';
 import { type FileLock, lockFile, lockHolder } from '@mstore/store';
 import { CommandError, exit } from '../errors.ts';
@@ -223,6 +224,16 @@ export class Supervisor implements Running {
     return { kicked: kicked.reduce((sum, count) => sum + count, 0), silent: [...silent] };
   }
 
+  async traced(key: string, names: readonly string[]): Promise<TracePart> {
+    const parts = await Promise.all(
+      // One that is busy, or just ended, has its say the next time.
+      this.#keepers.map(({ child }) => child?.ask('trace', [key, ...names]).catch(() => undefined)),
+    );
+    const told = parts.filter(isTracePart);
+    const rows = told.flatMap((part) => part.rows).sort((a, b) => a.time - b.time);
+    return { rows, lost: told.reduce((sum, { lost }) => sum + lost, 0) };
+  }
+
   async #gather(): Promise<ReadonlyMap<string, readonly object[]>> {
     const { answers, silent } = await this.#askAll('metrics', []);
     for (const child of silent) this.#leftOut.add(1, { child });
@@ -261,6 +272,11 @@ export class Supervisor implements Running {
     for (const keeper of this.#keepers) keeper.kill();
     this.#readyFile.removeNow();
   }
+}
+
+/** Children are ours: what they answer is what it says it is. */
+function isTracePart(value: unknown): value is TracePart {
+  return typeof value === 'object' && value !== null && 'rows' in value && 'lost' in value;
 }
 
 interface Answers {

@@ -33,7 +33,10 @@ export async function idle(session: Session): Promise<Completion | undefined> {
     }
     // The mailbox is gone, and goodbye was said: nobody waits for DONE.
     if (session.isOver) session.connection.finish();
-    return answerTo(await line);
+    const ended = await line;
+    // Whatever else stands there was sent in the belief that it is something else.
+    if (ended !== undefined) session.entry.trace?.heard(isDone(ended) ? ended : '…');
+    return answerTo(ended);
   } finally {
     deadline.remove();
     if (selected !== undefined) selected.wake = () => undefined;
@@ -42,8 +45,12 @@ export async function idle(session: Session): Promise<Completion | undefined> {
 
 function answerTo(line: Buffer | undefined): Completion | undefined {
   if (line === undefined) return undefined;
-  if (line.toString('latin1').toUpperCase() !== 'DONE') throw new RefusedError(refusals.doneExpected);
+  if (!isDone(line)) throw new RefusedError(refusals.doneExpected);
   return completed('no longer idle');
+}
+
+function isDone(line: Buffer): boolean {
+  return line.toString('latin1').toUpperCase() === 'DONE';
 }
 
 /** Wakes who waits; a ring that nobody waited for is heard at the next wait. */

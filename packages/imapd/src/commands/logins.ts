@@ -57,8 +57,10 @@ async function proofOf(
 ): Promise<SaslPassword | undefined> {
   let turn = await dialogue.begin(initial);
   while (turn.kind === 'challenge') {
+    session.entry.trace?.hides(continuation('…').trimEnd());
     session.say(continuation(turn.base64));
     const line = await session.lines.next();
+    session.entry.trace?.heard('…');
     if (line === undefined) return undefined;
     turn = await dialogue.answer(line);
   }
@@ -69,6 +71,7 @@ async function enter(session: Session, name: string, password: string): Promise<
   const { services, connection, entry } = session;
   const { log, counters } = services;
   const remote = connection.remoteAddress;
+  entry.claim(name);
   const result = await attempt(session, name, password);
   if (result.kind === 'in') {
     counters.logins.add(1, { outcome: 'in' });

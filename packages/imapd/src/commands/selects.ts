@@ -42,6 +42,7 @@ async function open(session: Session, args: SelectArguments, isReadOnly: boolean
   const found = mailboxIn(catalog, account, args.mailbox);
   const selected = selectedOf(session, catalog, found, isReadOnly);
   session.selected = selected;
+  session.entry.mailbox = args.mailbox;
   await session.say(answerOf(session, catalog, found, selected));
   // What a client remembers of another UIDVALIDITY means nothing.
   if (args.quickResync?.uidValidity === found.row.uidValidity) await resynchronise(session, selected, args.quickResync);

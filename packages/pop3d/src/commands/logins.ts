@@ -56,8 +56,10 @@ async function proofOf(
   try {
     let turn = await dialogue.begin(initial);
     while (turn.kind === 'challenge') {
+      session.entry.trace?.hides(challenge('…').trimEnd());
       session.say(challenge(turn.base64));
       const line = await session.lines.next();
+      session.entry.trace?.heard('…');
       if (line === undefined) return undefined;
       turn = await dialogue.answer(line);
     }
@@ -79,6 +81,7 @@ async function enter(session: Session, login: string, password: string): Promise
   const { services, connection, entry } = session;
   const { log, counters } = services;
   const remote = connection.remoteAddress;
+  entry.claim(login);
   const result = await attempt(session, login, password);
   if (result.kind === 'in') {
     counters.logins.add(1, { outcome: 'in' });
