@@ -6,6 +6,7 @@ import { UidSet } from '@mstore/store';
 import type { Command } from '../command.ts';
 import { RefusedError, unreadable } from '../errors.ts';
 import { type Numbering, selectedOf } from '../message-set.ts';
+import { useModSeqs } from '../mod-seqs.ts';
 import { type Completion, completed } from '../reply.ts';
 import { sayExtendedSearch, saySearch } from '../responses/search.ts';
 import { highestModSeq } from '../search/highest-mod-seq.ts';
@@ -42,7 +43,7 @@ async function search(
   const selected = selectedOf(session);
   const { view } = selected;
   const asksModSeq = asksForModSeq(key);
-  if (asksModSeq) session.wantsModSeqs = true;
+  if (asksModSeq) useModSeqs(session);
   try {
     const uids = await matching(session, selected, [key]);
     const told = returns === undefined ? uids : concerned(uids, returns);
