@@ -18,10 +18,16 @@ export class ImapClient {
     this.#peer = peer;
   }
 
+  /** Connects to a server that asks for no login. */
+  static async open(address: string): Promise<ImapClient> {
+    const client = new ImapClient(await Peer.connect(address));
+    assert.match(await client.#line(), /^\* PREAUTH /);
+    return client;
+  }
+
   /** Connects and logs in. */
   static async logIn(address: string, login: string, password: string = 'secret'): Promise<ImapClient> {
-    const peer = await Peer.connect(address);
-    const client = new ImapClient(peer);
+    const client = new ImapClient(await Peer.connect(address));
     assert.match(await client.#line(), /^\* OK /);
     await client.ok(`LOGIN ${login} ${password}`);
     return client;
