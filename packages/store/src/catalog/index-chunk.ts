@@ -199,7 +199,7 @@ export class IndexChunk {
     chunk.#high = reader.u32() | 0;
     reader.u64();
     const slots = chunk.slots();
-    for (let column = 0; column < columnCount; column++) decodeColumn(reader, chunk.#cells, slots, column);
+    for (let column = 0; column < columnCount; column++) decodeColumn(octets, reader, chunk.#cells, slots, column);
     for (let left = reader.u8(); left > 0; left--) {
       const slot = reader.u8();
       chunk.#keywords.set(slot, [...reader.bytes(reader.varint())]);
@@ -239,21 +239,27 @@ function encodeColumn(writer: Writer, cells: Float64Array, slots: readonly numbe
   }
 }
 
-function decodeColumn(reader: Reader, cells: Float64Array, slots: readonly number[], column: number): void {
+/** `octets`: what the reader reads. Values are taken from it directly: a scan of a large mailbox spends its time here. */
+function decodeColumn(
+  octets: Buffer,
+  reader: Reader,
+  cells: Float64Array,
+  slots: readonly number[],
+  column: number,
+): void {
   const width = reader.u8();
   const low = reader.varint();
   if (width !== 0 && width !== 1 && width !== 2 && width !== 4 && width !== 8) {
     throw new DecodeError(`column width ${width}`);
   }
-  // At once, and not one by one: a scan of a large mailbox spends its time here.
-  const octets = reader.bytes(width * slots.length);
-  for (let index = 0; index < slots.length; index++) {
-    const at = index * width;
-    let value = low;
-    if (width === 1) value += octets[at] ?? 0;
-    else if (width === 2) value += octets.readUInt16LE(at);
-    else if (width === 4) value += octets.readUInt32LE(at);
-    else if (width === 8) value += new Reader(octets, at).u64();
-    cells[(slots[index] ?? 0) * columnCount + column] = value;
+  let at = reader.skip(width * slots.length);
+  for (const slot of slots) {
+    let difference = 0;
+    if (width === 1) difference = octets[at] ?? 0;
+    else if (width === 2) difference = octets.readUInt16LE(at);
+    else if (width === 4) difference = octets.readUInt32LE(at);
+    else if (width === 8) difference = new Reader(octets, at).u64();
+    cells[slot * columnCount + column] = low + difference;
+    at += width;
   }
 }

@@ -87,6 +87,11 @@ export class Reader {
     return this.#buffer.subarray(at, at + length);
   }
 
+  /** Passes over the next `length` octets; returns where they begin. */
+  skip(length: number): number {
+    return this.#take(length);
+  }
+
   /** A varint length and that many octets, sharing the buffer. */
   block(): Buffer {
     return this.bytes(this.varint());
