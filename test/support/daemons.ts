@@ -80,7 +80,7 @@ interface Listening {
 export class Daemons implements AsyncDisposable {
   readonly directory: string;
   readonly config: Config;
-  readonly store: Store;
+  store: Store;
   readonly disk: TroubledDisk;
   readonly administration: DirectoryAdministration;
   readonly users: CachedDirectory;
@@ -120,10 +120,7 @@ export class Daemons implements AsyncDisposable {
     await createStore(directory);
     await writeFile(configPath(directory), tables(options.config ?? []));
     const { config } = await loadConfig(directory);
-    const store = await Store.open(directory, {
-      ports: { ...machinePorts, fs: disk },
-      messageBytes: config.limits.messageBytes,
-    });
+    const store = await openStore(directory, disk, config);
     const administration = await DirectoryAdministration.create(`${directory}/directory.sqlite`);
     const parts = { directory, config, store, disk, administration };
     return new Daemons(parts, options, async () => temp[Symbol.asyncDispose]());
@@ -166,6 +163,15 @@ export class Daemons implements AsyncDisposable {
       ['imap', imapd.ready?.imap?.[0] ?? ''],
     ]);
     this.#running = { lmtpd, lda, addresses, pop3d, backing, imapd, imapBacking, server };
+  }
+
+  /** Ends daemons and writer, does something to what they leave, and starts them again; addresses are others then. */
+  async restart(between: () => Promise<void> = async () => undefined): Promise<void> {
+    await this.#stop();
+    await this.#close();
+    await between();
+    this.store = await openStore(this.directory, this.disk, this.config);
+    await this.start();
   }
 
   /** Where a protocol's daemon listens. */
@@ -271,13 +277,7 @@ export class Daemons implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     try {
-      await this.#running?.lmtpd.drain(2_000);
-      await this.#running?.lda.drain(2_000);
-      await this.#running?.pop3d.drain(2_000);
-      await this.#running?.backing.close();
-      await this.#running?.imapd.drain(2_000);
-      await this.#running?.imapBacking.close();
-      await this.#running?.server.close();
+      await this.#stop();
       await this.users.close();
       await this.administration.close();
       await this.#close();
@@ -292,6 +292,17 @@ export class Daemons implements AsyncDisposable {
     } finally {
       await this.#remove();
     }
+  }
+
+  async #stop(): Promise<void> {
+    await this.#running?.lmtpd.drain(2_000);
+    await this.#running?.lda.drain(2_000);
+    await this.#running?.pop3d.drain(2_000);
+    await this.#running?.backing.close();
+    await this.#running?.imapd.drain(2_000);
+    await this.#running?.imapBacking.close();
+    await this.#running?.server.close();
+    this.#running = undefined;
   }
 
   /** A store whose disk failed under it has nothing to finish, and says so. */
@@ -374,6 +385,10 @@ export class Daemons implements AsyncDisposable {
     peer.kill();
     return heard?.startsWith('[AUTHENTICATIONFAILED]') === true;
   }
+}
+
+function openStore(directory: string, disk: TroubledDisk, { limits: { messageBytes } }: Config): Promise<Store> {
+  return Store.open(directory, { ports: { ...machinePorts, fs: disk }, messageBytes });
 }
 
 function tables(lines: readonly string[]): string {
