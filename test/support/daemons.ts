@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { rename, writeFile } from 'node:fs/promises';
+import { rename } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   CachedDirectory,
@@ -34,19 +34,17 @@ import {
   type AccountId,
   brandNumber,
   type Config,
-  configPath,
   createStore,
   inbox,
   isStoreError,
-  loadConfig,
   type MailboxId,
-  machinePorts,
   mailboxName,
   Store,
   type StoreReading,
   socketPath,
 } from '@mstore/store';
 import { WriterServer } from '@mstore/store/internal/writer/server';
+import { configure, openStore } from './configured-store.ts';
 import { Peer } from './peer.ts';
 import { tempDirectory } from './temp.ts';
 import { assertClean } from './temp-store.ts';
@@ -118,8 +116,7 @@ export class Daemons implements AsyncDisposable {
     const directory = temp.path;
     const disk = new TroubledDisk();
     await createStore(directory);
-    await writeFile(configPath(directory), tables(options.config ?? []));
-    const { config } = await loadConfig(directory);
+    const config = await configure(directory, options.config ?? []);
     const store = await openStore(directory, disk, config);
     const administration = await DirectoryAdministration.create(`${directory}/directory.sqlite`);
     const parts = { directory, config, store, disk, administration };
@@ -385,20 +382,6 @@ export class Daemons implements AsyncDisposable {
     peer.kill();
     return heard?.startsWith('[AUTHENTICATIONFAILED]') === true;
   }
-}
-
-function openStore(directory: string, disk: TroubledDisk, { limits: { messageBytes } }: Config): Promise<Store> {
-  return Store.open(directory, { ports: { ...machinePorts, fs: disk }, messageBytes });
-}
-
-function tables(lines: readonly string[]): string {
-  const byTable = new Map<string, string[]>();
-  for (const line of lines) {
-    const [, table = '', setting = ''] = /^(\w+)\.(\w+ *=.+)$/.exec(line) ?? [];
-    assert.notEqual(table, '', `${line}: expected table.key = value`);
-    byTable.set(table, [...(byTable.get(table) ?? []), setting]);
-  }
-  return [...byTable].map(([table, settings]) => `[${table}]\n${settings.join('\n')}\n`).join('');
 }
 
 /** Waits for a condition, which is looked at again and again. */
