@@ -25,7 +25,8 @@ test('SELECT, STATUS, LIST, STORE and FETCH of what is listed read nothing of th
   await client.ok('LIST "" * RETURN (SUBSCRIBED STATUS (MESSAGES SIZE))');
   const fields = 'DATE FROM TO CC SUBJECT MESSAGE-ID REFERENCES IN-REPLY-TO CONTENT-TYPE LIST-ID X-PRIORITY';
   const items = `FLAGS UID INTERNALDATE RFC822.SIZE ENVELOPE BODY BODYSTRUCTURE MODSEQ EMAILID THREADID BODY[HEADER.FIELDS (${fields})]`;
-  assert.equal((await client.ok(`FETCH 1:* (${items})`)).length, 30);
+  const fetched = await client.ok(`FETCH 1:* (${items})`);
+  assert.equal(fetched.filter((line) => line.includes(' FETCH ')).length, 30);
   await client.ok('STORE 1:* +FLAGS (\\Flagged $Label)');
   await client.ok('FETCH 1:* FULL');
   await client.ok('NOOP');

@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { rename, writeFile } from 'node:fs/promises';
+import { rename } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   CachedDirectory,
@@ -34,19 +34,17 @@ import {
   type AccountId,
   brandNumber,
   type Config,
-  configPath,
   createStore,
   inbox,
   isStoreError,
-  loadConfig,
   type MailboxId,
-  machinePorts,
   mailboxName,
   Store,
   type StoreReading,
   socketPath,
 } from '@mstore/store';
 import { WriterServer } from '@mstore/store/internal/writer/server';
+import { configure, openStore } from './configured-store.ts';
 import { Peer } from './peer.ts';
 import { tempDirectory } from './temp.ts';
 import { assertClean } from './temp-store.ts';
@@ -80,7 +78,7 @@ interface Listening {
 export class Daemons implements AsyncDisposable {
   readonly directory: string;
   readonly config: Config;
-  readonly store: Store;
+  store: Store;
   readonly disk: TroubledDisk;
   readonly administration: DirectoryAdministration;
   readonly users: CachedDirectory;
@@ -118,12 +116,8 @@ export class Daemons implements AsyncDisposable {
     const directory = temp.path;
     const disk = new TroubledDisk();
     await createStore(directory);
-    await writeFile(configPath(directory), tables(options.config ?? []));
-    const { config } = await loadConfig(directory);
-    const store = await Store.open(directory, {
-      ports: { ...machinePorts, fs: disk },
-      messageBytes: config.limits.messageBytes,
-    });
+    const config = await configure(directory, options.config ?? []);
+    const store = await openStore(directory, disk, config);
     const administration = await DirectoryAdministration.create(`${directory}/directory.sqlite`);
     const parts = { directory, config, store, disk, administration };
     return new Daemons(parts, options, async () => temp[Symbol.asyncDispose]());
@@ -160,6 +154,15 @@ export class Daemons implements AsyncDisposable {
       ['imap', imapd.ready?.imap?.[0] ?? ''],
     ]);
     this.#running = { lmtpd, lda, addresses, pop3d, backing, imapd, imapBacking, server };
+  }
+
+  /** Ends daemons and writer, does something to what they leave, and starts them again; addresses are others then. */
+  async restart(between: () => Promise<void> = async () => undefined): Promise<void> {
+    await this.#stop();
+    await this.#close();
+    await between();
+    this.store = await openStore(this.directory, this.disk, this.config);
+    await this.start();
   }
 
   /** Where a protocol's daemon listens. */
@@ -265,13 +268,7 @@ export class Daemons implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     try {
-      await this.#running?.lmtpd.drain(2_000);
-      await this.#running?.lda.drain(2_000);
-      await this.#running?.pop3d.drain(2_000);
-      await this.#running?.backing.close();
-      await this.#running?.imapd.drain(2_000);
-      await this.#running?.imapBacking.close();
-      await this.#running?.server.close();
+      await this.#stop();
       await this.users.close();
       await this.administration.close();
       await this.#close();
@@ -286,6 +283,17 @@ export class Daemons implements AsyncDisposable {
     } finally {
       await this.#remove();
     }
+  }
+
+  async #stop(): Promise<void> {
+    await this.#running?.lmtpd.drain(2_000);
+    await this.#running?.lda.drain(2_000);
+    await this.#running?.pop3d.drain(2_000);
+    await this.#running?.backing.close();
+    await this.#running?.imapd.drain(2_000);
+    await this.#running?.imapBacking.close();
+    await this.#running?.server.close();
+    this.#running = undefined;
   }
 
   /** A store whose disk failed under it has nothing to finish, and says so. */
@@ -368,16 +376,6 @@ export class Daemons implements AsyncDisposable {
     peer.kill();
     return heard?.startsWith('[AUTHENTICATIONFAILED]') === true;
   }
-}
-
-function tables(lines: readonly string[]): string {
-  const byTable = new Map<string, string[]>();
-  for (const line of lines) {
-    const [, table = '', setting = ''] = /^(\w+)\.(\w+ *=.+)$/.exec(line) ?? [];
-    assert.notEqual(table, '', `${line}: expected table.key = value`);
-    byTable.set(table, [...(byTable.get(table) ?? []), setting]);
-  }
-  return [...byTable].map(([table, settings]) => `[${table}]\n${settings.join('\n')}\n`).join('');
 }
 
 /** Waits for a condition, which is looked at again and again. */

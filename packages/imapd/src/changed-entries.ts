@@ -1,10 +1,11 @@
 /** The entries of a mailbox that changed after a MODSEQ, in slices of the event loop; what did not change costs next to nothing. */
 import { setImmediate as turn } from 'node:timers/promises';
-import { type Catalog, type Entry, type MailboxId, modSeqOf, UidSet } from '@mstore/store';
+import { type Catalog, type Entry, type MailboxId, modSeqOf, type UidSet } from '@mstore/store';
 import { FetchWriter } from './fetch-writer.ts';
 import type { Selected } from './selected.ts';
 import type { Services } from './services.ts';
 import type { Session } from './session.ts';
+import { from } from './uid-ranges.ts';
 import type { FetchItem } from './wire/fetch-items.ts';
 
 interface Changed {
@@ -25,7 +26,7 @@ export async function* changedEntries(
     const { entries, next } = catalog.changedEntries(mailbox, rest, since);
     if (entries.length > 0) yield { entries, catalog };
     if (next === undefined) return;
-    rest = UidSet.ofRanges(rest.ranges.map(({ first, last }) => ({ first: Math.max(first, next), last })));
+    rest = from(rest, next);
     await turn();
   }
 }

@@ -11,6 +11,7 @@ import { tellChangedFlags } from './changed-entries.ts';
 import { limits } from './limits.ts';
 import type { Selected } from './selected.ts';
 import type { Session } from './session.ts';
+import { from, intersection, upTo } from './uid-ranges.ts';
 import { VanishedLines } from './vanished-lines.ts';
 import type { Range, View } from './view.ts';
 import type { QuickResync } from './wire/mailbox-arguments.ts';
@@ -20,7 +21,7 @@ export async function resynchronise(session: Session, selected: Selected, rememb
   const { modSeq, knownUids, match } = remembered;
   const uids = upTo(knownUids?.resolve(0) ?? UidSet.range(1, selected.uidNext - 1), selected.uidNext - 1);
   const matched = match === undefined ? 0 : matchedUid(selected.view, match.numbers.resolve(0), match.uids.resolve(0));
-  await tellVanished(session, selected, above(uids, matched), modSeq);
+  await tellVanished(session, selected, from(uids, matched + 1), modSeq);
   await tellChangedFlags(session, selected, { uids, since: modSeq, known: new Set() });
 }
 
@@ -84,34 +85,13 @@ export function matchedUid(view: View, numbers: UidSet, uids: UidSet): number {
   return 0;
 }
 
-/** The UID of the last message, by numbers from … to, whose UID is its number and `distance` more; 0 when there is none. */
-function lastRightPair(view: View, distance: number, from: number, to: number): number {
-  let [low, high] = [from, to];
+/** The UID of the last message, by numbers first … last, whose UID is its number and `distance` more; 0 when there is none. */
+function lastRightPair(view: View, distance: number, first: number, last: number): number {
+  let [low, high] = [first, last];
   while (low < high) {
     const middle = Math.ceil((low + high) / 2);
     if (view.uidAt(middle) - middle <= distance) low = middle;
     else high = middle - 1;
   }
   return low <= high && view.uidAt(low) - low === distance ? low + distance : 0;
-}
-
-function upTo({ ranges }: UidSet, most: number): UidSet {
-  return UidSet.ofRanges(ranges.map(({ first, last }) => ({ first, last: Math.min(last, most) })));
-}
-
-function above({ ranges }: UidSet, uid: number): UidSet {
-  return UidSet.ofRanges(ranges.map(({ first, last }) => ({ first: Math.max(first, uid + 1), last })));
-}
-
-function intersection(some: UidSet, others: UidSet): UidSet {
-  const ranges: Range[] = [];
-  let at = 0;
-  for (const { first, last } of some.ranges) {
-    for (let other = others.ranges[at]; other !== undefined && other.first <= last; other = others.ranges[at]) {
-      ranges.push({ first: Math.max(first, other.first), last: Math.min(last, other.last) });
-      if (other.last > last) break;
-      at += 1;
-    }
-  }
-  return UidSet.ofRanges(ranges);
 }

@@ -26,6 +26,7 @@ import { limits } from './limits.ts';
 import { highestModSeqLine } from './mod-seqs.ts';
 import type { Selected } from './selected.ts';
 import type { Session } from './session.ts';
+import { upTo } from './uid-ranges.ts';
 import { VanishedLines } from './vanished-lines.ts';
 import type { View } from './view.ts';
 
@@ -77,7 +78,8 @@ interface Told {
 
 /** Flags that changed, of messages that the client knows: from what the feed said, or else by looking at the entries. */
 async function tellFlags(session: Session, selected: Selected, { from, own, below, heard }: Told): Promise<void> {
-  const uids = heard ?? UidSet.range(1, below - 1);
+  // Of new messages the client hears by EXISTS, behind this.
+  const uids = heard === undefined ? UidSet.range(1, below - 1) : upTo(heard, below - 1);
   await tellChangedFlags(session, selected, { uids, since: from, known: own });
 }
 

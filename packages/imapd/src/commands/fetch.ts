@@ -17,6 +17,7 @@ import { type Completion, completed } from '../reply.ts';
 import { tellVanished } from '../resync.ts';
 import type { Selected } from '../selected.ts';
 import type { Session } from '../session.ts';
+import { upTo } from '../uid-ranges.ts';
 import type { FetchArguments, FetchItem } from '../wire/fetch-items.ts';
 import type { MessageSet } from '../wire/sequence-set.ts';
 
@@ -167,8 +168,7 @@ class Fetching {
 function vanishableUids(selected: Selected, set: MessageSet): UidSet {
   if (set === 'saved') return selected.saved;
   const largest = selected.uidNext - 1;
-  const { ranges } = set.resolve(largest);
-  return UidSet.ofRanges(ranges.map(({ first, last }) => ({ first, last: Math.min(last, largest) })));
+  return upTo(set.resolve(largest), largest);
 }
 
 /** The entries by UID, but for those expunged meanwhile. */

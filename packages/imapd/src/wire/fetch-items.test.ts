@@ -144,6 +144,11 @@ test('STORE says what happens to which flags', () => {
   assert.equal(store('FLAGS ()'), 'replace false  undefined');
   assert.equal(store('FLAGS a b'), 'replace false a,b undefined');
   assert.equal(store('(UNCHANGEDSINCE 0) FLAGS (a)'), 'replace false a 0');
+  // MODSEQs have 63 bits, and none of ours has more than 53.
+  const most = '9007199254740991';
+  for (const modSeq of [most, '9007199254740992', '9223372036854775807']) {
+    assert.equal(store(`(UNCHANGEDSINCE ${modSeq}) FLAGS (a)`), `replace false a ${most}`);
+  }
   const wrong = [
     'FLAGS',
     '++FLAGS (a)',
@@ -153,6 +158,9 @@ test('STORE says what happens to which flags', () => {
     'FLAGS (\\*)',
     'FLAGS (a',
     '(UNCHANGEDSINCE) FLAGS (a)',
+    '(UNCHANGEDSINCE -1) FLAGS (a)',
+    '(UNCHANGEDSINCE 9223372036854775808) FLAGS (a)',
+    `(UNCHANGEDSINCE ${'9'.repeat(5_000)}) FLAGS (a)`,
   ];
   for (const text of wrong) refused(`1 ${text}`, (decoder: Decoder) => expectStoreArguments(decoder));
 });

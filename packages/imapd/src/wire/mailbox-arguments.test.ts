@@ -72,6 +72,7 @@ test('SELECT takes CONDSTORE and what QRESYNC knows', () => {
   assert.equal(known('(1 2 41,43:211)'), '1 2 41,43:211 undefined undefined');
   assert.equal(known('(1 2 1:9 (1,3 7,9))'), '1 2 1:9 1,3 7,9');
   assert.equal(known('(1 2 (1,3 7,9))'), '1 2 undefined 1,3 7,9');
+  assert.equal(known('(1 9223372036854775807 (1:3 7,9,11))'), '1 9007199254740991 undefined 1:3 7,9,11');
   const wrong = [
     '()',
     '(FOO)',
@@ -86,6 +87,9 @@ test('SELECT takes CONDSTORE and what QRESYNC knows', () => {
     '(QRESYNC (1 2 $))',
     '(QRESYNC (1 2 1 (1)))',
     '(QRESYNC (1 2 1 (1 2) 3))',
+    '(QRESYNC (1 2 1:9 (1:2 7)))',
+    '(QRESYNC (1 2 (1 7:8)))',
+    '(QRESYNC (1 9223372036854775808))',
     '(CONDSTORE',
   ]) {
     refused(`INBOX ${text}`, expectSelectArguments);
