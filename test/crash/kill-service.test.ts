@@ -1,6 +1,6 @@
 /**
- * kill -9 of each process of a running service in turn, under load and while it purges and compacts: the writer, two POP3 daemons, the
- * supervisor. Segments are small, and their files go a second after they were compacted. Every delivery that was answered is there once, one that was not answered at most as often as it was sent, what an answered QUIT deleted stays away,
+ * kill -9 of each process of a running service in turn, under load and while it purges and compacts: the writer, two POP3 daemons,
+ * an IMAP daemon, the supervisor. Segments are small, and their files go a second after they were compacted. Every delivery that was answered is there once, one that was not answered at most as often as it was sent, what an answered QUIT or EXPUNGE deleted stays away,
  * and fsck finds nothing.
  */
 import assert from 'node:assert/strict';
@@ -15,6 +15,7 @@ import { testSeed } from '../support/seed.ts';
 import { Service } from '../support/service.ts';
 import { isAlive, pidsOf, until } from '../support/service-life.ts';
 import { assertClean } from '../support/temp-store.ts';
+import { readMailByImap, readOnceByImap } from './imap-load.ts';
 import {
   type Addresses,
   Books,
@@ -34,11 +35,13 @@ const users = ['ann@example.org', 'bob@example.org', 'eve@example.org', 'joe@exa
 const kills = counts(15, 1_500);
 
 /** Killed in turn; the supervisor's end lets its back-off begin anew. */
-const victims = ['writer', 'pop3', 'supervisor', 'writer', 'pop3 2', 'supervisor'] as const;
+const victims = ['writer', 'pop3', 'supervisor', 'imap', 'writer', 'pop3 2', 'supervisor'] as const;
 
 const config = `
 [pop3]
 workers = 2
+[imap]
+workers = 1
 [heap]
 segmentBytes = "1M"
 [compaction]
@@ -84,10 +87,12 @@ test(`${kills} kills of a service's processes under load lose nothing that was a
   let isOver = false;
   let isUp = true;
   const addresses: Addresses = () => (isUp ? { lmtp: service.tcp('lmtp'), pop3: service.tcp('pop3') } : undefined);
+  const imap = (): string | undefined => (isUp ? service.tcp('imap') : undefined);
   const load = (): LoadOptions => ({ addresses, books, users, random: random.fork(), isOver: () => isOver });
   const working = [
     ...Array.from({ length: 5 }, (_, at) => sendMail(`mx${at}`, new MessageSource(random.fork()), load())),
     ...Array.from({ length: 2 }, () => readMail(load())),
+    readMailByImap({ ...load(), imap }),
     ...chores.map((chore) => repeat(chore, service.directory, () => isOver)),
   ];
   const failed = Promise.race(working);
@@ -100,13 +105,16 @@ test(`${kills} kills of a service's processes under load lose nothing that was a
       isUp = victim !== 'supervisor';
       await kill(service, victim);
       isUp = true;
-      if (!victim.startsWith('pop3')) await assertCleanBeside(service);
+      if (!/^(?:pop3|imap)/.test(victim)) await assertCleanBeside(service);
     }
   } finally {
     isOver = true;
     isUp = true;
     await Promise.all(working);
   }
+  let left = 0;
+  for (const user of users) left += await readOnceByImap(user, { ...load(), imap }, 0);
+  t.diagnostic(`${left} messages left, as IMAP sees it`);
   await settle(load(), books, t);
   const files = (await readdir(join(service.directory, 'heap'))).length;
   t.diagnostic(
