@@ -96,7 +96,7 @@ export class ImapClient {
     let whole = '';
     for (;;) {
       const line = (await this.#peer.line()) ?? '';
-      const literal = /\{(\d+)\}$/.exec(line);
+      const literal = /~?\{(\d+)\}$/.exec(line);
       if (literal === null) return whole + line;
       whole += `${line}\r\n${(await this.#peer.octets(Number(literal[1]))).toString('latin1')}`;
     }

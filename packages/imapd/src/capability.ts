@@ -24,14 +24,16 @@ const authenticated = [
   'UIDPLUS',
   'MOVE',
   'MULTIAPPEND',
+  'BINARY',
+  'UTF8=ACCEPT',
   'COMPRESS=DEFLATE',
   'QUOTA',
   'QUOTA=RES-STORAGE',
   'QUOTA=RES-MESSAGE',
 ];
 
-/** What ENABLE switches on, in capitals. */
-export const extensions: ReadonlySet<string> = new Set();
+/** What ENABLE switches on. */
+export const extensions: ReadonlySet<string> = new Set(['IMAP4rev2', 'UTF8=ACCEPT']);
 
 /** The capabilities, in one line without CRLF. */
 export function capabilityLine({ mechanisms, messageBytes }: Services, isLoggedIn: boolean): string {

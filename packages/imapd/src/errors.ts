@@ -28,6 +28,7 @@ type Code =
   | 'SERVERBUG'
   | 'TOOBIG'
   | 'TRYCREATE'
+  | 'UNKNOWN-CTE'
   | 'UNAVAILABLE'
   | 'USEATTR';
 
@@ -171,7 +172,8 @@ type RefusalName =
   | 'noSuchNumber'
   | 'noSuchFlag'
   | 'notEnabled'
-  | 'noBinary'
+  | 'unknownEncoding'
+  | 'bareLineFeed'
   | 'readOnly'
   | 'expunged'
   | 'tryCreate'
@@ -181,6 +183,7 @@ type RefusalName =
   | 'tooManyMessages'
   | 'overQuota'
   | 'noQuotaRoot'
+  | 'noRecent'
   | 'noAlgorithm'
   | 'isCompressed'
   | 'tooEarly'
@@ -215,7 +218,8 @@ export const refusals: Readonly<Record<RefusalName, Refusal>> = {
   noSuchNumber: bad('no message has this number'),
   noSuchFlag: bad('there is no such system flag'),
   notEnabled: bad('QRESYNC is not enabled'),
-  noBinary: bad('BINARY is not offered'),
+  unknownEncoding: no('UNKNOWN-CTE', 'a part is encoded in a way that is not known'),
+  bareLineFeed: no('UNKNOWN-CTE', 'line feeds without CR cannot be kept'),
   readOnly: no('CANNOT', 'the mailbox is selected to be read only'),
   expunged: no('EXPUNGEISSUED', 'some of the messages are gone'),
   tryCreate: no('TRYCREATE', 'no such mailbox'),
@@ -224,6 +228,7 @@ export const refusals: Readonly<Record<RefusalName, Refusal>> = {
   messageTooLarge: ofStore.messageTooLarge,
   tooManyMessages: no('LIMIT', 'too many messages in one command'),
   overQuota: ofStore.overQuota,
+  noRecent: bad('RECENT is no item of IMAP4rev2'),
   noAlgorithm: no('CANNOT', 'no such algorithm'),
   isCompressed: no('COMPRESSIONACTIVE', 'this connection is compressed already'),
   tooEarly: bad('nothing is sent behind COMPRESS before its answer'),

@@ -60,6 +60,8 @@ export const limits = {
   /** octets of a section that are gathered before its first one is sent, so that damage can still be answered; also the most
    *  that is sent in one piece. */
   gatherBytes: 262_144, // 256 * KiB
+  /** octets whose transfer encoding is taken off in one turn of the event loop: some 2 ms. */
+  decodeBytes: 262_144, // 256 * KiB
   /** requests of one command that the writer is given at a time; each changes up to 2,000 messages. */
   requestsAhead: 16,
   /** changes of flags of one mailbox that are remembered for its sessions; beyond, they look for themselves. */

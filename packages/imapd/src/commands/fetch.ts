@@ -32,13 +32,11 @@ export function uidFetch(session: Session, args: FetchArguments): Promise<Comple
 
 async function fetchBy(session: Session, args: FetchArguments, numbering: Numbering): Promise<Completion> {
   if (args.vanished) throw new RefusedError(refusals.notEnabled);
-  if (args.items.some(({ kind }) => kind === 'binary' || kind === 'binarySize'))
-    throw new RefusedError(refusals.noBinary);
   const selected = selectedOf(session);
   const uids = namedUids(selected, args.messages, numbering);
   const wanted = itemsOf(args, numbering);
   if (wanted.includes(modSeqItem)) session.wantsModSeqs = true;
-  const setsSeen = !selected.isReadOnly && args.items.some((item) => item.kind === 'section' && !item.isPeek);
+  const setsSeen = !selected.isReadOnly && args.items.some((item) => 'isPeek' in item && !item.isPeek);
   const fetching = new Fetching(session, selected, wanted, args.changedSince ?? -1);
   let slice: (readonly [number, number])[] = [];
   const sliceMax = setsSeen ? limits.seenTogether : limits.sliceMessages;
@@ -51,6 +49,7 @@ async function fetchBy(session: Session, args: FetchArguments, numbering: Number
   }
   await fetching.slice(slice, setsSeen);
   await fetching.finish();
+  if (fetching.hasUnknownEncoding) throw new RefusedError(refusals.unknownEncoding);
   if (fetching.damagedUid !== undefined) throw new RefusedError(damaged(fetching.damagedUid));
   if (fetching.missing > 0 && numbering === 'sequence') throw new RefusedError(refusals.expunged);
   return fetched;
@@ -83,6 +82,11 @@ class Fetching {
     this.#writer = new FetchWriter(session, selected, items);
     this.#changedSince = changedSince;
     this.#tellsFlags = items.some((item) => item.kind === 'plain' && item.name === 'FLAGS');
+  }
+
+  /** A part could not be shown without its transfer encoding. */
+  get hasUnknownEncoding(): boolean {
+    return this.#writer.hasUnknownEncoding;
   }
 
   finish(): Promise<void> {

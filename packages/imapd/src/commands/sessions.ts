@@ -30,7 +30,9 @@ export function expectExtensions(decoder: Decoder): readonly string[] {
 
 /** Names that mean nothing here are passed over, as RFC 5161 wants. */
 export function enable(session: Session, names: readonly string[]): Completion {
-  const known = names.filter((name) => extensions.has(name));
+  const known = [...extensions].filter((name) => names.includes(name.toUpperCase()));
+  if (known.includes('IMAP4rev2')) session.isRev2 = true;
+  if (known.includes('IMAP4rev2') || known.includes('UTF8=ACCEPT')) session.isUtf8 = true;
   session.say(`* ENABLED${known.map((name) => ` ${name}`).join('')}\r\n`);
   return completed('enabled what is known');
 }
