@@ -5,6 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { expectQuotaRoot, expectSetQuota } from '@mstore/imapd/internal/commands/quotas';
 import { Decoder, type Segment } from '@mstore/imapd/internal/wire/decoder';
 import { expectFetchArguments, expectStoreArguments } from '@mstore/imapd/internal/wire/fetch-items';
 import { expectListArguments, expectStatusItems } from '@mstore/imapd/internal/wire/list-arguments';
@@ -12,6 +13,7 @@ import { announcedLiteral } from '@mstore/imapd/internal/wire/literal';
 import {
   expectAppendItem,
   expectCreateArguments,
+  expectRenameArguments,
   expectSelectArguments,
 } from '@mstore/imapd/internal/wire/mailbox-arguments';
 import { expectMailbox, expectPattern } from '@mstore/imapd/internal/wire/mailbox-name';
@@ -38,6 +40,9 @@ const parsers: Readonly<Record<string, (decoder: Decoder) => unknown>> = {
   },
   SELECT: expectSelectArguments,
   CREATE: expectCreateArguments,
+  RENAME: expectRenameArguments,
+  GETQUOTA: expectQuotaRoot,
+  SETQUOTA: expectSetQuota,
   APPEND: expectAppendItem,
   SEARCH: expectSearchArguments,
   SORT: expectSortArguments,
@@ -66,6 +71,9 @@ const commands: readonly string[] = [
   'SELECT INBOX (QRESYNC (67890007 20050715194045 41,43:211 (1,5,7 41,44,50)))\r\n',
   'SELECT "Q&-A" (CONDSTORE)\r\n',
   'CREATE Sent (USE (\\Sent))\r\n',
+  'RENAME "a b" {3+}\r\na/b\r\n',
+  'GETQUOTA ""\r\n',
+  'SETQUOTA "" (STORAGE 512 MESSAGE 9007199254740991)\r\n',
   'APPEND (\\Seen) "17-Jul-1996 02:44:25 -0700" {310}\r\n',
   'SEARCH RETURN (MIN COUNT SAVE) CHARSET UTF-8 OR FROM "ann" (NOT SUBJECT {5}\r\ngr\xc3\xbcn UNSEEN) SINCE 1-Feb-1994\r\n',
   'SEARCH NOT (OR (OR LARGER 10 SMALLER 20) KEYWORD $Junk) UID 1:*,7 HEADER X-Spam "" MODSEQ "/flags/\\\\draft" all 62\r\n',
@@ -189,6 +197,7 @@ test('the longest lines of the most awkward kind take no time', () => {
     ['STORE', `1 FLAGS (${long('a ')}a)`],
     ['STORE', `1 FLAGS (${long('\\')})`],
     ['LIST', `"" ${long('*')}`],
+    ['SETQUOTA', `"" (${long('A 1 ')}A 1)`],
     ['LIST', `"" (${long('% ')}%)`],
     ['SELECT', `"${long('\\"')}"`],
     ['SELECT', long('&-')],

@@ -49,6 +49,17 @@ const work = [
   'c7 UNSUBSCRIBE x/b\r\n',
   'c8 NAMESPACE\r\n',
   'c9 ENABLE CONDSTORE QRESYNC\r\n',
+  'e0 FETCH 1:* (BINARY.SIZE[1] BINARY[1]<0.20> BINARY.PEEK[])\r\n',
+  'e1 APPEND INBOX ~{3+}\r\na\0b\r\n',
+  'e2 GETQUOTAROOT {5+}\r\nINBOX\r\n',
+  'e3 GETQUOTA ""\r\n',
+  'e4 SETQUOTA "" (STORAGE 512 MESSAGE 10)\r\n',
+  'e5 ENABLE IMAP4rev2 UTF8=ACCEPT\r\n',
+  'e6 CREATE "x/\xc3\xa4"\r\n',
+  'e7 RENAME "x/\xc3\xa4" "x/A\xcc\x88"\r\n',
+  'e8 APPEND INBOX UTF8 (~{3+}\r\nabc) (\\Seen) UTF8 (~{3+}\r\nabc)\r\n',
+  'e9 SELECT inbox\r\n',
+  'e10 STATUS INBOX (MESSAGES DELETED DELETED-STORAGE)\r\n',
 ];
 
 const dialogues: readonly (readonly string[])[] = [
@@ -91,7 +102,7 @@ function linesOf(text: string, isWhole: boolean): string[] {
 }
 
 const untagged =
-  /^\* (?:(?:OK|NO|BAD|BYE) (?:\[[^\]]+\] )?[ -~]+|(?:CAPABILITY|ID|NAMESPACE|FLAGS|LIST|LSUB|STATUS|ENABLED)\b[ -~]*|\d+ (?:EXISTS|RECENT|EXPUNGE)|\d+ FETCH \(.*\))$/s;
+  /^\* (?:(?:OK|NO|BAD|BYE) (?:\[[^\]]+\] )?[ -~]+|(?:CAPABILITY|ID|NAMESPACE|FLAGS|LIST|LSUB|STATUS|ENABLED|QUOTA|QUOTAROOT)\b[ -~\x80-\xff]*|\d+ (?:EXISTS|RECENT|EXPUNGE)|\d+ FETCH \(.*\))$/s;
 const tagged = /^[!#-'),-[\]-z|}~]+ (?:OK|NO|BAD) (?:\[[^\]]+\] )?[ -~]+$/;
 
 /** Every line is an untagged answer, a continuation, or a tagged completion. */

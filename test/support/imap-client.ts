@@ -103,7 +103,7 @@ export class ImapClient {
     for (;;) {
       const line = await this.#peer.line();
       if (line === undefined) throw new Error('the daemon ended the connection');
-      const literal = /\{(\d+)\}$/.exec(line);
+      const literal = /~?\{(\d+)\}$/.exec(line);
       if (literal === null) return whole + line;
       whole += `${line}\r\n${(await this.#peer.octets(Number(literal[1]))).toString('latin1')}`;
     }

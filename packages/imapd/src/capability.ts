@@ -24,6 +24,8 @@ const authenticated = [
   'UIDPLUS',
   'MOVE',
   'MULTIAPPEND',
+  'BINARY',
+  'UTF8=ACCEPT',
   'COMPRESS=DEFLATE',
   'QUOTA',
   'QUOTA=RES-STORAGE',
@@ -39,8 +41,8 @@ const authenticated = [
   'THREAD=REFERENCES',
 ];
 
-/** What ENABLE switches on, in capitals. */
-export const extensions: ReadonlySet<string> = new Set(['CONDSTORE', 'QRESYNC']);
+/** What ENABLE switches on. */
+export const extensions: ReadonlySet<string> = new Set(['CONDSTORE', 'QRESYNC', 'IMAP4rev2', 'UTF8=ACCEPT']);
 
 /** The capabilities, in one line without CRLF. */
 export function capabilityLine({ mechanisms, messageBytes }: Services, isLoggedIn: boolean): string {

@@ -18,11 +18,15 @@ import { expectStatus, status } from './commands/status.ts';
 import { store, uidStore } from './commands/store.ts';
 import { thread, uidThread } from './commands/thread.ts';
 import type { State } from './session.ts';
-import type { Decoder } from './wire/decoder.ts';
 import { expectFetchArguments, expectStoreArguments } from './wire/fetch-items.ts';
 import { expectListArguments, expectReferenceAndPattern } from './wire/list-arguments.ts';
-import { expectAppendArguments, expectCreateArguments, expectSelectArguments } from './wire/mailbox-arguments.ts';
-import { expectMailbox } from './wire/mailbox-name.ts';
+import {
+  expectAppendArguments,
+  expectCreateArguments,
+  expectRenameArguments,
+  expectSelectArguments,
+} from './wire/mailbox-arguments.ts';
+import { expectGivenMailbox, expectMailbox } from './wire/mailbox-name.ts';
 import { expectSortArguments, expectThreadArguments } from './wire/search-arguments.ts';
 import { expectMessageSet } from './wire/sequence-set.ts';
 
@@ -34,12 +38,6 @@ const selected: readonly State[] = ['selected'];
 const always: readonly State[] = [...anonymous, ...loggedIn];
 
 const aName = 'a mailbox name';
-
-function expectTwoMailboxes(decoder: Decoder): { readonly from: string; readonly to: string } {
-  const from = expectMailbox(decoder);
-  decoder.expectSpace(aName);
-  return { from, to: expectMailbox(decoder) };
-}
 
 /** By name, in capitals. */
 export const commands: ReadonlyMap<string, Command> = new Map([
@@ -58,8 +56,8 @@ export const commands: ReadonlyMap<string, Command> = new Map([
   ['LSUB', command(loggedIn, 'a reference', expectReferenceAndPattern, lsub)],
   ['STATUS', command(loggedIn, aName, expectStatus, status)],
   ['CREATE', command(loggedIn, aName, expectCreateArguments, create)],
-  ['DELETE', command(loggedIn, aName, expectMailbox, remove)],
-  ['RENAME', command(loggedIn, aName, expectTwoMailboxes, rename)],
+  ['DELETE', command(loggedIn, aName, expectGivenMailbox, remove)],
+  ['RENAME', command(loggedIn, aName, expectRenameArguments, rename)],
   ['SUBSCRIBE', command(loggedIn, aName, expectMailbox, subscribe)],
   ['UNSUBSCRIBE', command(loggedIn, aName, expectMailbox, unsubscribe)],
   ['APPEND', command(loggedIn, aName, expectAppendArguments, append)],

@@ -29,6 +29,7 @@ type Code =
   | 'SERVERBUG'
   | 'TOOBIG'
   | 'TRYCREATE'
+  | 'UNKNOWN-CTE'
   | 'UNAVAILABLE'
   | 'USEATTR';
 
@@ -178,10 +179,11 @@ type RefusalName =
   | 'noSuchNumber'
   | 'noSuchFlag'
   | 'notEnabled'
-  | 'noBinary'
   | 'vanishedByUid'
   | 'searchTooLong'
   | 'noSortReturn'
+  | 'unknownEncoding'
+  | 'bareLineFeed'
   | 'readOnly'
   | 'expunged'
   | 'tryCreate'
@@ -191,6 +193,7 @@ type RefusalName =
   | 'tooManyMessages'
   | 'overQuota'
   | 'noQuotaRoot'
+  | 'noRecent'
   | 'noAlgorithm'
   | 'isCompressed'
   | 'tooEarly'
@@ -227,9 +230,10 @@ export const refusals: Readonly<Record<RefusalName, Refusal>> = {
   noSuchFlag: bad('there is no such system flag'),
   notEnabled: bad('QRESYNC is not enabled'),
   vanishedByUid: bad('VANISHED goes with UID FETCH'),
-  noBinary: bad('BINARY is not offered'),
   searchTooLong: no('LIMIT', 'a text to search for is too long'),
   noSortReturn: bad('SORT with RETURN is not offered'),
+  unknownEncoding: no('UNKNOWN-CTE', 'a part is encoded in a way that is not known'),
+  bareLineFeed: no('UNKNOWN-CTE', 'line feeds without CR cannot be kept'),
   readOnly: no('CANNOT', 'the mailbox is selected to be read only'),
   expunged: no('EXPUNGEISSUED', 'some of the messages are gone'),
   tryCreate: no('TRYCREATE', 'no such mailbox'),
@@ -238,6 +242,7 @@ export const refusals: Readonly<Record<RefusalName, Refusal>> = {
   messageTooLarge: ofStore.messageTooLarge,
   tooManyMessages: no('LIMIT', 'too many messages in one command'),
   overQuota: ofStore.overQuota,
+  noRecent: bad('RECENT is no item of IMAP4rev2'),
   noAlgorithm: no('CANNOT', 'no such algorithm'),
   isCompressed: no('COMPRESSIONACTIVE', 'this connection is compressed already'),
   tooEarly: bad('nothing is sent behind COMPRESS before its answer'),

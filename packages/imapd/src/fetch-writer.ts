@@ -7,7 +7,8 @@
  * refused at once the next time.
  */
 import { setImmediate as turn } from 'node:timers/promises';
-import { type Catalog, type Entry, isStoreError, modSeqOf } from '@mstore/store';
+import { type Catalog, type Entry, isStoreError, modSeqOf, type StoredContent } from '@mstore/store';
+import { decodedContent } from './decoded-content.ts';
 import { limits } from './limits.ts';
 import { type Content, MessageSource } from './message-source.ts';
 import { withoutExtensions } from './responses/body-structure.ts';
@@ -20,6 +21,16 @@ import type { FetchItem, PlainItem } from './wire/fetch-items.ts';
 import type { Partial, Section } from './wire/section.ts';
 
 type SectionItem = Extract<FetchItem, { kind: 'section' }>;
+type BinaryItem = Extract<FetchItem, { kind: 'binary' | 'binarySize' }>;
+
+/** Octets of a known number that are still to be read. */
+interface Unread {
+  readonly from: number;
+  readonly to: number;
+  octets(from: number, to: number): AsyncGenerator<Buffer>;
+  /** They may hold NUL. */
+  readonly isBinary: boolean;
+}
 
 /** A line that is being written. */
 interface Line {
@@ -43,6 +54,8 @@ const noOctets = Buffer.alloc(0);
 const ofEntry: readonly PlainItem[] = ['FLAGS', 'UID', 'INTERNALDATE', 'RFC822.SIZE', 'MODSEQ', 'EMAILID', 'THREADID'];
 
 export class FetchWriter {
+  /** A part was asked for whose transfer encoding is not known. */
+  hasUnknownEncoding = false;
   readonly #session: Session;
   readonly #selected: Selected;
   readonly #items: readonly FetchItem[];
@@ -145,6 +158,10 @@ export class FetchWriter {
       const content = await source.content(item.section);
       this.#blank(next);
       line.isSent = (await this.#section(source, item, content)) || line.isSent;
+    } else if (item?.kind === 'binary' || item?.kind === 'binarySize') {
+      const content = await decodedContent(source, item.part);
+      this.#blank(next);
+      line.isSent = (await this.#binary(source, item, content)) || line.isSent;
     } else if (item?.kind === 'plain') {
       const { envelope, bodyStructure } = await source.derive();
       this.#blank(next);
@@ -164,7 +181,7 @@ export class FetchWriter {
     const to = this.#to;
     switch (name) {
       case 'FLAGS':
-        writeFlags(to.raw('FLAGS '), entry, keywords, this.#selected.recent.has(entry.uid));
+        writeFlags(to.raw('FLAGS '), entry, keywords, this.#isRecent(entry));
         break;
       case 'UID':
         to.raw(`UID ${entry.uid}`);
@@ -189,6 +206,11 @@ export class FetchWriter {
     }
   }
 
+  /** Never to clients of IMAP4rev2. */
+  #isRecent({ uid }: Entry): boolean {
+    return !this.#session.isRev2 && this.#selected.recent.has(uid);
+  }
+
   #label(item: SectionItem): void {
     const start = item.partial?.offset;
     this.#to.raw(labelOf(item)).raw(start === undefined ? ' ' : `<${start}> `);
@@ -211,27 +233,65 @@ export class FetchWriter {
     const { offset, bytes } = item.partial ?? wholePart;
     const from = Math.min(content.from + offset, content.to);
     const to = Math.min(from + bytes, content.to);
+    const octets: Unread['octets'] = (...range) => source.octets(...range);
+    return this.#unread(source, () => this.#label(item), { from, to, octets, isBinary: false });
+  }
+
+  /** As `#section`. */
+  async #binary(
+    source: MessageSource,
+    item: BinaryItem,
+    content: StoredContent | 'unknown' | undefined,
+  ): Promise<boolean> {
+    if (content === 'unknown') this.hasUnknownEncoding = true;
+    const known = content === 'unknown' ? undefined : content;
+    const part = `[${item.part.join('.')}]`;
+    if (item.kind === 'binarySize') {
+      this.#to.raw(`BINARY.SIZE${part} ${known?.bytes ?? 0}`);
+      return false;
+    }
+    const { offset, bytes } = item.partial ?? wholePart;
+    const label = (): void => {
+      this.#to.raw(item.partial === undefined ? `BINARY${part} ` : `BINARY${part}<${offset}> `);
+    };
+    if (known === undefined) {
+      label();
+      this.#to.raw('NIL');
+      return false;
+    }
+    const from = Math.min(offset, known.bytes);
+    const to = Math.min(from + bytes, known.bytes);
+    return this.#unread(source, label, { from, to, octets: (...range) => known.octets(...range), isBinary: true });
+  }
+
+  /** True when it was sent already, and more than it. */
+  async #unread(source: MessageSource, label: () => void, unread: Unread): Promise<boolean> {
+    const { from, to, isBinary } = unread;
     if (to - from > limits.gatherBytes) {
       // Damage at the beginning is still answered.
       await source.open();
-      this.#label(item);
-      await this.#stream(source, from, to);
+      label();
+      await this.#stream(source, unread);
       return true;
     }
     const pieces: Buffer[] = [];
-    for await (const octets of source.octets(from, to)) pieces.push(octets);
-    this.#label(item);
-    this.#to.literal(pieces.length === 1 ? (pieces[0] ?? noOctets) : Buffer.concat(pieces));
+    for await (const octets of unread.octets(from, to)) pieces.push(octets);
+    const [only = noOctets] = pieces;
+    const whole = pieces.length > 1 ? Buffer.concat(pieces) : only;
+    label();
+    if (isBinary) this.#to.binary(whole);
+    else this.#to.literal(whole);
     return false;
   }
 
   /** Sends what is written, and the octets as fast as they are taken. */
-  async #stream(source: MessageSource, from: number, to: number): Promise<void> {
-    await this.#session.say(this.#to.literalHead(to - from).take());
+  async #stream(source: MessageSource, { from, to, octets: read, isBinary }: Unread): Promise<void> {
+    await this.#session.say(this.#to.literalHead(to - from, isBinary).take());
     try {
-      for await (const octets of source.octets(from, to)) {
+      for await (const octets of read(from, to)) {
         for (let at = 0; at < octets.length; at += limits.gatherBytes) {
-          await this.#session.say(withoutNul(octets.subarray(at, at + limits.gatherBytes)));
+          const piece = octets.subarray(at, at + limits.gatherBytes);
+          await this.#session.say(isBinary ? piece : withoutNul(piece));
           await turn();
         }
       }

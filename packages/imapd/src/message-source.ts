@@ -24,6 +24,14 @@ import type { Section } from './wire/section.ts';
 /** Octets that answer a section: here already, or a range of the message. Undefined: there is no such part. */
 export type Content = Buffer | { readonly from: number; readonly to: number } | undefined;
 
+/** A part's body in the message. */
+export interface EncodedBody {
+  readonly from: number;
+  readonly to: number;
+  /** In lower case. */
+  readonly encoding: string;
+}
+
 const noOctets = Buffer.alloc(0);
 
 const noMargins = { before: 0, behind: 0, bytesMax: limits.atHandBytes };
@@ -85,6 +93,18 @@ export class MessageSource {
   /** The octets of a section. @throws {StoreError} corrupt */
   async content(section: Section): Promise<Content> {
     return section.part.length === 0 ? this.#ofMessage(section) : this.#ofPart(section);
+  }
+
+  /** Where a part's body lies and how it is encoded; the message as a whole is not. @throws {StoreError} corrupt */
+  async body(part: readonly number[]): Promise<EncodedBody | undefined> {
+    if (part.length === 0) return { from: 0, to: this.entry.size, encoding: 'binary' };
+    const found = sectionOf(await this.#parts(), part);
+    if (found === undefined) return undefined;
+    const { trace } = await this.open();
+    const { start, end } = found.body;
+    // RFC 2045 §6.4: what holds other parts has no encoding of its own.
+    const encoding = found.kind === 'leaf' ? found.encoding : 'binary';
+    return { from: trace.length + start, to: trace.length + end, encoding };
   }
 
   /** The message, opened. @throws {StoreError} corrupt */

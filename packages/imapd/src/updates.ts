@@ -111,10 +111,11 @@ async function tellVanished(session: Session, before: View, now: View): Promise<
   await lines.finish();
 }
 
-/** How many messages there are, and how many of them are recent; those that came since the last time are, unless another session
- *  was told so before. */
-export function existsLines({ services }: Session, selected: Selected): string {
+/** How many messages there are, and to clients of IMAP4rev1 how many of them are recent; those that came since the last time are,
+ *  unless another session was told so before. */
+export function existsLines({ services, isRev2 }: Session, selected: Selected): string {
   const { mailbox, view, uidNext, isReadOnly } = selected;
+  if (isRev2) return `* ${view.count} EXISTS\r\n`;
   const floor = services.recent[isReadOnly ? 'floor' : 'claim'](mailbox, uidNext);
   if (floor < uidNext - 1) {
     selected.recent = UidSet.ofRanges([...selected.recent.ranges, { first: floor + 1, last: uidNext - 1 }]);

@@ -20,7 +20,7 @@ export type { HeapRecord, SegmentState } from './heap/location.ts';
 export { limits } from './limits.ts';
 export { type Derived, derive, treeOf } from './log/derive.ts';
 export { decodeRecord, type LogRecord, recordType } from './log/records.ts';
-export type { StoredMessage } from './mail/assemble.ts';
+export type { StoredContent, StoredMessage } from './mail/assemble.ts';
 export { inbox, mailboxName } from './mail/mailbox-name.ts';
 export {
   accountsDeleted,
@@ -41,6 +41,7 @@ export type { Entity, Span } from './mime/entity.ts';
 export { fieldTexts, headerFields, listedFieldNames } from './mime/header.ts';
 export { disposition, mediaType, type Parameter, parameterOf } from './mime/media-type.ts';
 export { section } from './mime/structure.ts';
+export { transferDecoder } from './mime/transfer-decoder.ts';
 export { type RepairOptions, type RepairReport, type RepairStep, repair } from './repair.ts';
 export { createStore, Store, StoreReader, type StoreReading } from './store.ts';
 export { type FileLock, lockFile, lockHolder } from './sys/file-lock.ts';

@@ -13,6 +13,9 @@ import { Decoder } from '../wire/decoder.ts';
 import { type AppendArguments, type AppendItem, expectAppendItem } from '../wire/mailbox-arguments.ts';
 import { targetOf } from './copies.ts';
 
+const cr = 13;
+const lf = 10;
+
 export async function append(session: Session, { mailbox, first }: AppendArguments): Promise<Completion | undefined> {
   const target = targetOf(session, mailbox);
   const taken: TakenMessage[] = [];
@@ -40,24 +43,47 @@ async function takeAll(
   for (let item: AppendItem | undefined = first; item !== undefined; ) {
     bytes += item.message.bytes;
     const named = admitted(session, item, bytes, messages.length);
-    const message = await session.services.writer.take(session.commands.message());
+    // What is said to be binary is kept as it is or not at all; of text the store makes CRLF.
+    const lineEnds = item.message.isBinary && !item.isInParentheses ? new LineEnds() : undefined;
+    const octets = session.commands.message();
+    const message = await session.services.writer.take(lineEnds?.watched(octets) ?? octets);
     taken.push(message);
+    if (lineEnds?.hasBareLf === true) throw new RefusedError(refusals.bareLineFeed);
     const { internalDate } = item;
     messages.push({ message, ...named, ...(internalDate !== undefined && { internalDate }) });
     const segment = await session.commands.behindMessage();
     if (segment === undefined) return undefined;
-    item = segment.line.length === 0 ? undefined : nextItem(session, new Decoder([segment], session.isUtf8));
+    item = nextItem(session, new Decoder([segment], session.isUtf8), item);
   }
   return messages;
 }
 
-function nextItem(session: Session, decoder: Decoder): AppendItem {
+/** What stands behind a message: another, or the end. @throws {RefusedError} */
+function nextItem(session: Session, decoder: Decoder, { isInParentheses }: AppendItem): AppendItem | undefined {
+  if (isInParentheses) decoder.expectChar(')');
+  if (decoder.next === -1 && !decoder.hasFailed) return undefined;
   decoder.expectSpace('another message');
   const item = expectAppendItem(decoder);
   if (decoder.expectEnd()) return item;
   const { kind, why, at } = decoder.failure ?? { kind: 'syntax', why: 'expected another message', at: 0 };
   session.services.log.debug('append not understood', { session: session.entry.id, why });
   throw new RefusedError(kind === 'syntax' ? syntaxError(why, at) : unreadable(kind, why));
+}
+
+/** Looks for LF without CR in octets that pass. */
+class LineEnds {
+  hasBareLf = false;
+
+  async *watched(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    let last = 0;
+    for await (const octets of pieces) {
+      for (let at = octets.indexOf(lf); at !== -1 && !this.hasBareLf; at = octets.indexOf(lf, at + 1)) {
+        this.hasBareLf = (at === 0 ? last : octets[at - 1]) !== cr;
+      }
+      last = octets.at(-1) ?? last;
+      yield octets;
+    }
+  }
 }
 
 /** What is refused before the octets come. `bytes`: of all messages so far. @throws {RefusedError} */
@@ -67,7 +93,6 @@ function admitted(
   bytes: number,
   before: number,
 ): NamedFlags {
-  if (message.isBinary) throw new RefusedError(refusals.noBinary);
   if (message.bytes === 0) throw new RefusedError(refusals.emptyMessage);
   if (message.bytes > services.messageBytes) throw new RefusedError(refusals.messageTooLarge);
   if (before >= limits.appendMessages || (before > 0 && bytes > limits.appendBytes))

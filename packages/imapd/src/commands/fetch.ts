@@ -38,15 +38,13 @@ export function uidFetch(session: Session, args: FetchArguments): Promise<Comple
 async function fetchBy(session: Session, args: FetchArguments, numbering: Numbering): Promise<Completion> {
   if (args.vanished && !session.wantsVanished) throw new RefusedError(refusals.notEnabled);
   if (args.vanished && numbering === 'sequence') throw new RefusedError(refusals.vanishedByUid);
-  if (args.items.some(({ kind }) => kind === 'binary' || kind === 'binarySize'))
-    throw new RefusedError(refusals.noBinary);
   const selected = selectedOf(session);
   const uids = namedUids(selected, args.messages, numbering);
   const wanted = itemsOf(args, numbering);
   if (wanted.includes(modSeqItem)) useModSeqs(session);
   if (args.vanished)
     await tellVanished(session, selected, vanishableUids(selected, args.messages), args.changedSince ?? 0);
-  const setsSeen = !selected.isReadOnly && args.items.some((item) => item.kind === 'section' && !item.isPeek);
+  const setsSeen = !selected.isReadOnly && args.items.some((item) => 'isPeek' in item && !item.isPeek);
   const fetching = new Fetching(session, selected, wanted, args.changedSince ?? -1);
   if (args.changedSince === undefined) await fetching.messages(uids, setsSeen);
   else {
@@ -55,6 +53,7 @@ async function fetchBy(session: Session, args: FetchArguments, numbering: Number
     }
   }
   await fetching.finish();
+  if (fetching.hasUnknownEncoding) throw new RefusedError(refusals.unknownEncoding);
   if (fetching.damagedUid !== undefined) throw new RefusedError(damaged(fetching.damagedUid));
   if (fetching.missing > 0 && numbering === 'sequence') throw new RefusedError(refusals.expunged);
   return fetched;
@@ -88,6 +87,11 @@ class Fetching {
     this.#writer = new FetchWriter(session, selected, items);
     this.#changedSince = changedSince;
     this.#tells = new Set(items.map((item) => (item.kind === 'plain' ? item.name : '')));
+  }
+
+  /** A part could not be shown without its transfer encoding. */
+  get hasUnknownEncoding(): boolean {
+    return this.#writer.hasUnknownEncoding;
   }
 
   finish(): Promise<void> {

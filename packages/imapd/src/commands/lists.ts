@@ -12,17 +12,20 @@ import { ListPattern } from '../list-pattern.ts';
 import { MailboxNames, parentsOf, sortedNames } from '../mailbox-names.ts';
 import { useModSeqs } from '../mod-seqs.ts';
 import { type Completion, completed } from '../reply.ts';
+import { writeList } from '../responses/list-line.ts';
 import { useOfRole } from '../responses/special-use.ts';
 import type { Session } from '../session.ts';
 import type { Encoder } from '../wire/encoder.ts';
 import type { ListArguments } from '../wire/list-arguments.ts';
 import { normalName } from '../wire/mailbox-name.ts';
-import { writeStatus } from './status.ts';
+import { checkItems, writeStatus } from './status.ts';
 
 const listed = completed('that is all');
 
 export async function list(session: Session, args: ListArguments): Promise<Completion> {
   const { reference, patterns: texts } = args;
+  const status = args.returns?.status ?? [];
+  checkItems(session, status);
   if (args.isPlain && texts[0] === '') {
     // Asks for the separator.
     await session.say('* LIST (\\Noselect) "/" ""\r\n');
@@ -51,7 +54,6 @@ export async function list(session: Session, args: ListArguments): Promise<Compl
         ? [...(args.onlySubscribed ? ['SUBSCRIBED'] : []), ...(args.onlySpecialUse ? ['SPECIAL-USE'] : [])]
         : [],
     });
-    const status = args.returns?.status ?? [];
     return mailbox === undefined || status.length === 0 ? undefined : writeStatus(session, to, mailbox, status);
   });
   return listed;
@@ -120,28 +122,6 @@ async function inSlices(
     }
     await session.say(to.take());
   }
-}
-
-interface ListLine {
-  readonly name: string;
-  readonly mailbox: NamedMailbox | undefined;
-  readonly attributes: readonly string[];
-  /** Options that mailboxes below satisfy. */
-  readonly childInfo: readonly string[];
-}
-
-function writeList(to: Encoder, { name, mailbox, attributes, childInfo }: ListLine): void {
-  const use = mailbox === undefined ? undefined : useOfRole(mailbox.row.role);
-  // Who does not know \NonExistent knows \Noselect.
-  const missing = mailbox === undefined ? ['\\NonExistent', '\\Noselect'] : [];
-  const all = [...missing, ...attributes, ...(use === undefined ? [] : [use])];
-  to.raw('* LIST ').list(all, (attribute) => to.raw(attribute));
-  to.raw(' "/" ').mailbox(name);
-  if (childInfo.length > 0)
-    to.raw(' ("CHILDINFO" ')
-      .list(childInfo, (option) => to.raw(`"${option}"`))
-      .raw(')');
-  to.crlf();
 }
 
 function childrenOf({ parents }: MailboxNames, name: string): string {

@@ -11,6 +11,7 @@ import { RefusedError, refusals } from '../errors.ts';
 import { mailboxIdText, mailboxIn } from '../mailbox.ts';
 import { type Completion, completed, untaggedOk } from '../reply.ts';
 import { systemFlags } from '../responses/flags.ts';
+import { writeList } from '../responses/list-line.ts';
 import { resynchronise } from '../resync.ts';
 import type { Selected } from '../selected.ts';
 import type { Session } from '../session.ts';
@@ -44,6 +45,7 @@ async function open(session: Session, args: SelectArguments, isReadOnly: boolean
   session.selected = selected;
   session.entry.mailbox = args.mailbox;
   await session.say(answerOf(session, catalog, found, selected));
+  if (session.isRev2) await session.say(listLine(session, found, args.given));
   // What a client remembers of another UIDVALIDITY means nothing.
   if (args.quickResync?.uidValidity === found.row.uidValidity) await resynchronise(session, selected, args.quickResync);
   return isReadOnly ? completed('to be read only', 'READ-ONLY') : completed('selected', 'READ-WRITE');
@@ -71,7 +73,8 @@ function answerOf(session: Session, catalog: Catalog, { id, row }: NamedMailbox,
   const flags = [...systemFlags, ...keywords].join(' ');
   const isFull = keywords.length >= storeLimits.keywords;
   const permanent = selected.isReadOnly ? '' : isFull ? flags : `${flags} \\*`;
-  const unseen = row.unseen === 0 ? 0 : selected.view.numberOf(firstUnseen(catalog, id));
+  // IMAP4rev2 has no UNSEEN code.
+  const unseen = row.unseen === 0 || session.isRev2 ? 0 : selected.view.numberOf(firstUnseen(catalog, id));
   return [
     `* FLAGS (${flags})\r\n`,
     untaggedOk(selected.isReadOnly ? 'no flag can be changed' : 'these flags stay', `PERMANENTFLAGS (${permanent})`),
@@ -82,6 +85,13 @@ function answerOf(session: Session, catalog: Catalog, { id, row }: NamedMailbox,
     untaggedOk('the last change', `HIGHESTMODSEQ ${row.highestModSeq}`),
     untaggedOk('its id', `MAILBOXID (${mailboxIdText(id)})`),
   ].join('');
+}
+
+/** Its right name, for clients of IMAP4rev2 (RFC 9051 §6.3.2). */
+function listLine(session: Session, mailbox: NamedMailbox, oldName: string | undefined): Buffer {
+  const line = session.encoder();
+  writeList(line, { name: mailbox.row.name, mailbox, oldName });
+  return line.take();
 }
 
 /** The smallest UID that the owner has not seen; 0 when there is none. */

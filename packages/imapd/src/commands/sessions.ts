@@ -32,9 +32,12 @@ export function expectExtensions(decoder: Decoder): readonly string[] {
 /** Names that mean nothing here are passed over, as RFC 5161 wants; what was enabled before is not told again. */
 export function enable(session: Session, names: readonly string[]): Completion {
   const { enabled } = session;
-  const added = new Set(names.filter((name) => extensions.has(name) && !enabled.has(name)));
+  const asked = new Set(names);
+  const added = [...extensions].filter((name) => asked.has(name.toUpperCase()) && !enabled.has(name));
   for (const name of added) enabled.add(name);
-  session.say(`* ENABLED${[...added].map((name) => ` ${name}`).join('')}\r\n`);
+  if (enabled.has('IMAP4rev2')) session.isRev2 = true;
+  if (enabled.has('IMAP4rev2') || enabled.has('UTF8=ACCEPT')) session.isUtf8 = true;
+  session.say(`* ENABLED${added.map((name) => ` ${name}`).join('')}\r\n`);
   // QRESYNC is CONDSTORE and more (RFC 7162 §3.2.3).
   if (enabled.has('CONDSTORE') || enabled.has('QRESYNC')) useModSeqs(session);
   return completed('enabled what is known');

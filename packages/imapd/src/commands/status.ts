@@ -4,6 +4,7 @@
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import { flag, type NamedMailbox, UidSet } from '@mstore/store';
+import { RefusedError, refusals } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { mailboxIdText, namedMailbox } from '../mailbox.ts';
 import { useModSeqs } from '../mod-seqs.ts';
@@ -26,11 +27,17 @@ export function expectStatus(decoder: Decoder): StatusArguments {
 }
 
 export async function status(session: Session, { mailbox, items }: StatusArguments): Promise<Completion> {
+  checkItems(session, items);
   if (items.includes('HIGHESTMODSEQ')) useModSeqs(session);
   const answer = session.encoder();
   await writeStatus(session, answer, namedMailbox(session, mailbox), items);
   await session.say(answer.take());
   return completed('that is its status');
+}
+
+/** @throws {RefusedError} noRecent: IMAP4rev2 has no such item */
+export function checkItems({ isRev2 }: Session, items: readonly StatusItem[]): void {
+  if (isRev2 && items.includes('RECENT')) throw new RefusedError(refusals.noRecent);
 }
 
 /** The line of one mailbox. What it returns, if anything, must be awaited. */

@@ -91,9 +91,14 @@ export class Encoder {
     return this.raw(')');
   }
 
-  /** Announces octets that are sent behind what is here. */
-  literalHead(bytes: number): this {
-    return this.raw(`{${bytes}}${crlf}`);
+  /** Announces octets that are sent behind what is here; NUL among them where the literal is a binary one (RFC 3516). */
+  literalHead(bytes: number, isBinary: boolean = false): this {
+    return this.raw(`${isBinary ? '~' : ''}{${bytes}}${crlf}`);
+  }
+
+  /** Octets as they are: a binary literal where there is NUL among them. */
+  binary(octets: Buffer): this {
+    return this.literalHead(octets.length, octets.includes(0)).octets(octets);
   }
 
   literal(octets: Buffer): this {

@@ -58,6 +58,7 @@ test('LSUB and STATUS take what they take', () => {
 test('SELECT takes CONDSTORE and what QRESYNC knows', () => {
   assert.deepEqual(accepted('inbox', expectSelectArguments), {
     mailbox: 'INBOX',
+    given: 'inbox',
     condStore: false,
     quickResync: undefined,
   });
@@ -104,15 +105,21 @@ test('CREATE takes special uses', () => {
 });
 
 test('a message of APPEND comes behind its flags and its date', () => {
-  const append = (line: string): unknown => {
-    const decoder = new Decoder([{ line: Buffer.from(line), literal: 'unread' }], false);
+  const append = (line: string, isUtf8 = false): unknown => {
+    const decoder = new Decoder([{ line: Buffer.from(line), literal: 'unread' }], isUtf8);
     const item = expectAppendItem(decoder);
     return decoder.expectEnd() ? item : undefined;
   };
   const message = { bytes: 310, isBinary: false };
-  assert.deepEqual(append('{310}'), { flags: [], internalDate: undefined, message });
-  assert.deepEqual(append('(\\Seen x) {310+}'), { flags: ['\\Seen', 'x'], internalDate: undefined, message });
-  assert.deepEqual(append('() " 1-Jan-1970 00:00:01 +0000" {310}'), { flags: [], internalDate: 1, message });
+  const plain = { flags: [], internalDate: undefined, message, isInParentheses: false };
+  assert.deepEqual(append('{310}'), plain);
+  assert.deepEqual(append('(\\Seen x) {310+}'), { ...plain, flags: ['\\Seen', 'x'] });
+  assert.deepEqual(append('() " 1-Jan-1970 00:00:01 +0000" {310}'), { ...plain, internalDate: 1 });
+  const binary = { bytes: 310, isBinary: true };
+  assert.deepEqual(append('~{310}'), { ...plain, message: binary });
+  assert.deepEqual(append('utf8 (~{310}', true), { ...plain, message: binary, isInParentheses: true });
+  for (const line of ['UTF8 ({310}', 'UTF8 ~{310}', 'UTF8(~{310}']) assert.equal(append(line, true), undefined, line);
+  assert.equal(append('UTF8 (~{310}'), undefined, 'only where it is enabled');
   for (const line of ['(\\Seen){310}', '"yesterday" {310}', '(\\Seen) x {310}', '{310} ', '']) {
     assert.equal(append(line), undefined, line);
   }

@@ -1,8 +1,8 @@
-/** The arguments of SELECT, CREATE and APPEND around the mailbox's name (RFC 9051 §6.3; RFC 6154, RFC 7162). */
+/** The arguments of SELECT, CREATE, RENAME and APPEND around the mailbox's name (RFC 9051 §6.3; RFC 6154, RFC 7162). */
 import { tryDateTime } from './date-time.ts';
 import { Decoder, type Segment, type UnreadLiteral } from './decoder.ts';
 import { expectFlags } from './fetch-items.ts';
-import { expectMailbox } from './mailbox-name.ts';
+import { expectGivenMailbox, expectMailbox, type GivenName } from './mailbox-name.ts';
 import { expectModSeq } from './mod-seq.ts';
 import { octetClass } from './octet-class.ts';
 import { expectSequenceSet, type SequenceSet } from './sequence-set.ts';
@@ -17,15 +17,14 @@ export interface QuickResync {
   readonly match: { readonly numbers: SequenceSet; readonly uids: SequenceSet } | undefined;
 }
 
-export interface SelectArguments {
-  readonly mailbox: string;
+export interface SelectArguments extends GivenName {
   readonly condStore: boolean;
   readonly quickResync: QuickResync | undefined;
 }
 
 /** `INBOX (QRESYNC (67890007 20050715194045000 41:211,214:541))`. */
 export function expectSelectArguments(decoder: Decoder): SelectArguments {
-  const mailbox = expectMailbox(decoder);
+  const name = expectGivenMailbox(decoder);
   let condStore = false;
   let quickResync: QuickResync | undefined;
   if (decoder.trySpace()) {
@@ -38,7 +37,7 @@ export function expectSelectArguments(decoder: Decoder): SelectArguments {
       } else decoder.fail('CONDSTORE or QRESYNC');
     });
   }
-  return { mailbox, condStore, quickResync };
+  return { ...name, condStore, quickResync };
 }
 
 function expectQuickResync(decoder: Decoder): QuickResync {
@@ -70,15 +69,14 @@ function expectMatch(decoder: Decoder): NonNullable<QuickResync['match']> {
   return { numbers, uids };
 }
 
-export interface CreateArguments {
-  readonly mailbox: string;
+export interface CreateArguments extends GivenName {
   /** Special uses as they were written, with their backslash. */
   readonly uses: readonly string[];
 }
 
 /** `Sent (USE (\Sent))`. */
 export function expectCreateArguments(decoder: Decoder): CreateArguments {
-  const mailbox = expectMailbox(decoder);
+  const name = expectGivenMailbox(decoder);
   const uses: string[] = [];
   if (decoder.trySpace()) {
     decoder.expectList('USE', () => {
@@ -91,7 +89,19 @@ export function expectCreateArguments(decoder: Decoder): CreateArguments {
       decoder.expectList('a special use', one, true);
     });
   }
-  return { mailbox, uses };
+  return { ...name, uses };
+}
+
+export interface RenameArguments {
+  readonly from: string;
+  readonly to: GivenName;
+}
+
+/** `Lists Archive/Lists`. */
+export function expectRenameArguments(decoder: Decoder): RenameArguments {
+  const from = expectMailbox(decoder);
+  decoder.expectSpace('a mailbox name');
+  return { from, to: expectGivenMailbox(decoder) };
 }
 
 /** A message of APPEND, with its octets still to come. */
@@ -100,6 +110,8 @@ export interface AppendItem {
   /** Seconds since 1970; undefined: now. */
   readonly internalDate: number | undefined;
   readonly message: UnreadLiteral;
+  /** The message stands in parentheses, as `UTF8 (~{310}` (RFC 6855 §4); their end is on the next line. */
+  readonly isInParentheses: boolean;
 }
 
 /** What stands in front of a message's literal, on the first line behind the mailbox and on each line behind a message. */
@@ -111,9 +123,15 @@ export function expectAppendItem(decoder: Decoder): AppendItem {
   }
   const internalDate = tryDateTime(decoder);
   if (internalDate !== undefined) decoder.expectSpace('a message');
+  // Only behind ENABLE.
+  const isInParentheses = decoder.isUtf8 && decoder.tryWord('UTF8');
+  if (isInParentheses) {
+    decoder.expectSpace('a message');
+    decoder.expectChar('(');
+  }
   const message = decoder.tryUnread();
-  if (message === undefined) decoder.fail('a message as a literal');
-  return { flags, internalDate, message: message ?? { bytes: 0, isBinary: false } };
+  if (message === undefined || (isInParentheses && !message.isBinary)) decoder.fail('a message as a literal');
+  return { flags, internalDate, message: message ?? { bytes: 0, isBinary: false }, isInParentheses };
 }
 
 export interface AppendArguments {

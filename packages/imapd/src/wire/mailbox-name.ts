@@ -15,16 +15,33 @@ export function expectMailbox(decoder: Decoder): string {
   return storedName(decoder, decoder.expectAstring('a mailbox name'));
 }
 
+export interface GivenName {
+  readonly mailbox: string;
+  /** How the client wrote it, where that differs (RFC 9051 §6.3.9.7). */
+  readonly given?: string;
+}
+
+/** As `expectMailbox`, with what the client called it. */
+export function expectGivenMailbox(decoder: Decoder): GivenName {
+  const given = givenName(decoder, decoder.expectAstring('a mailbox name'));
+  const mailbox = normalName(given);
+  return mailbox === given ? { mailbox } : { mailbox, given };
+}
+
 /** A LIST pattern: a name with the wildcards `%` and `*`. */
 export function expectPattern(decoder: Decoder): string {
   return storedName(decoder, decoder.expectAstring('a mailbox name or a pattern', octetClass.list));
 }
 
 function storedName(decoder: Decoder, octets: Buffer): string {
+  return normalName(givenName(decoder, octets));
+}
+
+function givenName(decoder: Decoder, octets: Buffer): string {
   if (decoder.hasFailed) return '';
   const name = decoder.isUtf8 ? textOf(octets) : decodeModifiedUtf7(octets.toString('latin1'));
   if (name === undefined) decoder.refuse('name', decoder.isUtf8 ? 'a mailbox name is in UTF-8' : notUtf7);
-  return normalName(name ?? '');
+  return name ?? '';
 }
 
 /** In NFC, with INBOX in capitals where it is the first level. */

@@ -22,6 +22,13 @@ export interface RecordReader {
 /** Octets of a message given out at a time. */
 const windowBytes = 262_144;
 
+/** What base64 stands for. */
+export interface StoredContent {
+  readonly bytes: number;
+  /** The octets from … to − 1, in order. @throws {StoreError} corrupt */
+  octets(from: number, to: number): AsyncGenerator<Buffer>;
+}
+
 /** A message that lies in a mailbox, ready to be read. */
 export class StoredMessage {
   /** The lines its delivery put on top. */
@@ -75,11 +82,30 @@ export class StoredMessage {
     }
   }
 
+  /** The content of the octets from … to − 1, where all of them are base64 of one part, which is stored decoded. */
+  content(from: number, to: number): StoredContent | undefined {
+    let at = this.trace.length;
+    for (const piece of this.manifest) {
+      if (at >= from) {
+        const isAll = at === from && at + piece.bytes === to && piece.kind === 'part' && piece.recipe !== undefined;
+        return isAll ? { bytes: piece.contentBytes, octets: (...range) => this.#windows(piece, ...range) } : undefined;
+      }
+      at += piece.bytes;
+    }
+    return undefined;
+  }
+
   /** All octets in one buffer; for messages known to be small. */
   async whole(): Promise<Buffer> {
     const pieces: Buffer[] = [];
     for await (const octets of this.octets()) pieces.push(octets);
     return Buffer.concat(pieces);
+  }
+
+  async *#windows({ sha }: PartReference, from: number, to: number): AsyncGenerator<Buffer> {
+    for (let at = from; at < to; at += windowBytes) {
+      yield await this.#parts.content(sha, at, Math.min(at + windowBytes, to));
+    }
   }
 
   async *#partOctets(piece: PartReference, from: number, to: number): AsyncGenerator<Buffer> {
