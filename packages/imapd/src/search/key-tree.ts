@@ -108,8 +108,8 @@ class TreeMaker {
   }
 
   #joined(kind: 'and' | 'or', keys: readonly SearchKey[]): Tree {
-    const tree: Tree = { kind, trees: keys.map((key) => this.#of(key)) };
-    return reduced(tree, () => undefined);
+    const trees = keys.map((key) => this.#of(key));
+    return reduced({ kind, trees: kind === 'or' ? withOneSet(trees) : trees }, () => undefined);
   }
 
   #of(key: SearchKey): Tree {
@@ -158,6 +158,17 @@ class TreeMaker {
     if (by === 'uid' || set === 'saved') return namedUids(this.#selected, set, 'uid');
     return view.count === 0 ? UidSet.empty : view.uidsOf(set.resolve(view.count));
   }
+}
+
+/** With one set for all sets of UIDs: some clients name each message by an OR of its own. */
+function withOneSet(trees: readonly Tree[]): Tree[] {
+  const ranges: UidSet['ranges'][number][] = [];
+  const others: Tree[] = [];
+  for (const tree of trees) {
+    if (typeof tree !== 'boolean' && tree.kind === 'uids') for (const range of tree.uids.ranges) ranges.push(range);
+    else others.push(tree);
+  }
+  return ranges.length === 0 ? others : [{ kind: 'uids', uids: UidSet.ofRanges(ranges) }, ...others];
 }
 
 function needle(text: string): string {
