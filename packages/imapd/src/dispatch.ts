@@ -8,6 +8,7 @@ import { idle } from './commands/idle.ts';
 import { list, lsub } from './commands/lists.ts';
 import { authenticate, expectAuthenticate, expectLogin, login } from './commands/logins.ts';
 import { create, remove, rename, subscribe, unsubscribe } from './commands/mailboxes.ts';
+import { searchCommand } from './commands/search.ts';
 import { close, examine, select, unselect } from './commands/selects.ts';
 import { capability, enable, expectExtensions, logout, namespace, noop } from './commands/sessions.ts';
 import { sort, uidSort } from './commands/sort.ts';
@@ -70,6 +71,8 @@ export const commands: ReadonlyMap<string, Command> = new Map([
   ['UID EXPUNGE', command(selected, 'UIDs', expectMessageSet, uidExpunge)],
   ['FETCH', command(selected, 'message numbers', expectFetchArguments, fetch, true)],
   ['UID FETCH', command(selected, 'UIDs', expectFetchArguments, uidFetch)],
+  ['SEARCH', searchCommand('sequence')],
+  ['UID SEARCH', searchCommand('uid')],
   ['SORT', command(selected, 'what to sort by', expectSortArguments, sort, true)],
   ['UID SORT', command(selected, 'what to sort by', expectSortArguments, uidSort)],
   ['THREAD', command(selected, 'REFERENCES or ORDEREDSUBJECT', expectThreadArguments, thread, true)],

@@ -1,15 +1,14 @@
 /** SORT and UID SORT (RFC 5256 §3): the messages that match, in the order that was asked for. */
 import { RefusedError, refusals } from '../errors.ts';
-import { limits } from '../limits.ts';
 import { type Numbering, selectedOf } from '../message-set.ts';
 import { type Completion, completed } from '../reply.ts';
 import { matching } from '../search/matching.ts';
 import { Pace } from '../search/pace.ts';
 import type { Session } from '../session.ts';
-import { listedMessages } from '../sorting/listed-messages.ts';
+import { headerWork, listedMessages } from '../sorting/listed-messages.ts';
+import { LongLine } from '../sorting/long-line.ts';
 import { sorted } from '../sorting/order.ts';
 import { needsHeaders, SortKeys } from '../sorting/sort-keys.ts';
-import type { Turns } from '../sorting/turns.ts';
 import type { SortArguments } from '../wire/search-arguments.ts';
 
 const done = completed('that is their order');
@@ -40,18 +39,18 @@ async function sortBy(
       names[count] = numbering === 'uid' ? message.entry.uid : message.number;
       keys.add(message);
       count += 1;
+      if (pace.isDue(headerWork(message.header))) await pace.turn();
     }
   }
-  await tell(session, names, await sorted(count, keys.compare, pace), pace);
+  await tell(session, names, await sorted(count, keys.compare, pace));
   return done;
 }
 
-async function tell(session: Session, names: Uint32Array, order: Uint32Array, pace: Turns): Promise<void> {
-  const answer = session.encoder().raw('* SORT');
+async function tell(session: Session, names: Uint32Array, order: Uint32Array): Promise<void> {
+  const line = new LongLine(session, '* SORT');
   for (const place of order) {
-    answer.raw(` ${names[place] ?? 0}`);
-    if (answer.bytes >= limits.answerBytes) await session.say(answer.take());
-    if (pace.isDue(limits.stepWork)) await pace.turn();
+    line.raw(` ${names[place] ?? 0}`);
+    if (line.isFull) await line.send();
   }
-  await session.say(answer.crlf().take());
+  await line.end();
 }

@@ -6,7 +6,7 @@ import { type Completion, completed } from '../reply.ts';
 import { matching } from '../search/matching.ts';
 import { Pace } from '../search/pace.ts';
 import type { Session } from '../session.ts';
-import { type ListedMessage, listedMessages } from '../sorting/listed-messages.ts';
+import { headerWork, type ListedMessage, listedMessages } from '../sorting/listed-messages.ts';
 import { sorted } from '../sorting/order.ts';
 import type { Turns } from '../sorting/turns.ts';
 import { Links } from '../threading/links.ts';
@@ -41,32 +41,34 @@ async function threadBy(
   const facts = new ThreadFacts(capacity);
   const links = algorithm === 'REFERENCES' ? new Links(capacity) : undefined;
   for await (const slice of listedMessages(session, selected, uids, true, pace)) {
-    await facts.reserve(slice.length, pace);
-    for (const message of slice) facts.add(message, numbering === 'uid' ? message.entry.uid : message.number);
-    if (links !== undefined) await link(links, slice, pace);
+    for (const message of slice) {
+      await facts.reserve(1, pace);
+      facts.add(message, numbering === 'uid' ? message.entry.uid : message.number);
+      if (links !== undefined) await link(links, message, pace);
+      if (pace.isDue(headerWork(message.header))) await pace.turn();
+    }
   }
   const order = await sorted(facts.count, facts.dates.compare, pace);
   const forest = await (links === undefined
     ? orderedSubject(facts, order, pace)
     : references(links, facts, order, pace));
-  await tellThreads(session, forest, facts.names, pace);
+  await tellThreads(session, forest, facts.names);
   return done;
 }
 
-async function link(links: Links, slice: readonly ListedMessage[], pace: Turns): Promise<void> {
-  for (const { header } of slice) {
-    const fields = fieldTexts(header.listedFields, threadFields);
-    const own = firstId(fields.get('message-id')?.[0] ?? '');
-    const named = referencesOf(fields);
-    await links.reserve(named.length + 1, pace);
-    if (pace.isDue(links.add(own, named) * limits.stepWork)) await pace.turn();
-  }
+async function link(links: Links, { header }: ListedMessage, pace: Turns): Promise<void> {
+  const fields = fieldTexts(header.listedFields, threadFields);
+  const own = firstId(fields.get('message-id')?.[0] ?? '');
+  const named = referencesOf(fields);
+  await links.reserve(named.length + 1, pace);
+  if (pace.isDue(links.add(own, named) * limits.stepWork)) await pace.turn();
 }
 
 /** Of References, or else the first of In-Reply-To. */
 function referencesOf(fields: ReadonlyMap<string, readonly string[]>): readonly string[] {
-  const named = allIds(fields.get('references')?.join(' ') ?? '', limits.threadReferences);
+  const text = (name: string): string => (fields.get(name)?.join(' ') ?? '').slice(-limits.referencesBytes);
+  const named = allIds(text('references'), limits.threadReferences);
   if (named.length > 0) return named;
-  const answered = firstId(fields.get('in-reply-to')?.join(' ') ?? '');
+  const answered = firstId(text('in-reply-to'));
   return answered === undefined ? [] : [answered];
 }

@@ -19,6 +19,12 @@ export interface ListedMessage {
   readonly header: Header;
 }
 
+/** What looking at a message's header counts as. */
+export function headerWork({ envelope, listedFields }: Header): number {
+  const each = envelope.includes('=?') ? limits.encodedWork : 1;
+  return limits.stepWork + envelope.length * each + listedFields.length;
+}
+
 const noOctets = Buffer.alloc(0);
 const noHeader: Header = { envelope: noOctets, listedFields: noOctets };
 
