@@ -29,6 +29,7 @@ import { MailboxNews } from './mailbox-news.ts';
 import { RecentFloors } from './recent-floors.ts';
 import { refused } from './reply.ts';
 import type { Services } from './services.ts';
+import { Room } from './sorting/room.ts';
 import { Views } from './views.ts';
 
 export interface ImapOptions {
@@ -108,6 +109,7 @@ function servicesOf(options: ImapOptions, backing: Backing, metrics: Metrics): S
     recent: new RecentFloors(),
     news: new MailboxNews(),
     damaged: new DamagedMessages(),
+    sorting: new Room(limits.sortedMessages),
     clock,
     wheel: new DeadlineWheel(clock),
     mechanisms: [saslPlain, saslLogin],

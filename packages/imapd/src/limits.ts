@@ -69,6 +69,8 @@ export const limits = {
   searchPieceBytes: 16_384, // 16 * KiB
   /** ms between two words of ours to a client that waits for a long search. */
   searchWordMs: 10_000,
+  /** messages of which a process holds at a time what SORT and THREAD need: some 100 MiB; a larger mailbox goes alone. */
+  sortedMessages: 1_000_000,
   /** what an octet of a header with encoded words counts as when SORT or THREAD looks at it; others count one. */
   encodedWork: 16,
   /** what a comparison, a link or another small step of SORT and THREAD counts as. */

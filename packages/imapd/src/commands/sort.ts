@@ -1,4 +1,5 @@
 /** SORT and UID SORT (RFC 5256 §3): the messages that match, in the order that was asked for. */
+import type { UidSet } from '@mstore/store';
 import { RefusedError, refusals } from '../errors.ts';
 import { type Numbering, selectedOf } from '../message-set.ts';
 import { type Completion, completed } from '../reply.ts';
@@ -29,12 +30,32 @@ async function sortBy(
   if (returns !== undefined) throw new RefusedError(refusals.noSortReturn);
   const selected = selectedOf(session);
   const uids = await matching(session, selected, [key]);
+  const count = Math.min(uids.size, selected.view.count);
+  const find = (): Promise<Found> => inOrder(session, order, uids, count, numbering);
+  await tell(session, await session.services.sorting.run(count, find));
+  return done;
+}
+
+interface Found {
+  /** What messages are called, by their place. */
+  readonly names: Uint32Array;
+  /** Places. */
+  readonly order: Uint32Array;
+}
+
+/** @param most how many messages there can be */
+async function inOrder(
+  session: Session,
+  order: SortArguments['order'],
+  uids: UidSet,
+  most: number,
+  numbering: Numbering,
+): Promise<Found> {
   const pace = new Pace(session);
-  const capacity = selected.view.numbersOf(uids).size;
-  const names = new Uint32Array(capacity);
-  const keys = new SortKeys(order, capacity);
+  const names = new Uint32Array(most);
+  const keys = new SortKeys(order, most);
   let count = 0;
-  for await (const slice of listedMessages(session, selected, uids, needsHeaders(order), pace)) {
+  for await (const slice of listedMessages(session, selectedOf(session), uids, needsHeaders(order), pace)) {
     for (const message of slice) {
       names[count] = numbering === 'uid' ? message.entry.uid : message.number;
       keys.add(message);
@@ -42,11 +63,10 @@ async function sortBy(
       if (pace.isDue(headerWork(message.header))) await pace.turn();
     }
   }
-  await tell(session, names, await sorted(count, keys.compare, pace));
-  return done;
+  return { names, order: await sorted(count, keys.compare, pace) };
 }
 
-async function tell(session: Session, names: Uint32Array, order: Uint32Array): Promise<void> {
+async function tell(session: Session, { names, order }: Found): Promise<void> {
   const line = new LongLine(session, '* SORT');
   for (const place of order) {
     line.raw(` ${names[place] ?? 0}`);

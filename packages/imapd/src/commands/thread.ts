@@ -1,5 +1,5 @@
 /** THREAD and UID THREAD (RFC 5256 §3): the messages that match, as threads. */
-import { fieldTexts } from '@mstore/store';
+import { fieldTexts, type UidSet } from '@mstore/store';
 import { limits } from '../limits.ts';
 import { type Numbering, selectedOf } from '../message-set.ts';
 import { type Completion, completed } from '../reply.ts';
@@ -9,6 +9,7 @@ import type { Session } from '../session.ts';
 import { headerWork, type ListedMessage, listedMessages } from '../sorting/listed-messages.ts';
 import { sorted } from '../sorting/order.ts';
 import type { Turns } from '../sorting/turns.ts';
+import type { Forest } from '../threading/forest.ts';
 import { Links } from '../threading/links.ts';
 import { allIds, firstId } from '../threading/message-ids.ts';
 import { orderedSubject } from '../threading/ordered-subject.ts';
@@ -36,11 +37,31 @@ async function threadBy(
 ): Promise<Completion> {
   const selected = selectedOf(session);
   const uids = await matching(session, selected, [key]);
+  const count = Math.min(uids.size, selected.view.count);
+  const find = (): Promise<Threads> => threadsOf(session, algorithm, uids, count, numbering);
+  const { forest, names } = await session.services.sorting.run(count, find);
+  await tellThreads(session, forest, names);
+  return done;
+}
+
+interface Threads {
+  readonly forest: Forest;
+  /** What messages are called, by their place. */
+  readonly names: Uint32Array;
+}
+
+/** @param most how many messages there can be */
+async function threadsOf(
+  session: Session,
+  algorithm: ThreadArguments['algorithm'],
+  uids: UidSet,
+  most: number,
+  numbering: Numbering,
+): Promise<Threads> {
   const pace = new Pace(session);
-  const capacity = selected.view.numbersOf(uids).size;
-  const facts = new ThreadFacts(capacity);
-  const links = algorithm === 'REFERENCES' ? new Links(capacity) : undefined;
-  for await (const slice of listedMessages(session, selected, uids, true, pace)) {
+  const facts = new ThreadFacts(most);
+  const links = algorithm === 'REFERENCES' ? new Links(most) : undefined;
+  for await (const slice of listedMessages(session, selectedOf(session), uids, true, pace)) {
     for (const message of slice) {
       await facts.reserve(1, pace);
       facts.add(message, numbering === 'uid' ? message.entry.uid : message.number);
@@ -49,11 +70,8 @@ async function threadBy(
     }
   }
   const order = await sorted(facts.count, facts.dates.compare, pace);
-  const forest = await (links === undefined
-    ? orderedSubject(facts, order, pace)
-    : references(links, facts, order, pace));
-  await tellThreads(session, forest, facts.names);
-  return done;
+  const forest = links === undefined ? orderedSubject(facts, order, pace) : references(links, facts, order, pace);
+  return { forest: await forest, names: facts.names };
 }
 
 async function link(links: Links, { header }: ListedMessage, pace: Turns): Promise<void> {

@@ -39,11 +39,10 @@ export async function* listedMessages(
   needsHeaders: boolean,
   pace: Turns,
 ): AsyncGenerator<readonly ListedMessage[]> {
-  const most = needsHeaders ? limits.sliceMessages : limits.sliceEntries;
   let messages: (readonly [number, number])[] = [];
   for (const message of selected.view.messages(uids)) {
     messages.push(message);
-    if (messages.length < most) continue;
+    if (messages.length < limits.sliceMessages) continue;
     yield* slices(session, selected, messages, needsHeaders, pace);
     messages = [];
     await pace.turn();
