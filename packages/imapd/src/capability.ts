@@ -5,7 +5,7 @@
 import type { Services } from './services.ts';
 
 /** Before and after the login. */
-const always = ['IMAP4rev1', 'LITERAL+', 'ID', 'ENABLE'];
+const always = ['IMAP4rev1', 'IMAP4rev2', 'LITERAL+', 'ID', 'ENABLE'];
 
 /** Before the login. */
 const anonymous = ['SASL-IR'];

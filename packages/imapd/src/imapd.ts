@@ -32,6 +32,7 @@ import { RecentFloors } from './recent-floors.ts';
 import { refused } from './reply.ts';
 import type { Services } from './services.ts';
 import { shownOf } from './shown.ts';
+import { Room } from './sorting/room.ts';
 import { Views } from './views.ts';
 
 export interface ImapOptions {
@@ -119,6 +120,7 @@ function servicesOf(options: SharedOptions, backing: Backing, metrics: Metrics):
     recent: new RecentFloors(),
     news: new MailboxNews(),
     damaged: new DamagedMessages(siblings),
+    sorting: new Room(limits.sortedMessages),
     clock,
     wheel: new DeadlineWheel(clock),
     mechanisms,

@@ -75,16 +75,22 @@ export const limits = {
   searchPieceBytes: 16_384, // 16 * KiB
   /** ms between two words of ours to a client that waits for a long search. */
   searchWordMs: 10_000,
+  /** messages of which a process holds at a time what SORT and THREAD need: some 100 MiB; a larger mailbox goes alone. */
+  sortedMessages: 1_000_000,
+  /** what an octet of a header with encoded words counts as when SORT or THREAD looks at it; others count one. */
+  encodedWork: 16,
   /** what a comparison, a link or another small step of SORT and THREAD counts as. */
   stepWork: 8,
   /** octets of catalog rows whose headers are looked at in one turn of the event loop: some 3 ms. */
   sliceRowBytes: 262_144, // 256 * KiB
   /** octets of a subject or a local part that SORT and THREAD look at: no line of a header is longer than 998. */
-  subjectBytes: 8_192, // 8 * KiB
+  subjectBytes: 4_096, // 4 * KiB
   /** octets of a subject that are kept for SORT, and told apart exactly. */
   sortSubjectBytes: 256,
   /** octets of a mailbox's local part that are kept for SORT; RFC 5321 §4.5.3.1.1 has 64. */
   sortMailboxBytes: 80,
+  /** octets of a References or In-Reply-To field that THREAD looks at, the last ones. */
+  referencesBytes: 65_536, // 64 * KiB
   /** Message-IDs of one References field that THREAD looks at, the first and the last ones: clients cut it at some 20. */
   threadReferences: 200,
   /** Message-IDs that no message bears, for each message of a THREAD: most threads have one or none. */

@@ -14,6 +14,7 @@ import type { MailWriter, StoreReading } from '@mstore/store';
 import type { DamagedMessages } from './damaged-messages.ts';
 import type { MailboxNews } from './mailbox-news.ts';
 import type { RecentFloors } from './recent-floors.ts';
+import type { Room } from './sorting/room.ts';
 import type { Views } from './views.ts';
 
 export interface Services {
@@ -33,6 +34,8 @@ export interface Services {
   readonly recent: RecentFloors;
   readonly news: MailboxNews;
   readonly damaged: DamagedMessages;
+  /** For the messages that are sorted. */
+  readonly sorting: Room;
   readonly clock: Clock;
   /** For what is to be said after a while. */
   readonly wheel: DeadlineWheel;

@@ -34,12 +34,16 @@ export function searchCommand(numbering: Numbering): Command {
   };
 }
 
+const allOfThem: ReadonlySet<SearchReturn> = new Set(['ALL']);
+
 async function search(
   session: Session,
-  { returns, key }: SearchArguments,
+  { returns: given, key }: SearchArguments,
   tag: string,
   numbering: Numbering,
 ): Promise<Completion> {
+  // Clients of IMAP4rev2 expect ESEARCH however they ask (RFC 9051 §6.4.4).
+  const returns = given ?? (session.isRev2 ? allOfThem : undefined);
   const selected = selectedOf(session);
   const { view } = selected;
   const asksModSeq = asksForModSeq(key);

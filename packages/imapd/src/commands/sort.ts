@@ -1,15 +1,15 @@
 /** SORT and UID SORT (RFC 5256 §3): the messages that match, in the order that was asked for. */
+import type { UidSet } from '@mstore/store';
 import { RefusedError, refusals } from '../errors.ts';
-import { limits } from '../limits.ts';
 import { type Numbering, selectedOf } from '../message-set.ts';
 import { type Completion, completed } from '../reply.ts';
 import { matching } from '../search/matching.ts';
 import { Pace } from '../search/pace.ts';
 import type { Session } from '../session.ts';
-import { listedMessages } from '../sorting/listed-messages.ts';
+import { headerWork, listedMessages } from '../sorting/listed-messages.ts';
+import { LongLine } from '../sorting/long-line.ts';
 import { sorted } from '../sorting/order.ts';
 import { needsHeaders, SortKeys } from '../sorting/sort-keys.ts';
-import type { Turns } from '../sorting/turns.ts';
 import type { SortArguments } from '../wire/search-arguments.ts';
 
 const done = completed('that is their order');
@@ -30,28 +30,47 @@ async function sortBy(
   if (returns !== undefined) throw new RefusedError(refusals.noSortReturn);
   const selected = selectedOf(session);
   const uids = await matching(session, selected, [key]);
+  const count = Math.min(uids.size, selected.view.count);
+  const find = (): Promise<Found> => inOrder(session, order, uids, count, numbering);
+  await tell(session, await session.services.sorting.run(count, find));
+  return done;
+}
+
+interface Found {
+  /** What messages are called, by their place. */
+  readonly names: Uint32Array;
+  /** Places. */
+  readonly order: Uint32Array;
+}
+
+/** @param most how many messages there can be */
+async function inOrder(
+  session: Session,
+  order: SortArguments['order'],
+  uids: UidSet,
+  most: number,
+  numbering: Numbering,
+): Promise<Found> {
   const pace = new Pace(session);
-  const capacity = selected.view.numbersOf(uids).size;
-  const names = new Uint32Array(capacity);
-  const keys = new SortKeys(order, capacity);
+  const names = new Uint32Array(most);
+  const keys = new SortKeys(order, most);
   let count = 0;
-  for await (const slice of listedMessages(session, selected, uids, needsHeaders(order), pace)) {
+  for await (const slice of listedMessages(session, selectedOf(session), uids, needsHeaders(order), pace)) {
     for (const message of slice) {
       names[count] = numbering === 'uid' ? message.entry.uid : message.number;
       keys.add(message);
       count += 1;
+      if (pace.isDue(headerWork(message.header))) await pace.turn();
     }
   }
-  await tell(session, names, await sorted(count, keys.compare, pace), pace);
-  return done;
+  return { names, order: await sorted(count, keys.compare, pace) };
 }
 
-async function tell(session: Session, names: Uint32Array, order: Uint32Array, pace: Turns): Promise<void> {
-  const answer = session.encoder().raw('* SORT');
+async function tell(session: Session, { names, order }: Found): Promise<void> {
+  const line = new LongLine(session, '* SORT');
   for (const place of order) {
-    answer.raw(` ${names[place] ?? 0}`);
-    if (answer.bytes >= limits.answerBytes) await session.say(answer.take());
-    if (pace.isDue(limits.stepWork)) await pace.turn();
+    line.raw(` ${names[place] ?? 0}`);
+    if (line.isFull) await line.send();
   }
-  await session.say(answer.crlf().take());
+  await line.end();
 }

@@ -19,6 +19,12 @@ export interface ListedMessage {
   readonly header: Header;
 }
 
+/** What looking at a message's header counts as. */
+export function headerWork({ envelope, listedFields }: Header): number {
+  const each = envelope.includes('=?') ? limits.encodedWork : 1;
+  return limits.stepWork + envelope.length * each + listedFields.length;
+}
+
 const noOctets = Buffer.alloc(0);
 const noHeader: Header = { envelope: noOctets, listedFields: noOctets };
 
@@ -33,11 +39,10 @@ export async function* listedMessages(
   needsHeaders: boolean,
   pace: Turns,
 ): AsyncGenerator<readonly ListedMessage[]> {
-  const most = needsHeaders ? limits.sliceMessages : limits.sliceEntries;
   let messages: (readonly [number, number])[] = [];
   for (const message of selected.view.messages(uids)) {
     messages.push(message);
-    if (messages.length < most) continue;
+    if (messages.length < limits.sliceMessages) continue;
     yield* slices(session, selected, messages, needsHeaders, pace);
     messages = [];
     await pace.turn();

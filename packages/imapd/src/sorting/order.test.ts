@@ -48,3 +48,18 @@ test('texts that fill many chunks are found again', () => {
   for (let at = 0; at < count; at += 1) column.add(`${String(at).padStart(8, '0')}${'x'.repeat(80)}`);
   for (let at = 1; at < count; at += 1) assert.ok(column.compare(at - 1, at) < 0);
 });
+
+test('work that is given up stops', async () => {
+  const column = new NumberColumn(5_000);
+  for (let at = 0; at < 5_000; at += 1) column.add(-at);
+  let turns = 0;
+  const leaving = {
+    isDue: (): boolean => true,
+    turn: (): Promise<void> => {
+      turns += 1;
+      return turns < 20 ? Promise.resolve() : Promise.reject(new Error('left'));
+    },
+  };
+  await assert.rejects(sorted(5_000, column.compare, leaving), /left/);
+  assert.equal(turns, 20);
+});

@@ -1,10 +1,10 @@
 /** What a message is sorted by (RFC 5256 §3, BASE.6.4.SORT), read from its entry and its envelope. */
 import { limits } from '../limits.ts';
+import { decodedText } from '../search/header-text.ts';
 import type { SortArguments, SortKey } from '../wire/search-arguments.ts';
 import { baseSubject } from './base-subject.ts';
 import { casemapped } from './casemap.ts';
 import { type Column, type Compare, NumberColumn, TextColumn } from './columns.ts';
-import { fieldText } from './encoded-words.ts';
 import { EnvelopeReader } from './envelope-reader.ts';
 import type { ListedMessage } from './listed-messages.ts';
 import { parseSentDate } from './sent-date.ts';
@@ -28,7 +28,7 @@ export function sentDate({ header, entry }: ListedMessage): number {
 export function subjectText({ header }: ListedMessage): string {
   const reader = new EnvelopeReader(header.envelope);
   reader.skip();
-  return fieldText(reader.string(limits.subjectBytes));
+  return decodedText(reader.string(limits.subjectBytes));
 }
 
 /** Values of an envelope in front of each list of addresses. */
@@ -37,7 +37,7 @@ const valuesBefore = { FROM: 2, TO: 5, CC: 6 } as const;
 function mailbox({ header }: ListedMessage, of: keyof typeof valuesBefore): string {
   const reader = new EnvelopeReader(header.envelope);
   for (let count = valuesBefore[of]; count > 0; count -= 1) reader.skip();
-  return casemapped(fieldText(reader.firstMailbox(limits.subjectBytes)));
+  return casemapped(decodedText(reader.firstMailbox(limits.subjectBytes)));
 }
 
 interface KeyColumn {

@@ -37,7 +37,7 @@ async function told(forest: Forest, names: Uint32Array): Promise<string> {
       text += octets.toString('latin1');
     },
   };
-  await tellThreads(session, forest, names, patient);
+  await tellThreads(session, forest, names);
   assert.match(text, /^\* THREAD.*\r\n$/);
   return text.slice('* THREAD '.length, -2);
 }

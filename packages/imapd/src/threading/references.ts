@@ -12,7 +12,10 @@ import { noSubject, type ThreadFacts } from './thread-facts.ts';
 export async function references(links: Links, facts: ThreadFacts, order: Uint32Array, pace: Turns): Promise<Forest> {
   await links.prune(pace);
   const nodes = new Int32Array(order.length);
-  for (const [at, place] of order.entries()) nodes[at] = links.nodeAt(place);
+  for (let at = 0; at < order.length; at += 1) {
+    nodes[at] = links.nodeAt(order[at] ?? 0);
+    if (pace.isDue(limits.stepWork)) await pace.turn();
+  }
   const forest = await forestOf(links.nodes, nodes, links.parentOf, links.messageOf, pace);
   // Each two threads may get a dummy.
   await links.reserve(forest.roots.length, pace);

@@ -1,8 +1,6 @@
 /** `* THREAD (2)(3 6 (4 23)(44 7 96))` (RFC 5256 §4): however deep a thread is, nothing here goes deeper with it. */
-import { limits } from '../limits.ts';
 import type { Session } from '../session.ts';
-import type { Turns } from '../sorting/turns.ts';
-import type { Encoder } from '../wire/encoder.ts';
+import { LongLine } from '../sorting/long-line.ts';
 import { type Forest, none } from './forest.ts';
 
 /** @param names by place */
@@ -10,47 +8,39 @@ export async function tellThreads(
   session: Pick<Session, 'encoder' | 'say'>,
   forest: Forest,
   names: Uint32Array,
-  pace: Turns,
 ): Promise<void> {
-  const { roots, firstChild, nextSibling } = forest;
-  const answer = session.encoder().raw('* THREAD');
-  if (roots.length > 0) answer.raw(' ');
-  // Siblings that are still to be told, of each level that branches.
-  const open: number[] = [];
-  for (const root of roots) {
-    answer.raw('(');
-    for (let node = root; node !== none; ) {
-      const message = forest.messageOf(node);
-      if (message !== none) answer.raw(`${names[message] ?? 0}`);
-      const child = firstChild[node] ?? none;
-      const second = child === none ? none : (nextSibling[child] ?? none);
-      if (child !== none && message !== none) answer.raw(' ');
-      if (second !== none) {
-        open.push(second);
-        answer.raw('(');
-      }
-      node = child;
-      if (child === none) {
-        answer.raw(')');
-        node = next(open, nextSibling, answer);
-      }
-      if (answer.bytes >= limits.answerBytes) await session.say(answer.take());
-      if (pace.isDue(limits.stepWork)) await pace.turn();
-    }
-  }
-  await session.say(answer.crlf().take());
+  const line = new LongLine(session, '* THREAD');
+  if (forest.roots.length > 0) line.raw(' ');
+  for (const root of forest.roots) await tellThread(line, forest, names, root);
+  await line.end();
 }
 
-/** Behind the end of a branch: closes what ends with it, and opens the next; `none` at the end of the thread. */
-function next(open: number[], nextSibling: Int32Array, answer: Encoder): number {
-  for (let node = open.pop(); node !== undefined; node = open.pop()) {
+async function tellThread(line: LongLine, forest: Forest, names: Uint32Array, root: number): Promise<void> {
+  const { firstChild, nextSibling } = forest;
+  // The next sibling, of each list of siblings that is not at its end yet.
+  const open: number[] = [];
+  line.raw('(');
+  for (let node = root; ; ) {
+    if (line.isFull) await line.send();
     if (node === none) {
-      answer.raw(')');
+      const sibling = open.pop();
+      if (sibling === undefined) return;
+      // The last one ends the list that its parent is in.
+      line.raw(sibling === none ? ')' : '(');
+      if (sibling !== none) open.push(nextSibling[sibling] ?? none);
+      node = sibling;
       continue;
     }
-    open.push(nextSibling[node] ?? none);
-    answer.raw('(');
-    return node;
+    const message = forest.messageOf(node);
+    if (message !== none) line.raw(`${names[message] ?? 0}`);
+    const child = firstChild[node] ?? none;
+    const second = child === none ? none : (nextSibling[child] ?? none);
+    if (child === none) line.raw(')');
+    else if (message !== none) line.raw(' ');
+    if (second !== none) {
+      open.push(second);
+      line.raw('(');
+    }
+    node = child;
   }
-  return none;
 }
