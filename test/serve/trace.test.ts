@@ -214,6 +214,15 @@ test('a trace goes on where a process ends and another begins, and ends with the
   await until('the end', () => trace.stderr.includes('ended the trace'));
 });
 
+test('traces leave room for questions: the ninth is refused', async () => {
+  await using service = await Service.start({ users: [ann], listen: ['lmtp=127.0.0.1:0'] });
+  const traces = await Promise.all(Array.from({ length: 8 }, () => Trace.begin(service, ann)));
+  const { code, stderr } = await service.mstore(['trace', ann]);
+  assert.deepEqual([code, stderr], [75, 'mstore: the service says: too many traces at a time\n']);
+  assert.equal((await service.mstore(['who'])).stdout, 'no sessions\n');
+  for (const trace of traces) assert.equal(await trace.end(), 0);
+});
+
 test('without a service, trace exits 69 with one line', async () => {
   await using service = await Service.prepare({ users: [ann] });
   const { code, stderr } = await service.mstore(['trace', ann]);

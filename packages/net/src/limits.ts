@@ -86,7 +86,7 @@ export const limits = {
 
   /** ms that a session which is told to end has for it. */
   kickMs: 2_000,
-  /** traces at a time in one process: each is a person who looks on. */
+  /** traces at a time in one process: each is a person who looks on, or who did a moment ago. */
   traces: 16,
   /** lines of a trace that are kept until they are fetched, some 2 MiB of the longest; beyond, lines are lost, and counted. */
   traceRows: 2_000,

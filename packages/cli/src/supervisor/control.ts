@@ -39,6 +39,7 @@ export interface Controlled {
 /** @throws Error when the socket cannot be made */
 export function openControl(path: string, controlled: Controlled, log: Log): Promise<Listener> {
   const refusal = `${JSON.stringify({ problem: 'the service is busy or stopping' })}\n`;
+  const traces: Traces = { open: 0 };
   return Listener.listen(
     { kind: 'unix', path },
     {
@@ -48,7 +49,7 @@ export function openControl(path: string, controlled: Controlled, log: Log): Pro
       idleTimeoutMs: limits.controlIdleMs,
       lineTimeoutMs: limits.controlIdleMs,
       stallTimeoutMs: limits.controlIdleMs,
-      serve: (connection) => answer(connection, controlled),
+      serve: (connection) => answer(connection, controlled, traces),
       failed: (error) => log.warn('control: a question was not answered', {}, error),
       refusal: () => refusal,
       notAccepted: (error) => log.warn('control: a connection could not be accepted', {}, error),
@@ -57,15 +58,25 @@ export function openControl(path: string, controlled: Controlled, log: Log): Pro
   );
 }
 
-async function answer(connection: Connection, controlled: Controlled): Promise<void> {
+/** Traces under way: they stay, and must leave room for questions. */
+interface Traces {
+  open: number;
+}
+
+async function answer(connection: Connection, controlled: Controlled, traces: Traces): Promise<void> {
   const lines = new LineReader(connection, { lineBytesMax: limits.controlLineBytes, bareLineFeed: 'ends' });
   const question = await lines.next();
   if (question === undefined) return;
   const write = (line: object): Promise<void> | undefined => connection.write(`${JSON.stringify(line)}\n`);
   try {
     const { ask, names } = readQuestion(question.toString());
-    if (ask === 'trace') await follow(connection, lines, (key) => controlled.traced(key, names));
-    else if (ask === 'kick') await write({ done: true, ...(await controlled.kick(names)) });
+    if (ask === 'trace') {
+      if (traces.open >= limits.controlTraces) throw new Error('too many traces at a time');
+      traces.open += 1;
+      await follow(connection, lines, (key) => controlled.traced(key, names)).finally(() => {
+        traces.open -= 1;
+      });
+    } else if (ask === 'kick') await write({ done: true, ...(await controlled.kick(names)) });
     else if (ask === 'health') {
       for (const row of await controlled.health()) await write({ row });
       await write({ done: true });

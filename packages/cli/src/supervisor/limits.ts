@@ -25,10 +25,12 @@ export const limits = {
   /** ms between two looks whether a checkpoint is due: each starts a process, and the reasons are counted in hours. */
   checkpointLookMs: 300_000,
 
-  /** connections to the control socket at a time; each lasts for one question. */
+  /** connections to the control socket at a time; each lasts for one question, or for a trace. */
   controlConnections: 16,
   /** octets of a question on the control socket: a login or a session's id, and some words. */
   controlLineBytes: 4_096, // 4 * KiB
+  /** of them, those that trace. */
+  controlTraces: 8,
   /** ms between two questions to the processes about what a trace saw. */
   tracePollMs: 200,
   /** ms that a trace goes on: one that was forgotten ends. */
