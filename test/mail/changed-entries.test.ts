@@ -104,7 +104,11 @@ test('no MODSEQ is below the bound that a lost history left', async () => {
   const row = temp.store.catalog().mailbox(inbox);
   assert.ok(row !== undefined);
   const layer = new WriteSet();
-  layer.put('mailboxes', mailboxTable.key(mailbox), mailboxTable.codec, { ...row, modSeqFloor: 30 });
+  layer.put('mailboxes', mailboxTable.key(mailbox), mailboxTable.codec, {
+    ...row,
+    highestModSeq: brandNumber<ModSeq>(31),
+    modSeqFloor: 30,
+  });
   layer.put(
     'index',
     indexTable.key(mailbox, 0),
