@@ -1,7 +1,8 @@
 /** Quick resynchronisation of a large mailbox (RFC 7162) holds up nobody, and says no more than it must. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { UidSet } from '@mstore/store';
+import { limits } from '@mstore/imapd/internal/limits';
+import { type MailboxId, UidSet } from '@mstore/store';
 import { Daemons } from '../support/daemons.ts';
 import { ImapClient } from '../support/imap-client.ts';
 import { counts } from '../support/long.ts';
@@ -20,9 +21,8 @@ async function timed(client: ImapClient, command: string): Promise<readonly stri
   return lines;
 }
 
-test('a large mailbox is resynchronised in slices, and what is absent is told in few ranges', async (t) => {
-  const messages = counts(10_000, 200_000);
-  await using daemons = await Daemons.start();
+/** A mailbox of so many messages, which are all the same. */
+async function fill(daemons: Daemons, messages: number): Promise<MailboxId> {
   const { store } = daemons;
   await daemons.addUser(user);
   await daemons.deliver(user, Buffer.from('Subject: x\r\n\r\nbody\r\n'));
@@ -31,6 +31,14 @@ test('a large mailbox is resynchronised in slices, and what is absent is told in
     await store.copy(mailbox, UidSet.range(1, Math.min(count, messages - count)), mailbox);
   }
   await store.settle();
+  return mailbox;
+}
+
+test('a large mailbox is resynchronised in slices, and what is absent is told in few ranges', async (t) => {
+  const messages = counts(10_000, 200_000);
+  await using daemons = await Daemons.start();
+  const { store } = daemons;
+  const mailbox = await fill(daemons, messages);
   const client = await ImapClient.logIn(daemons.address('imap'), user);
   await client.ok('ENABLE QRESYNC');
   const selected = (await timed(client, 'SELECT INBOX')).join('\n');
@@ -74,6 +82,26 @@ test('a large mailbox is resynchronised in slices, and what is absent is told in
   );
   client.close();
   t.diagnostic(`${messages} messages`);
+});
+
+test('expunges one by one are remembered one by one, more of them than are looked at in one turn', async () => {
+  const messages = 2 * limits.sliceExpunges + 500;
+  await using daemons = await Daemons.start();
+  const { store } = daemons;
+  const mailbox = await fill(daemons, messages);
+  const client = await ImapClient.logIn(daemons.address('imap'), user);
+  await client.ok('ENABLE QRESYNC');
+  const selected = (await client.ok('SELECT INBOX')).join('\n');
+  const uidValidity = /UIDVALIDITY (\d+)/.exec(selected)?.[1] ?? '';
+  const modSeq = /HIGHESTMODSEQ (\d+)/.exec(selected)?.[1] ?? '';
+  const gone = Array.from({ length: messages }, (_, at) => at + 1).filter((uid) => uid % 7 !== 0);
+  await Promise.all(gone.map((uid) => store.expunge(mailbox, UidSet.of([uid]), false)));
+  await store.settle();
+  assert.equal([...store.catalog().expunges(mailbox, 0)].length, gone.length);
+  assert.equal(vanished(await timed(client, 'NOOP'), '* VANISHED '), UidSet.of(gone).toString());
+  const again = await timed(client, `SELECT INBOX (QRESYNC (${uidValidity} ${modSeq}))`);
+  assert.equal(vanished(again, '* VANISHED (EARLIER) '), UidSet.of(gone).toString());
+  client.close();
 });
 
 function isFetch(line: string): boolean {

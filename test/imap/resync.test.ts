@@ -78,7 +78,7 @@ test('a client that comes back has what the catalog has, whatever it missed', as
   await daemons.addUser(user);
   for (let at = 0; at < 8; at += 1) await deliver(daemons);
   const clients = [new ResyncClient(), new ResyncClient(), new ResyncClient()];
-  for (let round = 0; round < counts(120, 2_500); round += 1) {
+  for (let round = 0; round < counts(120, 1_000); round += 1) {
     const client = random.pick(clients);
     for (let step = random.int(5); step > 0; step -= 1) await meanwhile(daemons, random);
     await upkeep(daemons, random);
@@ -167,4 +167,48 @@ test('after a restore a client compares everything once, and its MODSEQs hold fr
   await sync();
   await meanwhile(daemons, random);
   await sync();
+});
+
+test('who was away for longer than expunges are remembered is told what is not there', async () => {
+  await using daemons = await Daemons.start();
+  const { store } = daemons;
+  await daemons.addUser(user);
+  for (let at = 0; at < 10; at += 1) await deliver(daemons);
+  const mailbox = await daemons.mailbox(user);
+  const row = (): { readonly uidValidity: number; readonly highestModSeq: number; readonly expungeFloor: number } => {
+    const found = store.catalog().mailbox(mailbox);
+    assert.ok(found !== undefined);
+    return found;
+  };
+  const { uidValidity, highestModSeq: start } = row();
+  await store.expunge(mailbox, UidSet.of([2, 3]), false);
+  await store.expunge(mailbox, UidSet.of([7]), false);
+  await store.forgetExpunges(mailbox, Date.now() / 1_000 + 60);
+  const floor = row().highestModSeq;
+  assert.equal(row().expungeFloor, floor);
+  await store.expunge(mailbox, UidSet.of([9]), false);
+  await store.settle();
+  const client = await ImapClient.logIn(daemons.address('imap'), user);
+  await client.ok('ENABLE QRESYNC');
+  const vanished = async (command: string): Promise<string> => {
+    const lines = (await client.ok(command)).filter((line) => line.includes('VANISHED'));
+    assert.ok(lines.length < 2);
+    return lines[0]?.replace('* VANISHED (EARLIER) ', '') ?? '';
+  };
+  const select = (rest: string): Promise<string> => vanished(`SELECT INBOX (QRESYNC (${uidValidity} ${rest}))`);
+  assert.equal(await select(`${start}`), '2:3,7,9');
+  assert.equal(await select(`${floor - 1}`), '2:3,7,9', 'one below the floor is as good as none');
+  assert.equal(await select(`${floor}`), '9');
+  assert.equal(await select(`${row().highestModSeq}`), '');
+  assert.equal(await select(`${start} 1:5,8:99`), '2:3,9', 'of the UIDs it knows');
+  assert.equal(await select(`${start} 20:30`), '');
+  // What is left are 1, 4, 5, 6, 8 and 10.
+  assert.equal(await select(`${start} (4 6)`), '7,9', 'it knows that 2 and 3 are gone');
+  assert.equal(await select(`${start} (1,4,7 1,4,7)`), '2:3,7,9', 'it knows of nothing but the first');
+  assert.equal(await select(`${start} 5:10 (2:5 4:6,8)`), '9');
+  assert.equal(await select(`${start} (6 10)`), '');
+  assert.equal(await vanished(`UID FETCH 1:* (UID) (CHANGEDSINCE ${start} VANISHED)`), '2:3,7,9');
+  assert.equal(await vanished(`UID FETCH 3:7,11:20 (UID) (CHANGEDSINCE ${start} VANISHED)`), '3,7');
+  assert.equal(await vanished(`UID FETCH 1:* (UID) (CHANGEDSINCE ${floor} VANISHED)`), '9');
+  client.close();
 });

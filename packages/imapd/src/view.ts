@@ -132,18 +132,18 @@ export class View {
 
   /** True when `other` has every UID that is here. */
   isWithin(other: View): boolean {
-    return this.pages.every((_, index) => this.goneOf(index, other).length === 0);
+    return this.pages.every((page) => {
+      const twin = other.#pageOf(page.number);
+      return twin === page || (twin !== undefined && isSubset(page.bits, twin.bits));
+    });
   }
 
   /** The UIDs of one page, by its index, that `other` has not: as ranges, rising. */
   goneOf(index: number, other: View): readonly Range[] {
     const page = this.pages[index];
-    if (page === undefined) return [];
-    const at = other.#indexFrom(page.number * pageUids);
-    const twin = other.pages[at]?.number === page.number ? other.pages[at] : undefined;
-    if (twin === page) return [];
-    const bits = Buffer.from(page.bits);
-    if (twin !== undefined) for (const [octet, here] of twin.bits.entries()) bits[octet] = (bits[octet] ?? 0) & ~here;
+    const twin = page === undefined ? undefined : other.#pageOf(page.number);
+    if (page === undefined || twin === page) return [];
+    const bits = twin === undefined ? page.bits : difference(page.bits, twin.bits);
     return [...runs(bits, { first: 0, last: pageUids - 1 }, true, page.number * pageUids)];
   }
 
@@ -173,6 +173,11 @@ export class View {
       else high = middle;
     }
     return low;
+  }
+
+  #pageOf(number: number): Page | undefined {
+    const page = this.pages[this.#indexFrom(number * pageUids)];
+    return page?.number === number ? page : undefined;
   }
 
   #indexOf(uid: number): number {
@@ -217,6 +222,22 @@ function select(bits: Buffer, count: number): number {
     }
   }
   return -1;
+}
+
+function isSubset(some: Buffer, others: Buffer): boolean {
+  for (let at = 0; at < some.length; at += 4) {
+    if ((some.readUInt32LE(at) & ~others.readUInt32LE(at)) !== 0) return false;
+  }
+  return true;
+}
+
+/** The bits that are set in the first alone. */
+function difference(some: Buffer, others: Buffer): Buffer {
+  const bits = Buffer.allocUnsafe(some.length);
+  for (let at = 0; at < some.length; at += 4) {
+    bits.writeUInt32LE((some.readUInt32LE(at) & ~others.readUInt32LE(at)) >>> 0, at);
+  }
+  return bits;
 }
 
 /** The runs of bits with that value, within a range of bits; `start` is added to each. */

@@ -198,7 +198,9 @@ export class Catalog {
    * Ends after `limits.chunkSteps`; the caller goes on from `next`, in a later turn of the event loop.
    */
   changedEntries(mailbox: MailboxId, uids: UidSet, since: number): ChangedEntries {
-    const bound = this.mailbox(mailbox)?.modSeqFloor ?? 0;
+    const row = this.mailbox(mailbox);
+    if (row !== undefined && row.highestModSeq <= since) return { entries: [], next: undefined };
+    const bound = row?.modSeqFloor ?? 0;
     const isWanted = (octets: Buffer): boolean => bound > since || IndexChunk.highestModSeq(octets) > since;
     const entries: Entry[] = [];
     let steps = 0;
