@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Daemons } from '../support/daemons.ts';
@@ -31,8 +31,10 @@ async function tapBefore(address: string): Promise<{ readonly port: number; hear
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
+  const bound = server.address();
+  assert.ok(bound !== null && typeof bound !== 'string');
   return {
-    port: (server.address() as AddressInfo).port,
+    port: bound.port,
     heardBytes: () => heard,
     close: () => {
       server.close();
