@@ -35,6 +35,8 @@ const noOctets = Buffer.alloc(0);
 
 export class MessageSource {
   readonly entry: Entry;
+  /** Octets of large bodies without their transfer encoding, by where they begin: nobody has them counted twice in one command. */
+  readonly decodedBytes: Map<number, number> = new Map();
   readonly #services: Services;
   readonly #mailbox: MailboxId;
   readonly #row: MessageRow;
