@@ -60,6 +60,24 @@ for (const [name, [encoding, body]] of Object.entries(bodies)) {
   });
 }
 
+test('parts of a message with trace lines on top are found below them', async () => {
+  await using daemons = await Daemons.start();
+  await daemons.addUser(user);
+  const body = lines(76).slice(0, 78_000);
+  const head = 'Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Transfer-Encoding: base64\r\n\r\n';
+  const lmtp = await daemons.connect('lmtp');
+  const command = `LHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<${user}>\r\nDATA\r\n${head}${body}--b--\r\n.\r\nQUIT\r\n`;
+  await lmtp.write(command);
+  assert.match((await lmtp.rest()).toString(), /\r\n250 2\.1\.5 /);
+  lmtp.kill();
+  const client = await ImapClient.logIn(daemons.address('imap'), user);
+  await client.ok('SELECT INBOX');
+  const [line = ''] = await client.ok('FETCH 1 (BINARY.SIZE[1] BINARY.PEEK[1] BINARY.PEEK[]<0.12>)');
+  assert.ok(literalOf(line, 'BINARY[1]').equals(content.subarray(0, 57_000)));
+  assert.match(line, /BINARY\.SIZE\[1\] 57000 .* BINARY\[\]<0> \{12\}\r\nReturn-Path:\)$/s);
+  client.close();
+});
+
 test('the size of a part that is kept decoded is told without a look at it', async () => {
   await using daemons = await Daemons.start();
   await daemons.addUser(user);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Daemons } from '../support/daemons.ts';
@@ -31,8 +31,10 @@ async function tapBefore(address: string): Promise<{ readonly port: number; hear
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
+  const bound = server.address();
+  assert.ok(bound !== null && typeof bound !== 'string');
   return {
-    port: (server.address() as AddressInfo).port,
+    port: bound.port,
     heardBytes: () => heard,
     close: () => {
       server.close();
@@ -43,7 +45,9 @@ async function tapBefore(address: string): Promise<{ readonly port: number; hear
 
 test('mutt copies a mailbox through a compressed connection', async (t) => {
   const mutt = requireProgram(t, 'mutt');
-  if (mutt === undefined) return;
+  // It wants a terminal.
+  const script = requireProgram(t, 'script');
+  if (mutt === undefined || script === undefined) return;
   await using daemons = await Daemons.start();
   await using folder = await tempDirectory();
   await daemons.addUser(user);
@@ -56,10 +60,9 @@ test('mutt copies a mailbox through a compressed connection', async (t) => {
   ];
   const file = join(folder.path, 'muttrc');
   await writeFile(file, `${settings.join('\n')}\n`);
-  // It wants a terminal.
   const command = `${mutt} -n -F ${file} -f imap://127.0.0.1:${tap.port}/INBOX`;
   const env = { ...process.env, HOME: folder.path, TERM: 'vt100', LC_ALL: 'C.UTF-8' };
-  const child = spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
+  const child = spawn(script, ['--quiet', '--return', '--command', command, '/dev/null'], {
     env,
     stdio: 'ignore',
     timeout: 120_000,

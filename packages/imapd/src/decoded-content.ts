@@ -23,9 +23,15 @@ export async function decodedContent(
   const stored = encoding === 'base64' ? (await source.open()).content(from, to) : undefined;
   if (stored !== undefined) return stored;
   if (to - from <= limits.gatherBytes) return held(decoded(source, body));
-  let bytes = 0;
-  for await (const octets of decoded(source, body)) bytes += octets.length;
+  const bytes = source.decodedBytes.get(from) ?? (await countOf(decoded(source, body)));
+  source.decodedBytes.set(from, bytes);
   return { bytes, octets: (first, behind) => window(decoded(source, body), first, behind) };
+}
+
+async function countOf(pieces: AsyncGenerator<Buffer>): Promise<number> {
+  let bytes = 0;
+  for await (const octets of pieces) bytes += octets.length;
+  return bytes;
 }
 
 /** Few octets, decoded once. */

@@ -113,7 +113,7 @@ export const limits = {
   /** runs of message numbers and UIDs that are compared, from the last one down: clients send some ten. At most 10 ms. */
   matchRuns: 500,
   /** octets whose transfer encoding is taken off in one turn of the event loop: some 2 ms. */
-  decodeBytes: 262_144, // 256 * KiB
+  decodeBytes: 131_072, // 128 * KiB
   /** requests of one command that the writer is given at a time; each changes up to 2,000 messages. */
   requestsAhead: 16,
   /** changes of flags of one mailbox that are remembered for its sessions; beyond, they look for themselves. */

@@ -38,6 +38,8 @@ const noMargins = { before: 0, behind: 0, bytesMax: limits.atHandBytes };
 
 export class MessageSource {
   readonly entry: Entry;
+  /** Octets of large bodies without their transfer encoding, by where they begin: nobody has them counted twice in one command. */
+  readonly decodedBytes: Map<number, number> = new Map();
   readonly #services: Services;
   readonly #mailbox: MailboxId;
   readonly #row: MessageRow;
