@@ -24,6 +24,10 @@ const authenticated = [
   'UIDPLUS',
   'MOVE',
   'MULTIAPPEND',
+  'ESEARCH',
+  'SEARCHRES',
+  'WITHIN',
+  'OBJECTID',
 ];
 
 /** What ENABLE switches on, in capitals. */

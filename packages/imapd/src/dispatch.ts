@@ -8,6 +8,7 @@ import { idle } from './commands/idle.ts';
 import { list, lsub } from './commands/lists.ts';
 import { authenticate, expectAuthenticate, expectLogin, login } from './commands/logins.ts';
 import { create, remove, rename, subscribe, unsubscribe } from './commands/mailboxes.ts';
+import { searchCommand } from './commands/search.ts';
 import { close, examine, select, unselect } from './commands/selects.ts';
 import { capability, enable, expectExtensions, logout, namespace, noop } from './commands/sessions.ts';
 import { expectStatus, status } from './commands/status.ts';
@@ -67,6 +68,8 @@ export const commands: ReadonlyMap<string, Command> = new Map([
   ['UID EXPUNGE', command(selected, 'UIDs', expectMessageSet, uidExpunge)],
   ['FETCH', command(selected, 'message numbers', expectFetchArguments, fetch, true)],
   ['UID FETCH', command(selected, 'UIDs', expectFetchArguments, uidFetch)],
+  ['SEARCH', searchCommand('sequence')],
+  ['UID SEARCH', searchCommand('uid')],
   ['STORE', command(selected, 'message numbers', expectStoreArguments, store, true)],
   ['UID STORE', command(selected, 'UIDs', expectStoreArguments, uidStore)],
   ['COPY', command(selected, 'message numbers', expectCopy, copy)],

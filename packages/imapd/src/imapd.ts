@@ -108,6 +108,7 @@ function servicesOf(options: ImapOptions, backing: Backing, metrics: Metrics): S
     recent: new RecentFloors(),
     news: new MailboxNews(),
     damaged: new DamagedMessages(),
+    clock,
     wheel: new DeadlineWheel(clock),
     mechanisms: [saslPlain, saslLogin],
     messageBytes: config.limits.messageBytes,

@@ -53,6 +53,22 @@ export const limits = {
   largeMessageBytes: 65_536, // 64 * KiB
   /** messages whose index entries are looked at in one turn of the event loop: some 3 ms. */
   sliceEntries: 5_000,
+  /** characters of a text that is searched for: what a person types, and a bound on the cost of looking for it at each place. */
+  searchTextChars: 1_000,
+  /** work of a search in one turn of the event loop: characters compared, and what counts like them; some 3 ms. */
+  searchTurnWork: 131_072, // 128 * KiB
+  /** what looking at one message's index entry counts as. */
+  searchEntryWork: 32,
+  /** what reading one message's row counts as. */
+  searchRowWork: 256,
+  /** what opening a message in the heap, or one of its parts, counts as. */
+  searchOpenWork: 8_192, // 8 * KiB
+  /** work on header fields of one message's row that is done at one stroke; more of it goes in slices. */
+  searchRowAtOnce: 65_536, // 64 * KiB
+  /** octets of a part that are decoded at a time. */
+  searchPieceBytes: 16_384, // 16 * KiB
+  /** ms between two words of ours to a client that waits for a long search. */
+  searchWordMs: 10_000,
   /** messages whose \Seen is set together, before the first of them is sent. */
   seenTogether: 1_000,
   /** octets of a section that are gathered before its first one is sent, so that damage can still be answered; also the most

@@ -1,6 +1,6 @@
 /** What the sessions of a process share. Made once by imapd.ts; a session costs nothing that could stand here. */
 import type { Directory } from '@mstore/directory';
-import type { DeadlineWheel, Log, LoginGuard, MetricCounter, SaslMechanism, SessionTable } from '@mstore/net';
+import type { Clock, DeadlineWheel, Log, LoginGuard, MetricCounter, SaslMechanism, SessionTable } from '@mstore/net';
 import type { MailWriter, StoreReading } from '@mstore/store';
 import type { DamagedMessages } from './damaged-messages.ts';
 import type { MailboxNews } from './mailbox-news.ts';
@@ -20,6 +20,7 @@ export interface Services {
   readonly recent: RecentFloors;
   readonly news: MailboxNews;
   readonly damaged: DamagedMessages;
+  readonly clock: Clock;
   /** For what is to be said after a while. */
   readonly wheel: DeadlineWheel;
   /** What AUTHENTICATE offers. */

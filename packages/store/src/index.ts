@@ -1,8 +1,8 @@
 /** The store's face for daemons and commands. */
-export { Catalog, type NamedAccount, type NamedMailbox } from './catalog/catalog.ts';
+export { Catalog, modSeqOf, type NamedAccount, type NamedMailbox } from './catalog/catalog.ts';
 export type { Entry, EntryPlace } from './catalog/index-chunk.ts';
 export { type AccountRow, type MailboxRow, type MessageRow, retentionEntry, type Totals } from './catalog/rows.ts';
-export { pageUids } from './catalog/uid-pages.ts';
+export { pageUids, type UidPage } from './catalog/uid-pages.ts';
 export { UidSet } from './codec/uid-set.ts';
 export {
   type Config,
@@ -18,7 +18,7 @@ export { errnoOf, errorText, isStoreError, StoreError, type StoreErrorCode } fro
 export { isSegmentGone } from './heap/heap.ts';
 export type { HeapRecord, SegmentState } from './heap/location.ts';
 export { limits } from './limits.ts';
-export { type Derived, derive, treeOf } from './log/derive.ts';
+export { type Derived, derive, treeInSteps, treeOf } from './log/derive.ts';
 export { decodeRecord, type LogRecord, recordType } from './log/records.ts';
 export type { StoredMessage } from './mail/assemble.ts';
 export { inbox, mailboxName } from './mail/mailbox-name.ts';
@@ -38,7 +38,8 @@ export {
   retentionOf,
 } from './mail/retention.ts';
 export type { Entity, Span } from './mime/entity.ts';
-export { headerFields, listedFieldNames } from './mime/header.ts';
+export { fieldTexts, headerFields, listedFieldNames } from './mime/header.ts';
+export { disposition, mediaType, type Parameter, parameterOf } from './mime/media-type.ts';
 export { section } from './mime/structure.ts';
 export { type RepairOptions, type RepairReport, type RepairStep, repair } from './repair.ts';
 export { createStore, Store, StoreReader, type StoreReading } from './store.ts';

@@ -9,7 +9,7 @@ const secondsADay = 86_400;
 export type Day = number;
 
 /** The day of a date; undefined where the calendar has none. */
-function dayOf(year: number, month: string, day: number): Day | undefined {
+export function dayOf(year: number, month: string, day: number): Day | undefined {
   const number = months.findIndex((name) => name.toUpperCase() === month.toUpperCase());
   const date = new Date(0);
   // Not Date.UTC, which takes years below 100 for those of the last century.

@@ -1,4 +1,5 @@
 /** The arguments of SEARCH, SORT and THREAD around their keys (RFC 9051 §6.4.4, RFC 4731, RFC 5182, RFC 5256). */
+import { strictDecoding } from '../charset.ts';
 import { type Decoder, textOf } from './decoder.ts';
 import { expectSearchKeys, type SearchKey, type TextDecoding } from './search-keys.ts';
 
@@ -23,9 +24,6 @@ export interface ThreadArguments {
 
 const returnNames: readonly SearchReturn[] = ['MIN', 'MAX', 'ALL', 'COUNT', 'SAVE'];
 const sortNames: readonly SortKey[] = ['ARRIVAL', 'CC', 'DATE', 'FROM', 'SIZE', 'SUBJECT', 'TO'];
-
-/** Longer names are no character set's. */
-const charsetBytesMax = 40;
 
 /** Character sets that RFC 9051 wants every server to know; others are known too. */
 export const searchCharsets = ['US-ASCII', 'UTF-8'] as const;
@@ -97,18 +95,5 @@ function expectCharset(decoder: Decoder): TextDecoding {
 }
 
 function decodingOf(charset: string): TextDecoding | undefined {
-  if (/^(?:us-ascii|utf-?8)$/i.test(charset)) return plainDecoding;
-  if (charset.length > charsetBytesMax) return undefined;
-  try {
-    const decoder = new TextDecoder(charset, { fatal: true });
-    return (octets) => {
-      try {
-        return decoder.decode(octets);
-      } catch {
-        return undefined;
-      }
-    };
-  } catch {
-    return undefined;
-  }
+  return /^(?:us-ascii|utf-?8)$/i.test(charset) ? plainDecoding : strictDecoding(charset);
 }

@@ -173,6 +173,11 @@ export class Catalog {
     }
   }
 
+  /** One of the mailbox's UID pages; undefined when none of its UIDs is there. */
+  uidPage(mailbox: MailboxId, number: number): UidPage | undefined {
+    return this.view.read(uidTable, mailbox, number);
+  }
+
   /** The mailbox's UID pages: number and page, rising. */
   *uidPages(mailbox: MailboxId): Generator<readonly [number, UidPage]> {
     const prefix = u32Key(mailbox);

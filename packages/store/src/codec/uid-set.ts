@@ -53,6 +53,11 @@ export class UidSet {
     return new UidSet(merged);
   }
 
+  /** From ranges that rise and do not touch, as they are; the set's own from now on. */
+  static ofRising(ranges: readonly UidRange[]): UidSet {
+    return new UidSet(ranges);
+  }
+
   get size(): number {
     let size = 0;
     for (const { first, last } of this.ranges) size += last - first + 1;

@@ -1,0 +1,205 @@
+/**
+ * Which messages of a session's view satisfy search keys (RFC 9051 §6.4.4), found page by page of the view, and each page from the
+ * cheapest key to the dearest: bitmaps for all its messages at once; the index for those that they leave open; their rows
+ * for what is still open; and the heap for the rest, message by message. Nothing is looked at for a message that is decided.
+ *
+ * Each turn of the event loop reads a snapshot of its own. What somebody expunged meanwhile, and this session was not told to be
+ * gone, is judged by what is retained of it; where nothing is, it belongs to no key but those of the view itself. A message
+ * that is damaged is not found by what would have to be read from it.
+ */
+import { type Catalog, type Entry, flag, isStoreError, pageUids, UidSet } from '@mstore/store';
+import { limits } from '../limits.ts';
+import { MessageSource } from '../message-source.ts';
+import type { Selected } from '../selected.ts';
+import type { Session } from '../session.ts';
+import type { Page } from '../view.ts';
+import type { SearchKey } from '../wire/search-keys.ts';
+import { type ContentSearch, isInHeader, readingSearch } from './content-search.ts';
+import { type EntryFacts, type Leaf, leavesOf, reduced, type Tree, treeOf } from './key-tree.ts';
+import { Pace } from './pace.ts';
+import { type Bits, bitsSet, bitsWithout, clearBit, hasBit, PageBounds, setBit } from './page-bits.ts';
+import { RowKeys } from './row-keys.ts';
+
+const chunkUids = 64;
+
+/** The UIDs of the messages that satisfy all keys. @throws {RefusedError} searchTooLong, stopping; {PeerError} gone */
+export async function matching(session: Session, selected: Selected, keys: readonly SearchKey[]): Promise<UidSet> {
+  const nowSeconds = Math.floor(session.services.clock.now() / 1_000);
+  const tree = treeOf(selected, keys, nowSeconds);
+  if (tree === false) return UidSet.empty;
+  const search = new Search(session, selected, tree, readingSearch);
+  for (const page of selected.view.pages) await search.page(page);
+  return search.found();
+}
+
+/** A message that the index and what is at hand of its row leave open. */
+interface Open {
+  readonly entry: Entry;
+  readonly tree: Tree;
+}
+
+class Search {
+  readonly #session: Session;
+  readonly #selected: Selected;
+  readonly #tree: Tree;
+  readonly #content: ContentSearch;
+  readonly #rowKeys: RowKeys;
+  readonly #pace: Pace;
+  /** Work for each entry. */
+  readonly #entryWork: number;
+  readonly #ranges: { first: number; last: number }[] = [];
+  #hasReportedDamage = false;
+
+  constructor(session: Session, selected: Selected, tree: Tree, content: ContentSearch) {
+    this.#session = session;
+    this.#selected = selected;
+    this.#tree = tree;
+    this.#content = content;
+    this.#rowKeys = new RowKeys(tree);
+    this.#pace = new Pace(session);
+    this.#entryWork = limits.searchEntryWork * (1 + [...leavesOf(tree)].length / 4);
+  }
+
+  found(): UidSet {
+    return UidSet.ofRising(this.#ranges);
+  }
+
+  async page(page: Page): Promise<void> {
+    const stored = this.#session.services.reading.catalog().uidPage(this.#selected.mailbox, page.number);
+    const { sure, possible } = new PageBounds(page, stored).of(this.#tree);
+    const found = sure.slice();
+    const open = bitsWithout(possible, sure);
+    if (open.some((word) => word !== 0)) await this.#decide(page.number, open, found);
+    this.#add(page.number, found);
+    await this.#pace.worked(limits.searchEntryWork * chunkUids);
+  }
+
+  /** Adds to `found` what belongs to it of what is open. */
+  async #decide(pageNumber: number, open: Bits, found: Bits): Promise<void> {
+    const left: Open[] = [];
+    const start = pageNumber * pageUids;
+    const judge = (catalog: Catalog, entry: Entry, facts: EntryFacts): boolean => {
+      const bit = entry.uid - start;
+      if (!hasBit(open, bit)) return false;
+      clearBit(open, bit);
+      const tree = this.#byCatalog(catalog, entry, facts);
+      if (tree === true) setBit(found, bit);
+      else if (tree !== false) left.push({ entry, tree });
+      return this.#pace.isDue(this.#entryWork);
+    };
+    await this.#eachEntry(open, start, judge);
+    for (const { entry, tree } of left) if (await this.#byHeap(entry, tree)) setBit(found, entry.uid - start);
+  }
+
+  /** Shows entries of what is open, and behind them what is retained, until `judge` asks for a turn, and then the others. */
+  async #eachEntry(
+    open: Bits,
+    start: number,
+    judge: (catalog: Catalog, entry: Entry, facts: EntryFacts) => boolean,
+  ): Promise<void> {
+    const { mailbox } = this.#selected;
+    const slice = (from: number, retained: boolean): number => {
+      const catalog = this.#session.services.reading.catalog();
+      const facts = this.#facts(catalog);
+      const uids = uidsOpen(open, start, from, retained);
+      if (retained)
+        for (const { entry } of catalog.retained(mailbox, uids)) {
+          if (judge(catalog, entry, facts)) return entry.uid + 1;
+        }
+      else for (const entry of catalog.entries(mailbox, uids)) if (judge(catalog, entry, facts)) return entry.uid + 1;
+      return 0;
+    };
+    for (const retained of [false, true]) {
+      for (let next = slice(start, retained); next > 0; next = slice(next, retained)) await this.#pace.turn();
+    }
+  }
+
+  #facts(catalog: Catalog): EntryFacts {
+    const { mailbox } = this.#selected;
+    const keywords = new Map<string, number[]>();
+    for (const [number, word] of catalog.keywords(mailbox).entries()) {
+      const name = word.toLowerCase();
+      keywords.set(name, [...(keywords.get(name) ?? []), number]);
+    }
+    return { keywords, modSeqFloor: catalog.mailbox(mailbox)?.modSeqFloor ?? 0 };
+  }
+
+  /** The tree less what the entry and a row that is soon looked at decide. */
+  #byCatalog(catalog: Catalog, entry: Entry, facts: EntryFacts): Tree {
+    const tree = reduced(this.#tree, (leaf) => this.#byEntry(leaf, entry, facts));
+    if (typeof tree === 'boolean' || this.#rowKeys.isNone) return tree;
+    const row = catalog.message(entry.message);
+    if (row?.derived !== true) return tree;
+    const work = this.#rowKeys.work(row);
+    if (work > limits.searchRowAtOnce) return tree;
+    this.#pace.isDue(work);
+    return this.#rowKeys.decide(tree, row);
+  }
+
+  #byEntry(leaf: Leaf, entry: Entry, facts: EntryFacts): boolean | undefined {
+    if (leaf.kind === 'entry') return leaf.holds(entry, facts);
+    if (leaf.kind === 'uids') return leaf.uids.has(entry.uid);
+    return leaf.kind === 'unseen' ? (entry.flags & flag.seen) === 0 : undefined;
+  }
+
+  /** Whether a message belongs to what only its row or itself decides. */
+  async #byHeap(entry: Entry, tree: Tree): Promise<boolean> {
+    try {
+      const { services } = this.#session;
+      const left = await this.#byLargeRow(entry, tree);
+      if (typeof left === 'boolean') return left;
+      const source = new MessageSource(services, services.reading.catalog(), this.#selected.mailbox, entry);
+      await this.#pace.worked(limits.searchOpenWork);
+      return await this.#content.isFound(await source.open(), left, this.#pace);
+    } catch (error) {
+      if (!isStoreError(error, 'corrupt')) throw error;
+      this.#reportDamage(entry, error);
+      return false;
+    }
+  }
+
+  /** What a row decides that is too much to be looked at at one stroke. */
+  async #byLargeRow(entry: Entry, tree: Tree): Promise<Tree> {
+    let left = tree;
+    const row = this.#rowKeys.isNone ? undefined : this.#session.services.reading.catalog().message(entry.message);
+    if (row?.derived !== true) return left;
+    for (const leaf of new Set(leavesOf(tree))) {
+      if (leaf.kind !== 'sent' && (leaf.kind !== 'field' || !leaf.isListed)) continue;
+      const isFound = await isInHeader(row.listedFields, leaf, this.#pace);
+      left = reduced(left, (other) => (other === leaf ? isFound : undefined));
+      if (typeof left === 'boolean') break;
+    }
+    return left;
+  }
+
+  #reportDamage({ uid }: Entry, error: unknown): void {
+    if (this.#hasReportedDamage) return;
+    this.#hasReportedDamage = true;
+    const { services, entry } = this.#session;
+    services.log.error('message damaged, not searched', { session: entry.id, uid }, error);
+  }
+
+  #add(pageNumber: number, found: Bits): void {
+    for (const bit of bitsSet(found)) {
+      const uid = pageNumber * pageUids + bit;
+      const before = this.#ranges[this.#ranges.length - 1];
+      if (before?.last === uid - 1) before.last = uid;
+      else this.#ranges.push({ first: uid, last: uid });
+    }
+  }
+}
+
+/** The open UIDs of a page from one on; by whole chunks of the index unless they are wanted `exactly`. */
+function uidsOpen(open: Bits, start: number, from: number, exactly: boolean): UidSet {
+  const ranges: { first: number; last: number }[] = [];
+  for (const bit of bitsSet(open)) {
+    const uid = start + bit;
+    if (uid < from) continue;
+    const first = exactly ? uid : uid - (uid % chunkUids);
+    const last = exactly ? uid : first + chunkUids - 1;
+    const before = ranges[ranges.length - 1];
+    if (before !== undefined && first <= before.last + 1) before.last = last;
+    else ranges.push({ first, last });
+  }
+  return UidSet.ofRising(ranges);
+}
