@@ -15,6 +15,8 @@ export interface Answer {
   readonly count: number;
   /** LIST, LSUB, STATUS. */
   readonly lines: readonly string[];
+  /** What SEARCH found. */
+  readonly found: readonly string[];
 }
 
 /** What differs between two answers to a command. */
@@ -42,6 +44,7 @@ export function differences(command: string, isReadOnly: boolean, ours: Answer, 
   compare('expunged', ours.expunged.map(String), theirs.expunged.map(String));
   compare('count', `${ours.count}`, `${theirs.count}`);
   compare('lines', ours.lines, theirs.lines);
+  compare('found', ours.found, theirs.found);
   for (const number of new Set([...Object.keys(ours.fetched), ...Object.keys(theirs.fetched)])) {
     const [own, other] = [ours.fetched[number] ?? {}, theirs.fetched[number] ?? {}];
     for (const item of new Set([...Object.keys(own), ...Object.keys(other)])) compare(item, own[item], other[item]);
@@ -80,6 +83,7 @@ export class Follower {
     const expunged: number[] = [];
     const fetched: Record<string, Record<string, Value>> = {};
     const lines: string[] = [];
+    const matches: number[] = [];
     const codes = codesOf(status);
     if (codes.some((code) => code.startsWith('READ-'))) this.isReadOnly = codes.includes('READ-ONLY');
     for (const line of untagged) {
@@ -93,8 +97,10 @@ export class Follower {
       } else if (word === 'FETCH') {
         const told = fetched[number] ?? {};
         fetched[number] = told;
-        for (const [name, value] of fetchItems(line)) told[name.toUpperCase()] = name === 'FLAGS' ? flagsOf(value) : value;
-      } else if (/^\* (?:LIST|LSUB|STATUS) /.test(line)) lines.push(plainLine(line));
+        for (const [name, value] of fetchItems(line))
+          told[name.toUpperCase()] = name === 'FLAGS' ? flagsOf(value) : value;
+      } else if (line.startsWith('* SEARCH')) matches.push(...line.split(' ').slice(2).map(Number));
+      else if (/^\* (?:LIST|LSUB|STATUS) /.test(line)) lines.push(plainLine(line));
       else if (line.startsWith('* OK [')) codes.push(...codesOf(line.slice(2)));
     }
     return {
@@ -104,6 +110,7 @@ export class Follower {
       expunged: expunged.sort((a, b) => a - b),
       count: this.count,
       lines: lines.sort(),
+      found: matches.sort((a, b) => a - b).map(String),
     };
   }
 }

@@ -28,6 +28,46 @@ const legacyItems = ['RFC822.HEADER', 'RFC822', 'RFC822.TEXT', 'ALL', 'FAST', 'F
 const statusItems = ['MESSAGES', 'UIDNEXT', 'UNSEEN', 'SIZE'] as const;
 const patterns = ['*', '%', 'a/%', '%/%', 'a*', '*c', 'INBOX', 'inbox', '%b', '"c d"', 'none', '&AOQ-*'] as const;
 
+const flagKeys = [
+  'ALL',
+  'SEEN',
+  'UNSEEN',
+  'ANSWERED',
+  'UNANSWERED',
+  'FLAGGED',
+  'UNFLAGGED',
+  'DELETED',
+  'UNDELETED',
+  'DRAFT',
+  'UNDRAFT',
+  'KEYWORD work',
+  'UNKEYWORD $Mark',
+  'KEYWORD nobody',
+] as const;
+const dateKeys = ['BEFORE', 'ON', 'SINCE'] as const;
+const sentKeys = ['SENTBEFORE', 'SENTON', 'SENTSINCE'] as const;
+const textKeys = ['SUBJECT', 'FROM', 'TO', 'CC', 'BODY', 'TEXT'] as const;
+const headers = [
+  'Subject "s 1"',
+  'Message-ID example',
+  'References ""',
+  'X-None ""',
+  'X-None x',
+  'content-type MIXED',
+] as const;
+const words = [
+  'lorem',
+  '"ipsum lorem"',
+  'a@example.org',
+  'EXAMPLE',
+  's',
+  'literal',
+  '"s 9"',
+  'b3',
+  'nowhere',
+  '"-b"',
+] as const;
+
 /** Whatever of these an octet more or less makes, it changes nothing. */
 const harmless = /^(?:NOOP|STATUS|LIST|LSUB|(?:UID )?FETCH [^[]*\)$)/;
 
@@ -62,12 +102,12 @@ export class CommandSource {
     return Buffer.from(breaks ? this.#broken(text) : text, 'latin1');
   }
 
-  append(): Buffer {
+  append(toInbox: boolean = false): Buffer {
     const random = this.#random;
     const many = random.chance(0.1) ? 1 + random.int(3) : 1;
-    const pieces: Buffer[] = [Buffer.from(`APPEND ${random.chance(0.6) ? 'INBOX' : this.#name()}`)];
+    const pieces: Buffer[] = [Buffer.from(`APPEND ${toInbox || random.chance(0.6) ? 'INBOX' : this.#name()}`)];
     for (let at = 0; at < many; at += 1) {
-      const octets = random.chance(0.2) ? random.pick(plainMail) : this.#messages.next();
+      const octets = random.chance(0.2) ? random.pick(plainMail) : this.#dated(this.#messages.next());
       const day = 10 + random.int(18);
       const date = `"${day}-Mar-20${10 + random.int(15)} 1${random.int(10)}:00:0${random.int(10)} +0${random.int(10)}30"`;
       pieces.push(Buffer.from(` (${this.#flags().join(' ')}) ${date} {${octets.length}+}\r\n`), octets);
@@ -75,11 +115,23 @@ export class CommandSource {
     return Buffer.concat(pieces);
   }
 
+  #dated(message: Buffer): Buffer {
+    const random = this.#random;
+    if (random.chance(0.3)) return message;
+    const zone = random.pick(['+0000', '-1100', '+1300']);
+    const time = `0${random.int(10)}:30:00 ${zone}`;
+    return Buffer.concat([
+      Buffer.from(`Date: ${1 + random.int(28)} Mar 20${10 + random.int(15)} ${time}\r\n`),
+      message,
+    ]);
+  }
+
   #ofMessages({ count, isReadOnly }: SelectedState): string {
     const random = this.#random;
     const luck = random.next();
     const byUid = random.chance(0.4) ? 'UID ' : '';
     const set = this.#set(count);
+    if (luck < 0.15) return `${byUid}SEARCH ${this.#searchKeys(set)}`;
     if (luck < 0.45) return `${byUid}FETCH ${set} ${this.#fetchItems()}`;
     if (luck < 0.75) return `${byUid}STORE ${set} ${random.pick(modes)} (${this.#flags().join(' ')})`;
     if (luck < 0.83) return `${byUid}COPY ${set} ${this.#name()}`;
@@ -126,11 +178,32 @@ export class CommandSource {
     return `(${chosen.join(' ')})`;
   }
 
+  #searchKeys(set: string, depth: number = 0): string {
+    const random = this.#random;
+    const keys = Array.from({ length: 1 + random.int(2) }, () => {
+      const luck = random.next();
+      if (luck < 0.1 && depth < 3) return `NOT ${this.#searchKeys(set, depth + 1)}`;
+      if (luck < 0.2 && depth < 3) return `(${this.#searchKeys(set, depth + 1)})`;
+      if (luck < 0.3 && depth < 3) return `OR (${this.#searchKeys(set, depth + 1)}) ${random.pick(flagKeys)}`;
+      if (luck < 0.35) return random.chance(0.5) ? set : `UID ${set}`;
+      if (luck < 0.55) return random.pick(flagKeys);
+      if (luck < 0.65) {
+        const date = `${1 + random.int(28)}-${random.pick(['Mar', 'Jan'])}-20${10 + random.int(15)}`;
+        // Without a Date a message has no date that it was sent on; Dovecot takes the internal one.
+        if (random.chance(0.5)) return `(HEADER Date "" ${random.pick(sentKeys)} ${date})`;
+        return `${random.pick(dateKeys)} ${date}`;
+      }
+      if (luck < 0.72) return `${random.pick(['LARGER', 'SMALLER'])} ${random.int(12_000)}`;
+      if (luck < 0.8) return `HEADER ${random.pick(headers)}`;
+      return `${random.pick(textKeys)} ${random.pick(words)}`;
+    });
+    return keys.join(' ');
+  }
+
   /** Some numbers, ranges and `*`. */
   #set(count: number): string {
     const random = this.#random;
-    const number = (): string =>
-      random.chance(0.1) ? '*' : `${1 + random.int(Math.max(1, count + (random.chance(0.05) ? 3 : 0)))}`;
+    const number = (): string => (random.chance(0.1) ? '*' : `${1 + random.int(Math.max(1, count))}`);
     const range = (): string => (random.chance(0.5) ? `${number()}:${number()}` : number());
     return Array.from({ length: 1 + random.int(3) }, range).join(',');
   }

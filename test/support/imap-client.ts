@@ -85,7 +85,8 @@ export class ImapClient {
   async #line(): Promise<string> {
     let whole = '';
     for (;;) {
-      const line = (await this.#peer.line()) ?? '';
+      const line = await this.#peer.line();
+      assert.ok(line !== undefined, 'the server ended the connection');
       const literal = /\{(\d+)\}$/.exec(line);
       if (literal === null) return whole + line;
       whole += `${line}\r\n${(await this.#peer.octets(Number(literal[1]))).toString('latin1')}`;
