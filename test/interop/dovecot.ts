@@ -39,12 +39,13 @@ export class Dovecot implements AsyncDisposable {
       const child = spawn(program, ['-c', file], {
         // It does no mail as root.
         ...(process.getuid?.() === 0 ? nobody : {}),
-        env: { HOME: home, USER: 'ann', PATH: process.env.PATH },
+        env: { TZ: 'UTC', HOME: home, USER: 'ann', PATH: process.env.PATH },
         stdio: ['pipe', 'pipe', 'ignore'],
         detached: true,
       });
       children.add(child);
-      child.once('close', () => children.delete(child));
+      child.once('exit', () => children.delete(child));
+      socket.once('close', () => child.kill('SIGKILL'));
       connect(socket, child);
     });
     const path = join(folder.path, 'imap.sock');
@@ -55,10 +56,10 @@ export class Dovecot implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#server.close();
-    for (const child of this.#children) {
-      child.kill('SIGKILL');
-      await once(child, 'close');
-    }
+    // Not its `close`, which waits until somebody has read what it said.
+    const ended = [...this.#children].map((child) => once(child, 'exit'));
+    for (const child of this.#children) child.kill('SIGKILL');
+    await Promise.all(ended);
     await this.#remove();
   }
 }
@@ -66,8 +67,9 @@ export class Dovecot implements AsyncDisposable {
 function connect(socket: Socket, child: ChildProcess): void {
   const { stdin, stdout } = child;
   if (stdin === null || stdout === null) throw new Error('the process has no pipes');
-  socket.on('error', () => child.kill('SIGKILL'));
+  socket.on('error', () => undefined);
   stdin.on('error', () => undefined);
+  child.once('exit', () => socket.destroySoon());
   socket.pipe(stdin);
   stdout.pipe(socket);
 }
@@ -78,7 +80,7 @@ function configuration(folder: string): string {
 state_dir = ${folder}/state
 ssl = no
 protocols = imap
-mail_location = sdbox:~/mail
+mail_location = sdbox:~/mail:NO-NOSELECT
 mail_save_crlf = yes
 mail_fsync = never
 namespace inbox {

@@ -3,6 +3,7 @@
  * does an entry that explains none.
  */
 import type { Value } from '../imap/lists.ts';
+import type { Difference } from './imap-answers.ts';
 
 /** Two values that differ at one place of an envelope or a body structure. */
 export interface Place {
@@ -174,3 +175,81 @@ export const brokenMessages: ReadonlyMap<string, readonly string[]> = new Map([
     ],
   ],
 ]);
+
+interface CommandRule {
+  readonly reason: string;
+  /** Commands, with INBOX selected, that show the difference. */
+  readonly examples: readonly string[];
+  readonly explains: (difference: Difference) => boolean;
+  /** What undoes the command in mstore, where only mstore obeyed it. */
+  readonly undo?: (command: string) => string;
+}
+
+const onlyOursObeys = ({ what, ours }: Difference): boolean => what === 'status' && ours === 'OK';
+const onlyTheirsObeys = ({ what, theirs }: Difference): boolean => what === 'status' && theirs === 'OK';
+
+const withoutChildren = (lines: Value): string =>
+  isListOf(lines)
+    ? text(
+        lines
+          .map((line) =>
+            String(line)
+              .replace(/\\has(?:no)?children ?/, '')
+              .replace(' )', ')'),
+          )
+          .sort(),
+      )
+    : '';
+
+/** Differences of answers to commands; none of them leaves the mailboxes different. */
+export const commandRules: readonly CommandRule[] = [
+  {
+    reason: 'a name that no mailbox has can be subscribed (RFC 9051 §6.3.7 lets a server choose)',
+    examples: ['SUBSCRIBE none'],
+    explains: (difference) => /^SUBSCRIBE /i.test(difference.command) && onlyOursObeys(difference),
+    undo: (command) => `UN${command}`,
+  },
+  {
+    reason: 'what would change a mailbox that is read only is refused: Dovecot says OK and does nothing',
+    examples: ['EXAMINE INBOX', 'STORE 1 +FLAGS (work)', 'SELECT INBOX'],
+    explains: (difference) =>
+      difference.isReadOnly && /^(?:UID )?(?:STORE|EXPUNGE)/i.test(difference.command) && onlyTheirsObeys(difference),
+  },
+  {
+    reason:
+      'a part that is not there is NIL (RFC 9051 §7.5.2): Dovecot tells an empty one, and takes 1.1 of a text for the text',
+    examples: ['FETCH 1 (BODY.PEEK[9])'],
+    explains: ({ what, ours, theirs }) =>
+      /^BODY\[[\d.]+\w*\]/.test(what) && ours === undefined && typeof theirs === 'string',
+  },
+  {
+    reason: 'STORE tells the flags of every message it names: Dovecot only of those that it changed',
+    examples: ['STORE 1 +FLAGS (work)', 'STORE 1 +FLAGS (work)'],
+    explains: ({ command, what, theirs }) =>
+      /^(?:UID )?STORE /i.test(command) && (what === 'FLAGS' || what === 'UID') && theirs === undefined,
+  },
+  {
+    reason: 'where to copy is looked at before what to copy: where no message has these UIDs, Dovecot does not look',
+    examples: ['UID COPY 9999 none'],
+    explains: ({ command, what, theirs }) =>
+      /^UID (?:COPY|MOVE) /i.test(command) &&
+      ((what === 'status' && theirs === 'OK') || (what === 'codes' && Array.isArray(theirs) && theirs.length === 0)),
+  },
+  {
+    reason: 'MOVE out of a mailbox that is read only is refused whereto ever: Dovecot looks at the target first',
+    examples: ['EXAMINE INBOX', 'MOVE 1 none', 'SELECT INBOX'],
+    explains: ({ command, isReadOnly, what }) => isReadOnly && /^(?:UID )?MOVE /i.test(command) && what === 'codes',
+  },
+  {
+    reason: 'LIST tells always whether there are mailboxes below, not only where it is asked to',
+    examples: ['LIST (SUBSCRIBED) "" *'],
+    explains: ({ command, what, ours, theirs }) =>
+      /^LIST /.test(command) && what === 'lines' && withoutChildren(ours) === withoutChildren(theirs),
+  },
+  {
+    reason: 'blanks and zeros too many, and what the grammar has not, are refused: Dovecot reads some of it',
+    examples: ['FETCH  01 (FLAGS)'],
+    explains: ({ command, isDone, theirs }) =>
+      !isDone && /^(?:(?:UID +)?FETCH|STATUS|LIST|LSUB)\b/.test(command) && theirs !== undefined,
+  },
+];

@@ -1,0 +1,231 @@
+/** Commands drawn at random, as clients of all kinds may send them, some of them wrong. */
+import { MessageSource } from '../support/messages.ts';
+import type { Random } from '../support/random.ts';
+import { peculiarMail } from './imap-scene.ts';
+
+const names = ['INBOX', 'a', 'a/b', 'a/b/c', 'B', '"c d"', 'e&-f', '&AOQ-/x', 'INBOX/y'] as const;
+/** Those that lie above none: another level of a name is a mailbox to one server, and to the other it is not. */
+const leaves = ['B', '"c d"', 'e&-f', '&AOQ-/x', 'INBOX/y'] as const;
+const systemFlags = ['\\Seen', '\\Answered', '\\Flagged', '\\Deleted', '\\Draft'] as const;
+const keywords = ['$Mark', 'work', 'NonJunk'] as const;
+const modes = ['FLAGS', '+FLAGS', '-FLAGS', 'FLAGS.SILENT', '+FLAGS.SILENT', '-FLAGS.SILENT'] as const;
+const sections = [
+  '',
+  'HEADER',
+  'TEXT',
+  '1',
+  '2',
+  '1.MIME',
+  '2.MIME',
+  '1.1',
+  '9',
+  'HEADER.FIELDS (SUBJECT FROM)',
+  'HEADER.FIELDS.NOT (Subject date)',
+  'HEADER.FIELDS (X-None)',
+] as const;
+const items = ['FLAGS', 'UID', 'INTERNALDATE', 'RFC822.SIZE', 'ENVELOPE', 'BODYSTRUCTURE', 'BODY'] as const;
+const legacyItems = ['RFC822.HEADER', 'RFC822', 'RFC822.TEXT', 'ALL', 'FAST', 'FULL'] as const;
+const statusItems = ['MESSAGES', 'UIDNEXT', 'UNSEEN', 'SIZE'] as const;
+const patterns = ['*', '%', 'a/%', '%/%', 'a*', '*c', 'INBOX', 'inbox', '%b', '"c d"', 'none', '&AOQ-*'] as const;
+
+const flagKeys = [
+  'ALL',
+  'SEEN',
+  'UNSEEN',
+  'ANSWERED',
+  'UNANSWERED',
+  'FLAGGED',
+  'UNFLAGGED',
+  'DELETED',
+  'UNDELETED',
+  'DRAFT',
+  'UNDRAFT',
+  'KEYWORD work',
+  'UNKEYWORD $Mark',
+  'KEYWORD nobody',
+] as const;
+const dateKeys = ['BEFORE', 'ON', 'SINCE'] as const;
+const sentKeys = ['SENTBEFORE', 'SENTON', 'SENTSINCE'] as const;
+const textKeys = ['SUBJECT', 'FROM', 'TO', 'CC', 'BODY', 'TEXT'] as const;
+const headers = [
+  'Subject "s 1"',
+  'Message-ID example',
+  'References ""',
+  'X-None ""',
+  'X-None x',
+  'content-type MIXED',
+] as const;
+const words = [
+  'lorem',
+  '"ipsum lorem"',
+  'a@example.org',
+  'EXAMPLE',
+  's',
+  'literal',
+  '"s 9"',
+  'b3',
+  'nowhere',
+  '"-b"',
+] as const;
+
+/** Whatever of these an octet more or less makes, it changes nothing. */
+const harmless = /^(?:NOOP|STATUS|LIST|LSUB|(?:UID )?FETCH [^[]*\)$)/;
+
+/** Less what is long, and less a lone CR before a line end, which Dovecot takes away. */
+const plainMail = peculiarMail.filter((octets) => octets.length < 1_000 && !octets.includes('\r\r\n'));
+
+/** What a session has selected. */
+interface SelectedState {
+  readonly isSelected: boolean;
+  readonly isReadOnly: boolean;
+  /** Messages. */
+  readonly count: number;
+}
+
+export class CommandSource {
+  readonly #random: Random;
+  readonly #messages: MessageSource;
+
+  constructor(random: Random) {
+    this.#random = random;
+    this.#messages = new MessageSource(random.fork(), [300, 5_000]);
+  }
+
+  /** A command without tag and CRLF, its literals in it. */
+  next(selected: SelectedState): Buffer {
+    const random = this.#random;
+    const luck = random.next();
+    if (luck < 0.12) return this.append();
+    const isOfMessages = luck < (selected.isSelected ? 0.8 : 0.14);
+    const text = isOfMessages ? this.#ofMessages(selected) : this.#ofMailboxes(selected.isSelected);
+    const breaks = harmless.test(text) && random.chance(0.1);
+    return Buffer.from(breaks ? this.#broken(text) : text, 'latin1');
+  }
+
+  append(toInbox: boolean = false): Buffer {
+    const random = this.#random;
+    const many = random.chance(0.1) ? 1 + random.int(3) : 1;
+    const pieces: Buffer[] = [Buffer.from(`APPEND ${toInbox || random.chance(0.6) ? 'INBOX' : this.#name()}`)];
+    for (let at = 0; at < many; at += 1) {
+      const octets = random.chance(0.2) ? random.pick(plainMail) : this.#dated(this.#messages.next());
+      const day = 10 + random.int(18);
+      const date = `"${day}-Mar-20${10 + random.int(15)} 1${random.int(10)}:00:0${random.int(10)} +0${random.int(10)}30"`;
+      pieces.push(Buffer.from(` (${this.#flags().join(' ')}) ${date} {${octets.length}+}\r\n`), octets);
+    }
+    return Buffer.concat(pieces);
+  }
+
+  #dated(message: Buffer): Buffer {
+    const random = this.#random;
+    if (random.chance(0.3)) return message;
+    const zone = random.pick(['+0000', '-1100', '+1300']);
+    const time = `0${random.int(10)}:30:00 ${zone}`;
+    return Buffer.concat([
+      Buffer.from(`Date: ${1 + random.int(28)} Mar 20${10 + random.int(15)} ${time}\r\n`),
+      message,
+    ]);
+  }
+
+  #ofMessages({ count, isReadOnly }: SelectedState): string {
+    const random = this.#random;
+    const luck = random.next();
+    const byUid = random.chance(0.4) ? 'UID ' : '';
+    const set = this.#set(count);
+    if (luck < 0.15) return `${byUid}SEARCH ${this.#searchKeys(set)}`;
+    if (luck < 0.45) return `${byUid}FETCH ${set} ${this.#fetchItems()}`;
+    if (luck < 0.75) return `${byUid}STORE ${set} ${random.pick(modes)} (${this.#flags().join(' ')})`;
+    if (luck < 0.83) return `${byUid}COPY ${set} ${this.#name()}`;
+    // Dovecot moves out of a mailbox that is read only.
+    if (luck < 0.87 && !isReadOnly) return `${byUid}MOVE ${set} ${this.#name()}`;
+    if (luck < 0.93) return 'EXPUNGE';
+    if (luck < 0.95) return `UID EXPUNGE ${set}`;
+    return random.pick(['NOOP', 'CHECK', `FETCH ${count + 1} (FLAGS)`, `UID FETCH ${count + 9999} (FLAGS)`]);
+  }
+
+  /** Nothing is deleted or renamed while a mailbox is selected: it might be that one. */
+  #ofMailboxes(isSelected: boolean): string {
+    const random = this.#random;
+    const luck = random.next();
+    const name = this.#name();
+    if (luck < 0.25) return `${random.chance(0.8) ? 'SELECT' : 'EXAMINE'} ${random.chance(0.5) ? 'INBOX' : name}`;
+    if (luck < 0.4) return `CREATE ${name}`;
+    if (luck < 0.46 && !isSelected) return `DELETE ${name}`;
+    // Not INBOX, which is then another one in Dovecot, and the same without its messages in mstore; a server may do either.
+    if (luck < 0.52 && !isSelected) return `RENAME ${random.pick(leaves)} ${random.pick(leaves)}`;
+    if (luck < 0.52) return random.pick(['CLOSE', 'UNSELECT']);
+    if (luck < 0.6) return `${random.pick(['SUBSCRIBE', 'UNSUBSCRIBE'])} ${name}`;
+    if (luck < 0.78) return `STATUS ${name} (${this.#some(statusItems).join(' ')})`;
+    if (luck < 0.84) return `LSUB "" ${random.pick(patterns)}`;
+    if (luck < 0.96) return `LIST "" ${random.pick(patterns)}`;
+    return random.pick([
+      'LIST (SUBSCRIBED) "" *',
+      'LIST "" * RETURN (SUBSCRIBED CHILDREN)',
+      'LIST "" (a* B) RETURN (STATUS (MESSAGES UNSEEN))',
+      'LIST "" ""',
+      'LIST a/ %',
+    ]);
+  }
+
+  #fetchItems(): string {
+    const random = this.#random;
+    if (random.chance(0.08)) return random.pick(legacyItems);
+    const chosen: string[] = this.#some(items);
+    if (random.chance(0.5)) {
+      const peek = random.chance(0.6) ? '.PEEK' : '';
+      const part = random.chance(0.3) ? `<${random.int(400)}.${1 + random.int(400)}>` : '';
+      chosen.push(`BODY${peek}[${random.pick(sections)}]${part}`);
+    }
+    return `(${chosen.join(' ')})`;
+  }
+
+  #searchKeys(set: string, depth: number = 0): string {
+    const random = this.#random;
+    const keys = Array.from({ length: 1 + random.int(2) }, () => {
+      const luck = random.next();
+      if (luck < 0.1 && depth < 3) return `NOT ${this.#searchKeys(set, depth + 1)}`;
+      if (luck < 0.2 && depth < 3) return `(${this.#searchKeys(set, depth + 1)})`;
+      if (luck < 0.3 && depth < 3) return `OR (${this.#searchKeys(set, depth + 1)}) ${random.pick(flagKeys)}`;
+      if (luck < 0.35) return random.chance(0.5) ? set : `UID ${set}`;
+      if (luck < 0.55) return random.pick(flagKeys);
+      if (luck < 0.65) {
+        const date = `${1 + random.int(28)}-${random.pick(['Mar', 'Jan'])}-20${10 + random.int(15)}`;
+        // Without a Date a message has no date that it was sent on; Dovecot takes the internal one.
+        if (random.chance(0.5)) return `(HEADER Date "" ${random.pick(sentKeys)} ${date})`;
+        return `${random.pick(dateKeys)} ${date}`;
+      }
+      if (luck < 0.72) return `${random.pick(['LARGER', 'SMALLER'])} ${random.int(12_000)}`;
+      if (luck < 0.8) return `HEADER ${random.pick(headers)}`;
+      return `${random.pick(textKeys)} ${random.pick(words)}`;
+    });
+    return keys.join(' ');
+  }
+
+  /** Some numbers, ranges and `*`. */
+  #set(count: number): string {
+    const random = this.#random;
+    const number = (): string => (random.chance(0.1) ? '*' : `${1 + random.int(Math.max(1, count))}`);
+    const range = (): string => (random.chance(0.5) ? `${number()}:${number()}` : number());
+    return Array.from({ length: 1 + random.int(3) }, range).join(',');
+  }
+
+  #flags(): string[] {
+    const random = this.#random;
+    return [...systemFlags, ...keywords].filter(() => random.chance(0.25));
+  }
+
+  #name(): string {
+    return this.#random.pick(names);
+  }
+
+  #some<T>(of: readonly T[]): T[] {
+    const chosen = of.filter(() => this.#random.chance(0.4));
+    return chosen.length > 0 ? chosen : of.slice(0, 1);
+  }
+
+  /** The command with an octet taken out, doubled or put in. */
+  #broken(text: string): string {
+    const random = this.#random;
+    const at = random.int(text.length);
+    return text.slice(0, at) + random.pick(['', `${text[at]}${text[at]}`, '(', ' ', '"', ')']) + text.slice(at + 1);
+  }
+}
