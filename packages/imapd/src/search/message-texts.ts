@@ -52,6 +52,12 @@ async function* headerTexts(header: Buffer, of: TextPiece['of'], pace: Pace): As
   for await (const text of fieldsAtPace(header, pace)) yield { text, of, isFirst: true };
 }
 
+/** An entity to come, and what its header is read as. */
+interface Step {
+  readonly entity: Entity;
+  readonly header: TextPiece['of'] | undefined;
+}
+
 class Texts {
   readonly #message: StoredMessage;
   readonly #withHeaders: boolean;
@@ -63,15 +69,19 @@ class Texts {
     this.#pace = pace;
   }
 
-  /** The texts below an entity, whose own header is the caller's. */
-  async *of(entity: Entity): AsyncGenerator<TextPiece> {
-    for (const part of entity.children) {
-      if (entity.kind === 'message') yield* headerTexts(part.headerOctets, 'body', this.#pace);
-      else if (this.#withHeaders) yield* headerTexts(part.headerOctets, 'header', this.#pace);
-      yield* this.of(part);
+  /** The texts of an entity and below; its own header is the caller's. Without recursion: each level would pass every piece on. */
+  async *of(root: Entity): AsyncGenerator<TextPiece> {
+    const left: Step[] = [{ entity: root, header: undefined }];
+    for (let step = left.pop(); step !== undefined; step = left.pop()) {
+      const { entity, header } = step;
+      if (header === 'body' || (header === 'header' && this.#withHeaders)) {
+        yield* headerTexts(entity.headerOctets, header, this.#pace);
+      }
+      const below = entity.kind === 'message' ? 'body' : 'header';
+      for (const part of entity.children.toReversed()) left.push({ entity: part, header: below });
+      if (entity.children.length === 0 && isText(entity)) yield* this.#ofPart(entity);
+      await this.#pace.worked(limits.searchRowWork);
     }
-    if (entity.children.length === 0 && isText(entity)) yield* this.#ofPart(entity);
-    await this.#pace.worked(limits.searchRowWork);
   }
 
   async *#ofPart(part: Entity): AsyncGenerator<TextPiece> {
