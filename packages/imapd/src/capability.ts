@@ -29,6 +29,7 @@ const authenticated = [
   'WITHIN',
   'OBJECTID',
   'SORT',
+  'SORT=DISPLAY',
   'THREAD=ORDEREDSUBJECT',
   'THREAD=REFERENCES',
 ];
