@@ -37,6 +37,7 @@ const authenticated = [
   'WITHIN',
   'OBJECTID',
   'SORT',
+  'SORT=DISPLAY',
   'THREAD=ORDEREDSUBJECT',
   'THREAD=REFERENCES',
 ];

@@ -85,9 +85,9 @@ export const limits = {
   stepWork: 8,
   /** octets of catalog rows whose headers are looked at in one turn of the event loop: some 3 ms. */
   sliceRowBytes: 262_144, // 256 * KiB
-  /** octets of a subject or a local part that SORT and THREAD look at: no line of a header is longer than 998. */
+  /** octets of a subject, a name or a local part that SORT and THREAD look at: no line of a header is longer than 998. */
   subjectBytes: 4_096, // 4 * KiB
-  /** octets of a subject that are kept for SORT, and told apart exactly. */
+  /** octets of a subject or a display name that are kept for SORT, and told apart exactly. */
   sortSubjectBytes: 256,
   /** octets of a mailbox's local part that are kept for SORT; RFC 5321 §4.5.3.1.1 has 64. */
   sortMailboxBytes: 80,

@@ -20,12 +20,12 @@ test('values are read in their order, in each form that a string has', () => {
   );
   assert.equal(reader.string(all), 'Mon, 7 Feb 1994 21:52:25 -0800');
   assert.equal(reader.string(all), 'a "quoted \\ one"');
-  assert.equal(reader.firstMailbox(all), 'bob');
+  assert.deepEqual(reader.firstAddress(all), { name: 'Bob', mailbox: 'bob', host: 'example.org' });
   reader.skip();
   reader.skip();
-  assert.equal(reader.firstMailbox(all), 'o)dd "one"');
-  assert.equal(reader.firstMailbox(all), 'friends');
-  assert.equal(reader.firstMailbox(all), '', 'no Bcc');
+  assert.equal(reader.firstAddress(all)?.mailbox, 'o)dd "one"');
+  assert.deepEqual(reader.firstAddress(all), { name: '', mailbox: 'friends', host: '' });
+  assert.equal(reader.firstAddress(all), undefined, 'no Bcc');
 });
 
 test('literals are read and passed over', () => {
@@ -40,7 +40,7 @@ test('literals are read and passed over', () => {
   reader.skip();
   reader.skip();
   reader.skip();
-  assert.equal(reader.firstMailbox(all), '\xfcmit');
+  assert.equal(reader.firstAddress(all)?.mailbox, '\xfcmit');
 });
 
 test('what is no envelope is read to its end and no further', () => {
@@ -48,7 +48,7 @@ test('what is no envelope is read to its end and no further', () => {
     const reader = new EnvelopeReader(Buffer.from(octets));
     reader.string(all);
     reader.skip();
-    reader.firstMailbox(all);
+    reader.firstAddress(all);
     assert.equal(reader.string(all), '', octets);
   }
 });

@@ -7,6 +7,14 @@ const closing = 0x29;
 const backslash = 0x5c;
 const brace = 0x7b;
 
+/** One octet a character; empty for NIL. */
+export interface EnvelopeAddress {
+  readonly name: string;
+  readonly mailbox: string;
+  /** Empty for the beginning of a group, whose name is the mailbox. */
+  readonly host: string;
+}
+
 /** From the first value to the last: date, subject, from, sender, reply-to, to, cc, bcc, in-reply-to, message-id. */
 export class EnvelopeReader {
   readonly #octets: Buffer;
@@ -24,20 +32,20 @@ export class EnvelopeReader {
     return isQuoted && text.includes('\\') ? text.replace(/\\(.)/gs, '$1') : text;
   }
 
-  /** The mailbox of the first address of the list that comes next; empty where there is none. */
-  firstMailbox(most: number): string {
-    let mailbox = '';
+  /** The first address of the list that comes next, a group's beginning among them; undefined where there is none. */
+  firstAddress(most: number): EnvelopeAddress | undefined {
     const start = this.#at;
+    let address: EnvelopeAddress | undefined;
     if (this.#octets[start] === opening) {
-      // Behind both parentheses: name, route, mailbox.
+      // Behind both parentheses.
       this.#at += 2;
+      const name = this.string(most);
       this.string(0);
-      this.string(0);
-      mailbox = this.string(most);
+      address = { name, mailbox: this.string(most), host: this.string(most) };
       this.#at = start;
     }
     this.skip();
-    return mailbox;
+    return address;
   }
 
   /** Passes over the value that comes next. */

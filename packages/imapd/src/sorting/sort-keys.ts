@@ -1,11 +1,11 @@
-/** What a message is sorted by (RFC 5256 §3, BASE.6.4.SORT), read from its entry and its envelope. */
+/** What a message is sorted by (RFC 5256 §3, RFC 5957 §3), read from its entry and its envelope. */
 import { limits } from '../limits.ts';
 import { decodedText } from '../search/header-text.ts';
 import type { SortArguments, SortKey } from '../wire/search-arguments.ts';
 import { baseSubject } from './base-subject.ts';
 import { casemapped } from './casemap.ts';
 import { type Column, type Compare, NumberColumn, TextColumn } from './columns.ts';
-import { EnvelopeReader } from './envelope-reader.ts';
+import { type EnvelopeAddress, EnvelopeReader } from './envelope-reader.ts';
 import type { ListedMessage } from './listed-messages.ts';
 import { parseSentDate } from './sent-date.ts';
 
@@ -13,7 +13,7 @@ import { parseSentDate } from './sent-date.ts';
 const dateBytes = 200;
 
 /** Keys that are not in the entry. */
-const ofHeader: readonly SortKey[] = ['CC', 'DATE', 'FROM', 'SUBJECT', 'TO'];
+const ofHeader: readonly SortKey[] = ['CC', 'DATE', 'DISPLAYFROM', 'DISPLAYTO', 'FROM', 'SUBJECT', 'TO'];
 
 export function needsHeaders(order: SortArguments['order']): boolean {
   return order.some(({ by }) => ofHeader.includes(by));
@@ -32,12 +32,18 @@ export function subjectText({ header }: ListedMessage): string {
 }
 
 /** Values of an envelope in front of each list of addresses. */
-const valuesBefore = { FROM: 2, TO: 5, CC: 6 } as const;
+const valuesBefore = { FROM: 2, DISPLAYFROM: 2, TO: 5, DISPLAYTO: 5, CC: 6 } as const;
 
-function mailbox({ header }: ListedMessage, of: keyof typeof valuesBefore): string {
+function firstAddress({ header }: ListedMessage, of: keyof typeof valuesBefore): EnvelopeAddress | undefined {
   const reader = new EnvelopeReader(header.envelope);
   for (let count = valuesBefore[of]; count > 0; count -= 1) reader.skip();
-  return casemapped(decodedText(reader.firstMailbox(limits.subjectBytes)));
+  return reader.firstAddress(limits.subjectBytes);
+}
+
+/** What people see of an address (RFC 5957 §3): its name, or else all of it. */
+function shown({ name, mailbox, host }: EnvelopeAddress): string {
+  const text = decodedText(name).trim();
+  return text === '' ? decodedText(host === '' ? mailbox : `${mailbox}@${host}`) : text;
 }
 
 interface KeyColumn {
@@ -61,8 +67,16 @@ function columnOf(by: SortKey, capacity: number): KeyColumn {
       return keyColumn(new TextColumn(capacity, limits.sortSubjectBytes), (message) =>
         casemapped(baseSubject(subjectText(message)).text),
       );
+    case 'DISPLAYFROM':
+    case 'DISPLAYTO':
+      return keyColumn(new TextColumn(capacity, limits.sortSubjectBytes), (message) => {
+        const address = firstAddress(message, by);
+        return address === undefined ? '' : casemapped(shown(address));
+      });
     default:
-      return keyColumn(new TextColumn(capacity, limits.sortMailboxBytes), (message) => mailbox(message, by));
+      return keyColumn(new TextColumn(capacity, limits.sortMailboxBytes), (message) =>
+        casemapped(decodedText(firstAddress(message, by)?.mailbox ?? '')),
+      );
   }
 }
 

@@ -95,6 +95,24 @@ test('messages without subjects, where references alone decide', async () => {
   );
 });
 
+test('threads whose beginnings are missing, and that only their subjects put together', async () => {
+  const mailbox = fc.array(
+    fc.record({
+      id: fc.constant(undefined),
+      references: fc.array(fc.constantFrom('x', 'y', 'z'), { maxLength: 1 }),
+      date: fc.integer({ min: 0, max: 6 }),
+      subject: fc.constantFrom('plums', 'Re: plums', 'Re: pears', 'pears', ''),
+    }),
+    { maxLength: 12, size: 'max' },
+  );
+  await fc.assert(
+    fc.asyncProperty(mailbox, async (messages) => {
+      assert.equal(await threads(messages), plain(messages));
+    }),
+    { numRuns: 500 },
+  );
+});
+
 function chain(count: number, isBackwards: boolean): Message[] {
   const messages = Array.from({ length: count }, (_, at) => ({
     id: `${at}`,

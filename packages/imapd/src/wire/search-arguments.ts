@@ -1,4 +1,5 @@
-/** The arguments of SEARCH, SORT and THREAD around their keys (RFC 9051 §6.4.4, RFC 4731, RFC 5182, RFC 5256). */
+/** The arguments of SEARCH, SORT and THREAD around their keys (RFC 9051 §6.4.4, RFC 4731, RFC 5182, RFC 5256,
+ *  RFC 5957). */
 import { strictDecoding } from '../charset.ts';
 import { type Decoder, textOf } from './decoder.ts';
 import { expectSearchKeys, type SearchKey, type TextDecoding } from './search-keys.ts';
@@ -11,7 +12,7 @@ export interface SearchArguments {
   readonly key: SearchKey;
 }
 
-export type SortKey = 'ARRIVAL' | 'CC' | 'DATE' | 'FROM' | 'SIZE' | 'SUBJECT' | 'TO';
+export type SortKey = 'ARRIVAL' | 'CC' | 'DATE' | 'DISPLAYFROM' | 'DISPLAYTO' | 'FROM' | 'SIZE' | 'SUBJECT' | 'TO';
 
 export interface SortArguments extends SearchArguments {
   readonly order: readonly { readonly by: SortKey; readonly isReverse: boolean }[];
@@ -23,7 +24,17 @@ export interface ThreadArguments {
 }
 
 const returnNames: readonly SearchReturn[] = ['MIN', 'MAX', 'ALL', 'COUNT', 'SAVE'];
-const sortNames: readonly SortKey[] = ['ARRIVAL', 'CC', 'DATE', 'FROM', 'SIZE', 'SUBJECT', 'TO'];
+const sortNames: readonly SortKey[] = [
+  'ARRIVAL',
+  'CC',
+  'DATE',
+  'DISPLAYFROM',
+  'DISPLAYTO',
+  'FROM',
+  'SIZE',
+  'SUBJECT',
+  'TO',
+];
 
 /** Character sets that RFC 9051 wants every server to know; others are known too. */
 export const searchCharsets = ['US-ASCII', 'UTF-8'] as const;
