@@ -8,7 +8,7 @@ const nanosecondsPerMs = 1e6;
 const path = '/proc/self/schedstat';
 
 /** ms that this process's first thread has run, to a few ms; by the clock where the kernel does not tell. */
-function ranMs(): number {
+export function ranMs(): number {
   try {
     const [ran = ''] = readFileSync(path, 'latin1').split(' ');
     return Number(ran) / nanosecondsPerMs;

@@ -210,7 +210,7 @@ export const refusals: Readonly<Record<RefusalName, Refusal>> = {
   noSuchFlag: bad('there is no such system flag'),
   notEnabled: bad('QRESYNC is not enabled'),
   noBinary: bad('BINARY is not offered'),
-  searchTooLong: no('LIMIT', 'a text to search for is too long'),
+  searchTooLong: no('LIMIT', 'a text to search for is too long, or there are too many'),
   noSortReturn: bad('SORT with RETURN is not offered'),
   readOnly: no('CANNOT', 'the mailbox is selected to be read only'),
   expunged: no('EXPUNGEISSUED', 'some of the messages are gone'),

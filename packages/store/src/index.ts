@@ -18,7 +18,7 @@ export { errnoOf, errorText, isStoreError, StoreError, type StoreErrorCode } fro
 export { isSegmentGone } from './heap/heap.ts';
 export type { HeapRecord, SegmentState } from './heap/location.ts';
 export { limits } from './limits.ts';
-export { type Derived, derive, treeOf } from './log/derive.ts';
+export { type Derived, derive, treeInSteps, treeOf } from './log/derive.ts';
 export { decodeRecord, type LogRecord, recordType } from './log/records.ts';
 export type { StoredMessage } from './mail/assemble.ts';
 export { inbox, mailboxName } from './mail/mailbox-name.ts';

@@ -3,9 +3,9 @@
  * octets taken for UTF-8 where they are. What the store reads of a header counts: of a flood of fields the first ones.
  */
 import { disposition, fieldTexts, headerFields, mediaType, type Parameter } from '@mstore/store';
-import libmime from 'libmime';
 import { charsetDecoder, GuessingDecoder } from '../charset.ts';
 import { limits } from '../limits.ts';
+import { withoutEncodedWords } from './encoded-words.ts';
 import { folded } from './folded-text.ts';
 import type { Pace } from './pace.ts';
 
@@ -39,7 +39,7 @@ export async function* fieldsAtPace(header: Buffer, pace: Pace): AsyncGenerator<
 export function decodedText(octets: string): string {
   const isAscii = /^[\0-\x7f]*$/.test(octets);
   const text = isAscii ? octets : guessed(Buffer.from(octets, 'latin1'));
-  return text.includes('=?') ? libmime.decodeWords(text) : text;
+  return text.includes('=?') ? withoutEncodedWords(text) : text;
 }
 
 function guessed(octets: Buffer): string {

@@ -97,6 +97,7 @@ function objectNumber(letter: 'E' | 'T', id: string): number | undefined {
 class TreeMaker {
   readonly #selected: Selected;
   readonly #nowSeconds: number;
+  #texts = 0;
 
   constructor(selected: Selected, nowSeconds: number) {
     this.#selected = selected;
@@ -108,8 +109,8 @@ class TreeMaker {
   }
 
   #joined(kind: 'and' | 'or', keys: readonly SearchKey[]): Tree {
-    const tree: Tree = { kind, trees: keys.map((key) => this.#of(key)) };
-    return reduced(tree, () => undefined);
+    const trees = keys.map((key) => this.#of(key));
+    return reduced({ kind, trees: kind === 'or' ? withOneSet(trees) : trees }, () => undefined);
   }
 
   #of(key: SearchKey): Tree {
@@ -134,18 +135,26 @@ class TreeMaker {
         return {
           kind: 'field',
           name: key.field.toLowerCase(),
-          text: needle(key.text),
+          text: this.#needle(key.text),
           isListed: areListed([key.field]),
         };
       case 'body':
       case 'text':
-        return key.text === '' ? true : { kind: key.kind, text: needle(key.text) };
+        return key.text === '' ? true : { kind: key.kind, text: this.#needle(key.text) };
       case 'date':
         if (key.of === 'sent') return { kind: 'sent', relation: key.relation, day: key.day };
         return ofEntry(key, this.#nowSeconds);
       default:
         return ofEntry(key, this.#nowSeconds);
     }
+  }
+
+  #needle(text: string): string {
+    this.#texts += 1;
+    if (text.length > limits.searchTextChars || this.#texts > limits.searchTexts) {
+      throw new RefusedError(refusals.searchTooLong);
+    }
+    return folded(text);
   }
 
   get #recent(): Tree {
@@ -160,9 +169,15 @@ class TreeMaker {
   }
 }
 
-function needle(text: string): string {
-  if (text.length > limits.searchTextChars) throw new RefusedError(refusals.searchTooLong);
-  return folded(text);
+/** With one set for all sets of UIDs: some clients name each message by an OR of its own. */
+function withOneSet(trees: readonly Tree[]): Tree[] {
+  const ranges: UidSet['ranges'][number][] = [];
+  const others: Tree[] = [];
+  for (const tree of trees) {
+    if (typeof tree !== 'boolean' && tree.kind === 'uids') for (const range of tree.uids.ranges) ranges.push(range);
+    else others.push(tree);
+  }
+  return ranges.length === 0 ? others : [{ kind: 'uids', uids: UidSet.ofRanges(ranges) }, ...others];
 }
 
 type EntryKey = Extract<SearchKey, { kind: 'flags' | 'keyword' | 'date' | 'size' | 'age' | 'modSeq' | 'objectId' }>;

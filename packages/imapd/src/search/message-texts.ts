@@ -3,7 +3,7 @@
  * Texts are those of text/* and of message/* that was not entered, without transfer encoding, character set and HTML; what else is
  * attached is not read. Of a message inside of a message header and texts count as texts.
  */
-import { type Entity, fieldTexts, mediaType, parameterOf, type StoredMessage, treeOf } from '@mstore/store';
+import { type Entity, fieldTexts, mediaType, parameterOf, type StoredMessage, treeInSteps } from '@mstore/store';
 import { type CharsetDecoder, charsetDecoder, GuessingDecoder } from '../charset.ts';
 import { limits } from '../limits.ts';
 import { FoldedPieces } from './folded-text.ts';
@@ -21,6 +21,9 @@ export interface TextPiece {
   readonly isFirst: boolean;
 }
 
+/** An octet of structure costs about as much as so many of text. */
+const structureWork = 2;
+
 const contentType: ReadonlySet<string> = new Set(['content-type']);
 
 /** The message's own header. @throws {StoreError} corrupt */
@@ -33,13 +36,26 @@ export async function headerOf(message: StoredMessage): Promise<Buffer> {
 /** Everything that BODY looks at, and with `headers` what TEXT does beside. @throws {StoreError} corrupt */
 export async function* textsOf(message: StoredMessage, withHeaders: boolean, pace: Pace): AsyncGenerator<TextPiece> {
   if (withHeaders) yield* headerTexts(await headerOf(message), 'header', pace);
-  const { manifest, literals } = message;
-  await pace.worked(literals.length);
-  yield* new Texts(message, withHeaders, pace).of(treeOf(manifest, literals));
+  yield* new Texts(message, withHeaders, pace).of(await treeAtPace(message, pace));
+}
+
+async function treeAtPace({ manifest, literals }: StoredMessage, pace: Pace): Promise<Entity> {
+  const steps = treeInSteps(manifest, literals, limits.searchPieceBytes);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+    await pace.worked(limits.searchPieceBytes * structureWork);
+  }
 }
 
 async function* headerTexts(header: Buffer, of: TextPiece['of'], pace: Pace): AsyncGenerator<TextPiece> {
   for await (const text of fieldsAtPace(header, pace)) yield { text, of, isFirst: true };
+}
+
+/** An entity to come, and what its header is read as. */
+interface Step {
+  readonly entity: Entity;
+  readonly header: TextPiece['of'] | undefined;
 }
 
 class Texts {
@@ -53,21 +69,26 @@ class Texts {
     this.#pace = pace;
   }
 
-  /** The texts below an entity, whose own header is the caller's. */
-  async *of(entity: Entity): AsyncGenerator<TextPiece> {
-    for (const part of entity.children) {
-      if (entity.kind === 'message') yield* headerTexts(part.headerOctets, 'body', this.#pace);
-      else if (this.#withHeaders) yield* headerTexts(part.headerOctets, 'header', this.#pace);
-      yield* this.of(part);
+  /** The texts of an entity and below; its own header is the caller's. Without recursion: each level would pass every piece on. */
+  async *of(root: Entity): AsyncGenerator<TextPiece> {
+    const left: Step[] = [{ entity: root, header: undefined }];
+    for (let step = left.pop(); step !== undefined; step = left.pop()) {
+      const { entity, header } = step;
+      if (header === 'body' || (header === 'header' && this.#withHeaders)) {
+        yield* headerTexts(entity.headerOctets, header, this.#pace);
+      }
+      const below = entity.kind === 'message' ? 'body' : 'header';
+      for (const part of entity.children.toReversed()) left.push({ entity: part, header: below });
+      if (entity.children.length === 0 && isText(entity)) yield* this.#ofPart(entity);
+      await this.#pace.worked(limits.searchRowWork);
     }
-    if (entity.children.length === 0 && isText(entity)) yield* this.#ofPart(entity);
-    await this.#pace.worked(limits.searchRowWork);
   }
 
   async *#ofPart(part: Entity): AsyncGenerator<TextPiece> {
     const { trace } = this.#message;
     const transfer = transferDecoder(part.encoding);
     const charset = charsetOf(part);
+    const pieceBytes = limits.searchPieceBytes / charset.dearness;
     const html = part.type === 'text' && part.subtype === 'html' ? new HtmlText() : undefined;
     const pieces = new FoldedPieces();
     let isFirst = true;
@@ -78,8 +99,8 @@ class Texts {
     };
     await this.#pace.worked(limits.searchOpenWork);
     for await (const octets of this.#message.octets(trace.length + part.body.start, trace.length + part.body.end)) {
-      for (let at = 0; at < octets.length; at += limits.searchPieceBytes) {
-        const decoded = charset.push(transfer.push(octets.subarray(at, at + limits.searchPieceBytes)));
+      for (let at = 0; at < octets.length; at += pieceBytes) {
+        const decoded = charset.push(transfer.push(octets.subarray(at, at + pieceBytes)));
         yield piece(pieces.push(html === undefined ? decoded : html.push(decoded)));
         await this.#pace.worked(limits.searchPieceBytes);
       }

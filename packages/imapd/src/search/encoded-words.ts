@@ -1,0 +1,46 @@
+/**
+ * Decodes the encoded words of a header field (RFC 2047). Words that touch, or have nothing but blanks between, are one text; where their
+ * character set is the same they are decoded as one, since many mailers cut in the middle of a character. Words need not
+ * keep to their length or stand alone between blanks.
+ */
+import { type CharsetDecoder, charsetDecoder, GuessingDecoder } from '../charset.ts';
+import { transferDecoder } from './transfer-decoding.ts';
+
+/** Each class ends where the next character begins: linear. */
+const encodedWord = /=\?([^?\s]+)\?([bq])\?([^?]*)\?=/gi;
+
+export function withoutEncodedWords(text: string): string {
+  let decoded = '';
+  let at = 0;
+  let run: Run | undefined;
+  for (const { 0: word, 1: charset = '', 2: encoding = '', 3: content = '', index } of text.matchAll(encodedWord)) {
+    const gap = text.slice(at, index);
+    const isAdjacent = run !== undefined && gap.trim() === '';
+    if (run === undefined || !isAdjacent || run.charset !== charset) {
+      decoded += `${run?.decoder.end() ?? ''}${isAdjacent ? '' : gap}`;
+      run = runOf(charset);
+    }
+    decoded += run.decoder.push(octetsOf(encoding, content));
+    at = index + word.length;
+  }
+  return `${decoded}${run?.decoder.end() ?? ''}${text.slice(at)}`;
+}
+
+/** Words of one character set that follow one another. */
+interface Run {
+  readonly charset: string;
+  readonly decoder: CharsetDecoder;
+}
+
+/** RFC 2231 §5: a language may stand behind the character set. */
+function runOf(charset: string): Run {
+  const [name = ''] = charset.split('*');
+  return { charset, decoder: charsetDecoder(name) ?? new GuessingDecoder() };
+}
+
+function octetsOf(encoding: string, content: string): Buffer {
+  const isBase64 = encoding === 'b' || encoding === 'B';
+  const decoder = transferDecoder(isBase64 ? 'base64' : 'quoted-printable');
+  const octets = decoder.push(Buffer.from(isBase64 ? content : content.replaceAll('_', ' '), 'utf8'));
+  return Buffer.concat([octets, decoder.end()]);
+}
