@@ -79,7 +79,8 @@ export class ImapClient {
   async #line(): Promise<string> {
     let whole = '';
     for (;;) {
-      const line = (await this.#peer.line()) ?? '';
+      const line = await this.#peer.line();
+      if (line === undefined) throw new Error('the connection is at its end');
       const literal = /\{(\d+)\}$/.exec(line);
       if (literal === null) return whole + line;
       whole += `${line}\r\n${(await this.#peer.octets(Number(literal[1]))).toString('latin1')}`;
