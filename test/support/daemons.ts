@@ -195,9 +195,9 @@ export class Daemons implements AsyncDisposable {
   }
 
   /** How many connections a daemon has. */
-  async connections(protocol: 'lmtp' | 'pop3'): Promise<number> {
+  async connections(protocol: 'lmtp' | 'pop3' | 'imap'): Promise<number> {
     if (protocol === 'lmtp') return this.#lmtpSessions.rows().length;
-    const rows = await this.#running?.pop3d.answer?.('who', []);
+    const rows = await this.#running?.[protocol === 'pop3' ? 'pop3d' : 'imapd'].answer?.('who', []);
     return Array.isArray(rows) ? rows.length : 0;
   }
 

@@ -79,14 +79,14 @@ export const limits = {
   searchWordMs: 10_000,
   /** messages of which a process holds at a time what SORT and THREAD need: some 100 MiB; a larger mailbox goes alone. */
   sortedMessages: 1_000_000,
-  /** what an octet of a header with encoded words counts as when SORT or THREAD looks at it; others count one. */
-  encodedWork: 16,
+  /** what an encoded word counts as when SORT or THREAD looks at a header. */
+  encodedWordWork: 2_048,
   /** what a comparison, a link or another small step of SORT and THREAD counts as. */
   stepWork: 8,
   /** octets of catalog rows whose headers are looked at in one turn of the event loop: some 3 ms. */
   sliceRowBytes: 262_144, // 256 * KiB
   /** octets of a subject, a name or a local part that SORT and THREAD look at: no line of a header is longer than 998. */
-  subjectBytes: 4_096, // 4 * KiB
+  subjectBytes: 2_048, // 2 * KiB
   /** octets of a subject or a display name that are kept for SORT, and told apart exactly. */
   sortSubjectBytes: 256,
   /** octets of a mailbox's local part that are kept for SORT; RFC 5321 §4.5.3.1.1 has 64. */

@@ -24,8 +24,13 @@ export class HtmlText {
   #from = 0;
   #lastLength = 0;
   #isUnseen = false;
+  /** Too little to be read by itself. */
+  #waiting = '';
+  readonly #pieceLengthMin: number;
 
-  constructor() {
+  /** @param pieceLengthMin no tag's name, reference or end is cut twice in pieces of so many characters */
+  constructor(pieceLengthMin: number = 1_024) {
+    this.#pieceLengthMin = pieceLengthMin;
     const nothing = (): void => undefined;
     this.#tokenizer = new Tokenizer(
       { xmlMode: false, decodeEntities: true },
@@ -50,16 +55,23 @@ export class HtmlText {
   }
 
   push(piece: string): string {
-    const kept = this.#pieces.slice(this.#pieces.length - this.#lastLength);
-    this.#from += this.#pieces.length - kept.length;
-    this.#pieces = kept + piece;
-    this.#lastLength = piece.length;
-    this.#tokenizer.write(piece);
-    return this.#take();
+    this.#waiting += piece;
+    return this.#waiting.length < this.#pieceLengthMin ? '' : this.#read();
   }
 
   end(): string {
+    const text = this.#read();
     this.#tokenizer.end();
+    return text + this.#take();
+  }
+
+  #read(): string {
+    const kept = this.#pieces.slice(this.#pieces.length - this.#lastLength);
+    this.#from += this.#pieces.length - kept.length;
+    this.#pieces = kept + this.#waiting;
+    this.#lastLength = this.#waiting.length;
+    this.#tokenizer.write(this.#waiting);
+    this.#waiting = '';
     return this.#take();
   }
 

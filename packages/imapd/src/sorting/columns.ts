@@ -72,9 +72,10 @@ export class TextColumn implements Column<string> {
     const there = this.#starts[other] ?? 0;
     const chunk = this.#chunks[Math.floor(here / chunkBytes)];
     const otherChunk = this.#chunks[Math.floor(there / chunkBytes)];
-    if (chunk === undefined || otherChunk === undefined) return 0;
     const length = this.#lengths[one] ?? 0;
     const otherLength = this.#lengths[other] ?? 0;
+    // An empty text may stand where no chunk is.
+    if (chunk === undefined || otherChunk === undefined) return length - otherLength;
     const from = here % chunkBytes;
     const otherFrom = there % chunkBytes;
     for (let at = 0; at < length && at < otherLength; at += 1) {

@@ -21,10 +21,17 @@ export interface ListedMessage {
 
 /** What looking at a message's header counts as. */
 export function headerWork({ envelope, listedFields }: Header): number {
-  const each = envelope.includes('=?') ? limits.encodedWork : 1;
-  return limits.stepWork + envelope.length * each + listedFields.length;
+  let work = limits.stepWork + envelope.length + listedFields.length;
+  let at = envelope.indexOf(encodedWord);
+  // Beyond a turn's work it does not matter how much it was.
+  while (at !== -1 && work < limits.searchTurnWork) {
+    work += limits.encodedWordWork;
+    at = envelope.indexOf(encodedWord, at + encodedWord.length);
+  }
+  return work;
 }
 
+const encodedWord = '=?';
 const noOctets = Buffer.alloc(0);
 const noHeader: Header = { envelope: noOctets, listedFields: noOctets };
 

@@ -49,6 +49,14 @@ test('texts that fill many chunks are found again', () => {
   for (let at = 1; at < count; at += 1) assert.ok(column.compare(at - 1, at) < 0);
 });
 
+test('an empty text comes first, even behind a chunk that is full', () => {
+  const column = new TextColumn(4_097, 256);
+  for (let at = 0; at < 4_096; at += 1) column.add('x'.repeat(256));
+  column.add('');
+  assert.ok(column.compare(4_096, 0) < 0);
+  assert.ok(column.compare(0, 4_096) > 0);
+});
+
 test('work that is given up stops', async () => {
   const column = new NumberColumn(5_000);
   for (let at = 0; at < 5_000; at += 1) column.add(-at);
