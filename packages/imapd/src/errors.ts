@@ -181,6 +181,7 @@ type RefusalName =
   | 'notEnabled'
   | 'vanishedByUid'
   | 'searchTooLong'
+  | 'noCharset'
   | 'noSortReturn'
   | 'unknownEncoding'
   | 'bareLineFeed'
@@ -231,6 +232,7 @@ export const refusals: Readonly<Record<RefusalName, Refusal>> = {
   notEnabled: bad('QRESYNC is not enabled'),
   vanishedByUid: bad('VANISHED goes with UID FETCH'),
   searchTooLong: no('LIMIT', 'a text to search for is too long, or there are too many'),
+  noCharset: bad('CHARSET is not for who enabled UTF8=ACCEPT'),
   noSortReturn: bad('SORT with RETURN is not offered'),
   unknownEncoding: no('UNKNOWN-CTE', 'a part is encoded in a way that is not known'),
   bareLineFeed: no('UNKNOWN-CTE', 'line feeds without CR cannot be kept'),

@@ -4,7 +4,7 @@
  */
 import { UidSet } from '@mstore/store';
 import type { Command } from '../command.ts';
-import { RefusedError, unreadable } from '../errors.ts';
+import { RefusedError, refusals, unreadable } from '../errors.ts';
 import { type Numbering, selectedOf } from '../message-set.ts';
 import { useModSeqs } from '../mod-seqs.ts';
 import { type Completion, completed } from '../reply.ts';
@@ -12,7 +12,7 @@ import { sayExtendedSearch, saySearch } from '../responses/search.ts';
 import { highestModSeq } from '../search/highest-mod-seq.ts';
 import { matching } from '../search/matching.ts';
 import type { Session } from '../session.ts';
-import { expectSearchArguments, type SearchArguments, type SearchReturn } from '../wire/search-arguments.ts';
+import { expectSearchArguments, type SearchReturn } from '../wire/search-arguments.ts';
 import type { SearchKey } from '../wire/search-keys.ts';
 
 /** SEARCH by number, or UID SEARCH. */
@@ -38,10 +38,12 @@ const allOfThem: ReadonlySet<SearchReturn> = new Set(['ALL']);
 
 async function search(
   session: Session,
-  { returns: given, key }: SearchArguments,
+  { returns: given, key, hasCharset }: ReturnType<typeof expectSearchArguments>,
   tag: string,
   numbering: Numbering,
 ): Promise<Completion> {
+  // Strings are UTF-8 for them, whatever they say (RFC 6855 §3).
+  if (hasCharset && session.enabled.has('UTF8=ACCEPT')) throw new RefusedError(refusals.noCharset);
   // Clients of IMAP4rev2 expect ESEARCH however they ask (RFC 9051 §6.4.4).
   const returns = given ?? (session.isRev2 ? allOfThem : undefined);
   const selected = selectedOf(session);

@@ -36,19 +36,17 @@ const sortNames: readonly SortKey[] = [
   'TO',
 ];
 
-/** Character sets that RFC 9051 wants every server to know; others are known too. */
-export const searchCharsets = ['US-ASCII', 'UTF-8'] as const;
-
 /** `RETURN (MIN COUNT) CHARSET UTF-8 UNSEEN …`. */
-export function expectSearchArguments(decoder: Decoder): SearchArguments {
+export function expectSearchArguments(decoder: Decoder): SearchArguments & { readonly hasCharset: boolean } {
   const returns = tryReturn(decoder);
   let decode = plainDecoding;
-  if (decoder.tryWord('CHARSET')) {
+  const hasCharset = decoder.tryWord('CHARSET');
+  if (hasCharset) {
     decoder.expectSpace('a character set');
     decode = expectCharset(decoder);
     decoder.expectSpace('a search key');
   }
-  return { returns, key: expectSearchKeys(decoder, decode) };
+  return { returns, key: expectSearchKeys(decoder, decode), hasCharset };
 }
 
 /** `RETURN (COUNT) (REVERSE DATE) UTF-8 UNSEEN …`. */
