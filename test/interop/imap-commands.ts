@@ -1,5 +1,5 @@
 /** Commands drawn at random, as clients of all kinds may send them, some of them wrong. */
-import { MessageSource } from '../support/messages.ts';
+import { multipart, wrapped } from '../support/messages.ts';
 import type { Random } from '../support/random.ts';
 import { peculiarMail } from './imap-scene.ts';
 
@@ -57,7 +57,6 @@ const headers = [
 ] as const;
 const words = [
   'lorem',
-  '"ipsum lorem"',
   'a@example.org',
   'EXAMPLE',
   's',
@@ -84,11 +83,9 @@ interface SelectedState {
 
 export class CommandSource {
   readonly #random: Random;
-  readonly #messages: MessageSource;
 
   constructor(random: Random) {
     this.#random = random;
-    this.#messages = new MessageSource(random.fork(), [300, 5_000]);
   }
 
   /** A command without tag and CRLF, its literals in it. */
@@ -107,7 +104,7 @@ export class CommandSource {
     const many = random.chance(0.1) ? 1 + random.int(3) : 1;
     const pieces: Buffer[] = [Buffer.from(`APPEND ${toInbox || random.chance(0.6) ? 'INBOX' : this.#name()}`)];
     for (let at = 0; at < many; at += 1) {
-      const octets = random.chance(0.2) ? random.pick(plainMail) : this.#dated(this.#messages.next());
+      const octets = random.chance(0.2) ? random.pick(plainMail) : this.#message();
       const day = 10 + random.int(18);
       const date = `"${day}-Mar-20${10 + random.int(15)} 1${random.int(10)}:00:0${random.int(10)} +0${random.int(10)}30"`;
       pieces.push(Buffer.from(` (${this.#flags().join(' ')}) ${date} {${octets.length}+}\r\n`), octets);
@@ -115,15 +112,24 @@ export class CommandSource {
     return Buffer.concat(pieces);
   }
 
-  #dated(message: Buffer): Buffer {
+  #message(): Buffer {
     const random = this.#random;
-    if (random.chance(0.3)) return message;
-    const zone = random.pick(['+0000', '-1100', '+1300']);
-    const time = `0${random.int(10)}:30:00 ${zone}`;
-    return Buffer.concat([
-      Buffer.from(`Date: ${1 + random.int(28)} Mar 20${10 + random.int(15)} ${time}\r\n`),
-      message,
-    ]);
+    const head = ['From: A <a@example.org>', `To: b${random.int(9)}@example.org`, `Subject: s ${random.int(999)}`];
+    if (random.chance(0.7)) {
+      const zone = random.pick(['+0000', '-1100', '+1300']);
+      head.push(`Date: ${1 + random.int(28)} Mar 20${10 + random.int(15)} 0${random.int(10)}:30:00 ${zone}`);
+    }
+    if (random.chance(0.8)) head.push(`Message-ID: <${random.int(99)}@example.org>`);
+    if (random.chance(0.3)) head.push(`References: <${random.int(99)}@example.org>`);
+    const text = Array.from({ length: 1 + random.int(20) }, () => 'lorem ipsum '.repeat(1 + random.int(5))).join(
+      '\r\n',
+    );
+    if (random.chance(0.5))
+      return Buffer.from(`${head.join('\r\n')}\r\n\r\n${text}${random.chance(0.8) ? '\r\n' : ''}`);
+    const bodies = Array.from({ length: 1 + random.int(3) }, () => {
+      return { encoding: 'base64', body: wrapped(random.bytes(1 + random.int(5_000)), 76) };
+    });
+    return multipart(head, text, bodies);
   }
 
   #ofMessages({ count, isReadOnly }: SelectedState): string {

@@ -106,7 +106,7 @@ for my $number (sort { $a <=> $b } map { m{/(\d+)$} } glob("$source/*")) {
     ok("append $number", $imap->append_string($name, $octets, '\Seen', '01-Feb-2003 04:05:06 +0700'));
 }
 ok('select', $imap->select($name));
-my @uids = @{ ok('messages', scalar $imap->fetch_hash('FLAGS')) ? [sort { $a <=> $b } keys %{ $imap->fetch_hash('FLAGS') }] : [] };
+my @uids = @{ ok('messages', scalar $imap->messages) };
 my $at = 0;
 for my $uid (@uids) {
     $at++;
@@ -125,7 +125,8 @@ ok('move', $imap->move('Trash', $uids[3]));
 ok('delete', $imap->delete_message($uids[0]));
 ok('expunge', $imap->expunge);
 print "left: ", $imap->message_count, "\n";
-print "unseen: ", $imap->unseen_count, "\n" if 0;
+print "unseen: ", scalar(@{ ok('unseen', scalar $imap->unseen) }), "\n";
+print "found: ", scalar(@{ ok('search', scalar $imap->search('SUBJECT', $imap->Quote('literal'))) }), "\n";
 print "folders: ", join('|', sort $imap->folders), "\n";
 print "date: ", $imap->internaldate($uids[1]), "\n";
 ok('close', $imap->close);
