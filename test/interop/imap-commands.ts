@@ -55,17 +55,7 @@ const headers = [
   'X-None x',
   'content-type MIXED',
 ] as const;
-const words = [
-  'lorem',
-  'a@example.org',
-  'EXAMPLE',
-  's',
-  'literal',
-  '"s 9"',
-  'b3',
-  'nowhere',
-  '"-b"',
-] as const;
+const words = ['lorem', 'a@example.org', 'EXAMPLE', 's', 'literal', '"s 9"', 'b3', 'nowhere', '"-b"'] as const;
 
 /** Whatever of these an octet more or less makes, it changes nothing. */
 const harmless = /^(?:NOOP|STATUS|LIST|LSUB|(?:UID )?FETCH [^[]*\)$)/;
@@ -190,7 +180,8 @@ export class CommandSource {
       const luck = random.next();
       if (luck < 0.1 && depth < 3) return `NOT ${this.#searchKeys(set, depth + 1)}`;
       if (luck < 0.2 && depth < 3) return `(${this.#searchKeys(set, depth + 1)})`;
-      if (luck < 0.3 && depth < 3) return `OR (${this.#searchKeys(set, depth + 1)}) ${random.pick(flagKeys)}`;
+      // Not with a flag: Dovecot 2.3 finds too little where both sides of OR ask for a flag that is not set.
+      if (luck < 0.3 && depth < 3) return `OR (${this.#searchKeys(set, depth + 1)}) SUBJECT ${random.pick(words)}`;
       if (luck < 0.35) return random.chance(0.5) ? set : `UID ${set}`;
       if (luck < 0.55) return random.pick(flagKeys);
       if (luck < 0.65) {
