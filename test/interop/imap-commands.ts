@@ -58,7 +58,7 @@ const headers = [
 const words = ['lorem', 'a@example.org', 'EXAMPLE', 's', 'literal', '"s 9"', 'b3', 'nowhere', '"-b"'] as const;
 
 /** Whatever of these an octet more or less makes, it changes nothing. */
-const harmless = /^(?:NOOP|STATUS|LIST|LSUB|(?:UID )?FETCH [^[]*\)$)/;
+const harmless = /^(?:STATUS|LIST|LSUB|(?:UID )?FETCH [^[]*\)$)/;
 
 /** Less what is long, and less a lone CR before a line end, which Dovecot takes away. */
 const plainMail = peculiarMail.filter((octets) => octets.length < 1_000 && !octets.includes('\r\r\n'));
@@ -219,10 +219,11 @@ export class CommandSource {
     return chosen.length > 0 ? chosen : of.slice(0, 1);
   }
 
-  /** The command with an octet taken out, doubled or put in. */
+  /** The command with an octet of its arguments taken out, doubled or replaced. */
   #broken(text: string): string {
     const random = this.#random;
-    const at = random.int(text.length);
+    const from = text.indexOf(' ', 4);
+    const at = from + random.int(text.length - from);
     return text.slice(0, at) + random.pick(['', `${text[at]}${text[at]}`, '(', ' ', '"', ')']) + text.slice(at + 1);
   }
 }

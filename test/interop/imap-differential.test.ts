@@ -12,7 +12,7 @@ import { CommandSource } from './imap-commands.ts';
 import { commandRules } from './imap-differences.ts';
 import { ImapScene } from './imap-scene.ts';
 
-const commands = counts(1_500, 10_000);
+const commands = counts(1_000, 10_000);
 
 /** Both begin with an INBOX that is subscribed, and nothing else. */
 async function equalSessions(scene: ImapScene, dovecot: Dovecot): Promise<readonly [Follower, Follower]> {
