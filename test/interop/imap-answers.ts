@@ -117,8 +117,7 @@ export class Follower {
 
 /** Response codes that both have to give; UIDVALIDITY is each server's own. */
 function codesOf(text: string): string[] {
-  const code =
-    /^(?:OK|NO|BAD) \[(APPENDUID|COPYUID|TRYCREATE|EXPUNGEISSUED|READ-ONLY|READ-WRITE|UIDNEXT)([^\]]*)\]/.exec(text);
+  const code = /^(?:OK|NO|BAD) \[(APPENDUID|COPYUID|TRYCREATE|READ-ONLY|READ-WRITE|UIDNEXT)([^\]]*)\]/.exec(text);
   if (code === null) return [];
   const [, name = '', rest = ''] = code;
   return [name + (name.endsWith('UID') ? rest.replace(/^ \d+/, '') : rest)];

@@ -130,9 +130,9 @@ export class CommandSource {
     if (luck < 0.15) return `${byUid}SEARCH ${this.#searchKeys(set)}`;
     if (luck < 0.45) return `${byUid}FETCH ${set} ${this.#fetchItems()}`;
     if (luck < 0.75) return `${byUid}STORE ${set} ${random.pick(modes)} (${this.#flags().join(' ')})`;
-    if (luck < 0.83) return `${byUid}COPY ${set} ${this.#name()}`;
+    if (luck < 0.83) return `${byUid}COPY ${this.#range(count)} ${this.#name()}`;
     // Dovecot moves out of a mailbox that is read only.
-    if (luck < 0.87 && !isReadOnly) return `${byUid}MOVE ${set} ${this.#name()}`;
+    if (luck < 0.87 && !isReadOnly) return `${byUid}MOVE ${this.#range(count)} ${this.#name()}`;
     if (luck < 0.93) return 'EXPUNGE';
     if (luck < 0.95) return `UID EXPUNGE ${set}`;
     return random.pick(['NOOP', 'CHECK', `FETCH ${count + 1} (FLAGS)`, `UID FETCH ${count + 9999} (FLAGS)`]);
@@ -197,12 +197,16 @@ export class CommandSource {
     return keys.join(' ');
   }
 
-  /** Some numbers, ranges and `*`. */
+  /** Some numbers, ranges and `*`, which may overlap. */
   #set(count: number): string {
+    return Array.from({ length: 1 + this.#random.int(3) }, () => this.#range(count)).join(',');
+  }
+
+  /** One range: Dovecot 2.3 gives up, or ends, where it is to copy by ranges that overlap. */
+  #range(count: number): string {
     const random = this.#random;
     const number = (): string => (random.chance(0.1) ? '*' : `${1 + random.int(Math.max(1, count))}`);
-    const range = (): string => (random.chance(0.5) ? `${number()}:${number()}` : number());
-    return Array.from({ length: 1 + random.int(3) }, range).join(',');
+    return random.chance(0.5) ? `${number()}:${number()}` : number();
   }
 
   #flags(): string[] {

@@ -29,8 +29,7 @@ async function equalSessions(scene: ImapScene, dovecot: Dovecot): Promise<readon
 
 const used = new Set<string>();
 
-/** Resolves with how many commands were answered alike. */
-async function run(seed: number): Promise<number> {
+async function run(seed: number): Promise<void> {
   const source = new CommandSource(seededRandom(seed));
   await using scene = await ImapScene.start();
   await using dovecot = await Dovecot.start();
@@ -41,12 +40,9 @@ async function run(seed: number): Promise<number> {
     ...Array.from({ length: 20 }, () => source.append(true)),
   ];
   first.push(...commandRules.flatMap(({ examples }) => examples.map((text) => Buffer.from(text))));
-  let at = 0;
-  for (; at < commands; at += 1) {
+  for (let at = 0; at < commands; at += 1) {
     const command = first[at] ?? source.next(ours);
     const [own, other] = await Promise.all([ours.ask(command), theirs.ask(command)]);
-    // Dovecot sometimes does not find what it is to copy, and from then on has other mail.
-    if (own.status === 'OK' && other.codes.includes('EXPUNGEISSUED')) break;
     const text = command.toString('latin1');
     for (const difference of differences(text, ours.isReadOnly, own, other)) {
       const rule = commandRules.find(({ explains }) => explains(difference));
@@ -59,14 +55,13 @@ async function run(seed: number): Promise<number> {
   }
   ours.close();
   theirs.close();
-  return at;
 }
 
 test('commands drawn at random are answered as Dovecot answers them, but for what the ledger explains', async (t) => {
   if (requireProgram(t, 'dovecot') === undefined) return;
   for (const seed of testSeeds(counts(2, 20))) {
     t.diagnostic(`MSTORE_TEST_SEED=${seed}`);
-    t.diagnostic(`${await run(seed)} commands`);
+    await run(seed);
   }
   const idle = commandRules.map(({ reason }) => reason).filter((reason) => !used.has(reason));
   assert.deepEqual(idle, [], 'these no longer occur: take them out');
