@@ -80,7 +80,7 @@ function configuration(folder: string): string {
 state_dir = ${folder}/state
 ssl = no
 protocols = imap
-mail_location = sdbox:~/mail:NO-NOSELECT
+mail_location = mdbox:~/mail:NO-NOSELECT
 mail_save_crlf = yes
 mail_fsync = never
 namespace inbox {

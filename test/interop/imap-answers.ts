@@ -129,13 +129,13 @@ function flagsOf(value: Value): Value {
 }
 
 /** Attributes that a server may tell or not. */
-const passedOver: ReadonlySet<string> = new Set(['', '\\nonexistent', '\\marked', '\\unmarked']);
+const passedOver: ReadonlySet<string> = new Set(['', '\\marked', '\\unmarked']);
 
 /** A line of LIST, LSUB or STATUS: attributes sorted, names in one form. */
 function plainLine(line: string): string {
   const [, word = '', attributes = '', rest = ''] = /^\* (LIST|LSUB) \(([^)]*)\) "\/" (.*)$/.exec(line) ?? [];
   if (word === '') return line.replace(/"([^"() ]+)"/, '$1');
-  const kept = attributes.split(' ').map((attribute) => attribute.toLowerCase());
-  const told = kept.filter((attribute) => !passedOver.has(attribute)).sort();
+  const kept = attributes.split(' ').map((attribute) => attribute.toLowerCase().replace('nonexistent', 'noselect'));
+  const told = [...new Set(kept)].filter((attribute) => !passedOver.has(attribute)).sort();
   return `${word} (${told.join(' ')}) ${rest.replace(/^"([^"() ]*)"/, '$1')}`;
 }

@@ -181,7 +181,7 @@ interface CommandRule {
   /** Commands, with INBOX selected, that show the difference. */
   readonly examples: readonly string[];
   readonly explains: (difference: Difference) => boolean;
-  /** What undoes the command in mstore, where only mstore obeyed it. */
+  /** What makes both alike again, where only mstore obeyed. */
   readonly undo?: (command: string) => string;
 }
 

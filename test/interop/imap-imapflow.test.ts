@@ -63,6 +63,14 @@ test('imapflow appends, fetches, flags, copies, moves and deletes', async () => 
       flags.map((message) => [...(message.flags ?? [])].filter((flag) => flag !== '\\Recent').sort()),
       [['$Mark', '\\Flagged', '\\Seen', 'custom'], ['$Mark', '\\Seen', 'custom'], ['\\Answered']],
     );
+    assert.deepEqual(await flow.search({ seen: true, keyword: 'custom' }, { uid: true }), [1, 2]);
+    const dots = await flow.search({
+      uid: '1:8',
+      or: [{ subject: 'dots' }, { body: 'no header' }],
+      not: { deleted: true },
+    });
+    assert.deepEqual(dots, [1, 4]);
+    assert.deepEqual(await flow.search({ header: { subject: 'Müll' } }), []);
     const copied = await flow.messageCopy('1:2', 'Archive');
     assert.ok(copied !== false && copied.uidMap?.size === 2);
     const moved = await flow.messageMove('4:5', 'Trash');

@@ -41,6 +41,8 @@ ok(imap.uid('MOVE', '4', 'Trash'))
 said['expunged'] = [number.decode() for number in ok(imap.expunge())]
 said['check'] = ok(imap.check())[0].decode()
 said['status'] = ok(imap.status(name, '(MESSAGES UNSEEN UIDNEXT)'))[0].decode()
+said['seen'] = len(ok(imap.search(None, 'SEEN'))[0].split())
+said['none'] = ok(imap.uid('SEARCH', 'CHARSET', 'UTF-8', 'HEADER', 'Subject', '"no header"'))[0].decode()
 said['partial'] = ok(imap.fetch('1', '(BODY.PEEK[]<1.4>)'))[0][1].decode()
 ok(imap.unselect())
 ok(imap.rename(name, 'plain'))
@@ -85,6 +87,7 @@ test("Python's imaplib appends, fetches, flags, copies, moves, expunges and rena
   // The message that was moved first, then those that were deleted.
   assert.deepEqual(said.expunged, ['4', '2', '1']);
   assert.match(said.status, new RegExp(` \\(MESSAGES ${count - 3} UNSEEN 0 UIDNEXT ${count + 1}\\)$`));
+  assert.deepEqual([said.seen, said.none], [count - 3, '']);
   assert.equal(said.partial, sent[2]?.toString('latin1', 1, 5));
   assert.ok(said.list.includes('(\\HasNoChildren) "/" plain'));
   assert.ok(said.lsub.includes('() "/" "T&APY-pfe &- \\"Pfannen\\""'));
@@ -106,7 +109,7 @@ for my $number (sort { $a <=> $b } map { m{/(\d+)$} } glob("$source/*")) {
     ok("append $number", $imap->append_string($name, $octets, '\Seen', '01-Feb-2003 04:05:06 +0700'));
 }
 ok('select', $imap->select($name));
-my @uids = @{ ok('messages', scalar $imap->fetch_hash('FLAGS')) ? [sort { $a <=> $b } keys %{ $imap->fetch_hash('FLAGS') }] : [] };
+my @uids = @{ ok('messages', scalar $imap->messages) };
 my $at = 0;
 for my $uid (@uids) {
     $at++;
@@ -125,7 +128,8 @@ ok('move', $imap->move('Trash', $uids[3]));
 ok('delete', $imap->delete_message($uids[0]));
 ok('expunge', $imap->expunge);
 print "left: ", $imap->message_count, "\n";
-print "unseen: ", $imap->unseen_count, "\n" if 0;
+print "unseen: ", scalar(@{ ok('unseen', scalar $imap->unseen) }), "\n";
+print "found: ", scalar(@{ ok('search', scalar $imap->search('SUBJECT', $imap->Quote('literal'))) }), "\n";
 print "folders: ", join('|', sort $imap->folders), "\n";
 print "date: ", $imap->internaldate($uids[1]), "\n";
 ok('close', $imap->close);
@@ -152,6 +156,23 @@ test("Perl's Mail::IMAPClient appends, fetches, flags, copies, moves, expunges a
   const mail = (await mailToShow()).map(shown);
   const [source, target] = await folders(scene, mail);
   const args = ['-e', perlScript, `${scene.port}`, scene.login, scene.password, source, target];
-  console.log(await runWell(perl, args));
+  const said = await runWell(perl, args);
   assertAll(await filesIn(target, /^(\d+)$/), mail);
+  const left = mail.length - 2;
+  const made = [...(await scene.names()), 'T&APY-pfe &- "Pfannen"'].sort().join('|');
+  assert.equal(
+    said,
+    `messages: ${mail.length}
+subject: dots
+structure: TEXT/PLAIN
+flags: \\Flagged
+left: ${left}
+unseen: 1
+found: 1
+folders: ${made}
+date: 31-Jan-2003 21:05:06 +0000
+`,
+  );
+  assertAll(await scene.stored('Archive'), mail.slice(0, 3));
+  assertAll(await scene.stored('Trash'), mail.slice(3, 4));
 });

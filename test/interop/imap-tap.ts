@@ -1,6 +1,6 @@
 /** Stands between an IMAP client and the daemon and remembers what the client asked. */
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 
 /** The name of a command behind its tag; IDLE's end and what follows a challenge have no tag. */
 const commandLine = /^[!-~]+ ((?:UID )?[A-Za-z]+)(?: |$)/;
@@ -41,7 +41,7 @@ export class ImapTap implements AsyncDisposable {
     });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
-    const at: AddressInfo | string | null = server.address();
+    const at = server.address();
     if (at === null || typeof at === 'string') throw new Error('the tap does not listen on TCP');
     const tap: ImapTap = new ImapTap(server, at.port, sockets);
     return tap;

@@ -1,9 +1,15 @@
-/** HEADER.FIELDS and HEADER.FIELDS.NOT (RFC 9051 §6.4.5): some fields of a header as they stand, and the blank line. */
+/**
+ * HEADER.FIELDS and HEADER.FIELDS.NOT (RFC 9051 §6.4.5): some fields of a header as they stand, and the blank line. A message of nothing
+ * but fields has no blank line, and HEADER.FIELDS.NOT adds none; of the fields alone, which the catalog keeps, nobody can tell.
+ */
 import { headerFields, listedFieldNames } from '@mstore/store';
 
 const listed: ReadonlySet<string> = new Set(listedFieldNames);
 
 const crlf = Buffer.from('\r\n');
+
+/** The end of the last field's line, and an empty one. */
+const blankLine = Buffer.from('\n\r\n');
 
 /** True when all these fields are among those that the catalog keeps. */
 export function areListed(names: readonly string[]): boolean {
@@ -20,6 +26,10 @@ export function pickFields(header: Buffer, names: readonly string[], isNot: bool
     pieces.push(field);
     if (field[field.length - 1] !== 0x0a) pieces.push(crlf);
   }
-  pieces.push(crlf);
+  if (!isNot || endsWithBlankLine(header)) pieces.push(crlf);
   return Buffer.concat(pieces);
+}
+
+function endsWithBlankLine(header: Buffer): boolean {
+  return header.equals(crlf) || header.subarray(-3).equals(blankLine);
 }
