@@ -268,7 +268,17 @@ export class Heap {
 
   /** One past the newest segment's last octet as it is now, durable or not. */
   async writtenLsn(): Promise<Lsn> {
-    return brandNumber<Lsn>(this.#newest.baseLsn + (await this.#files.size(this.#newest.number)));
+    for (;;) {
+      const { number, baseLsn } = this.#newest;
+      try {
+        return brandNumber<Lsn>(baseLsn + (await this.#files.size(number)));
+      } catch (error) {
+        if (!isStoreError(error) || errnoOf(error.cause) !== 'ENOENT') throw error;
+        // A reader that did not look for long: others followed, and this one was compacted.
+        await this.refresh();
+        if (this.#newest.number === number) throw error;
+      }
+    }
   }
 
   /** Records of the believed log as it is now, COMMITs included, in LSN order; without retired segments. */

@@ -147,6 +147,20 @@ test('the place of a dropped segment is told from damage', async () => {
   await assert.rejects(idle.read(place!.lsn), isSegmentGone);
 });
 
+test('a reader that did not look for long finds the end of the log, though the segment it knew as the last is gone', async () => {
+  const { fs, heap } = await newHeap();
+  await append(heap, 'one');
+  const reader = await openToRead(fs);
+  await heap.endSegment();
+  await append(heap, 'two');
+  heap.retire(1);
+  await heap.endSegment();
+  await append(heap, 'three');
+  await heap.drop(1);
+  await reader.forgetUnlinked();
+  assert.equal(await reader.writtenLsn(), heap.durableLsn);
+});
+
 test('a reader keeps a retired segment readable while its file is there, and leaves it out of scans', async () => {
   const { fs, heap } = await newHeap();
   const [place] = await append(heap, big);
