@@ -133,6 +133,22 @@ export class SegmentFiles {
     await retire(descriptor);
   }
 
+  /** Takes the segment's file away, if it is there, durably. @throws {StoreError} ioError */
+  async unlink(number: number): Promise<void> {
+    const path = this.path(number);
+    try {
+      await this.fs.unlink(path);
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') throw asStoreError(error, 'ioError', 'unlinking', path);
+    }
+    try {
+      // Whoever logs that the file is gone must not find it again after a power cut.
+      await this.fs.syncDirectory(this.directory);
+    } catch (error) {
+      throw asStoreError(error, 'ioError', 'syncing', this.directory);
+    }
+  }
+
   /** Closes descriptors of files that are no longer there. @throws {StoreError} ioError */
   async forgetUnlinked(): Promise<void> {
     if (this.#descriptors.size === 0) return;

@@ -357,18 +357,7 @@ export class Heap {
     this.#believed.forget(number);
     await this.#files.forget(number);
     if (this.#writer === undefined) return;
-    const path = this.#files.path(number);
-    try {
-      await this.#files.fs.unlink(path);
-    } catch (error) {
-      if (errnoOf(error) !== 'ENOENT') throw asStoreError(error, 'ioError', 'unlinking', path);
-    }
-    try {
-      // Whoever logs that the file is gone must not find it again after a power cut.
-      await this.#files.fs.syncDirectory(this.#files.directory);
-    } catch (error) {
-      throw asStoreError(error, 'ioError', 'syncing', this.#files.directory);
-    }
+    await this.#files.unlink(number);
   }
 
   /** Closes all files. Writes nothing: the caller commits a clean stop first. */
