@@ -5,6 +5,7 @@
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import { type StoredContent, transferDecoder } from '@mstore/store';
+import { gathered } from './gathered-octets.ts';
 import { limits } from './limits.ts';
 import type { EncodedBody, MessageSource } from './message-source.ts';
 
@@ -36,9 +37,7 @@ async function countOf(pieces: AsyncGenerator<Buffer>): Promise<number> {
 
 /** Few octets, decoded once. */
 async function held(pieces: AsyncGenerator<Buffer>): Promise<StoredContent> {
-  const all: Buffer[] = [];
-  for await (const octets of pieces) all.push(octets);
-  const content = Buffer.concat(all);
+  const content = await gathered(pieces);
   return {
     bytes: content.length,
     octets: async function* (first, behind) {

@@ -9,6 +9,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { type Catalog, type Entry, isStoreError, modSeqOf, type StoredContent } from '@mstore/store';
 import { decodedContent } from './decoded-content.ts';
+import { gathered } from './gathered-octets.ts';
 import { limits } from './limits.ts';
 import { type Content, MessageSource } from './message-source.ts';
 import { withoutExtensions } from './responses/body-structure.ts';
@@ -274,10 +275,7 @@ export class FetchWriter {
       await this.#stream(source, unread);
       return true;
     }
-    const pieces: Buffer[] = [];
-    for await (const octets of unread.octets(from, to)) pieces.push(octets);
-    const [only = noOctets] = pieces;
-    const whole = pieces.length > 1 ? Buffer.concat(pieces) : only;
+    const whole = await gathered(unread.octets(from, to));
     label();
     if (isBinary) this.#to.binary(whole);
     else this.#to.literal(whole);

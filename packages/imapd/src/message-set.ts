@@ -1,8 +1,9 @@
 /** The messages that a command names, as UIDs of the session's view (RFC 9051 §6.4.9, §9 seq-range). */
-import { UidSet } from '@mstore/store';
+import type { UidSet } from '@mstore/store';
 import { RefusedError, refusals } from './errors.ts';
 import type { Selected } from './selected.ts';
 import type { Session } from './session.ts';
+import { upTo } from './uid-ranges.ts';
 import type { MessageSet } from './wire/sequence-set.ts';
 
 /** What numbers a command speaks in. */
@@ -27,6 +28,5 @@ export function namedUids(selected: Selected, set: MessageSet, numbering: Number
       throw new RefusedError(refusals.noSuchNumber);
     return view.uidsOf(set.resolve(view.count));
   }
-  const ranges = set.resolve(view.largestUid).ranges;
-  return UidSet.ofRanges(ranges.map(({ first, last }) => ({ first, last: Math.min(last, uidNext - 1) })));
+  return upTo(set.resolve(view.largestUid), uidNext - 1);
 }

@@ -16,6 +16,7 @@ import {
   section as sectionOf,
   treeOf,
 } from '@mstore/store';
+import { gathered } from './gathered-octets.ts';
 import { areListed, pickFields } from './header-fields.ts';
 import { limits } from './limits.ts';
 import type { Services } from './services.ts';
@@ -150,7 +151,7 @@ export class MessageSource {
     const { headerBytes } = await this.open();
     if (text === 'text') return { from: headerBytes, to: entry.size };
     if (text === 'header') return { from: 0, to: headerBytes };
-    return pickFields(await this.#range(0, headerBytes), fields, text === 'headerFieldsNot');
+    return pickFields(await gathered(this.octets(0, headerBytes)), fields, text === 'headerFieldsNot');
   }
 
   async #ofPart({ part, text, fields }: Section): Promise<Content> {
@@ -169,11 +170,5 @@ export class MessageSource {
     if (text === 'text') return range(inner.body);
     if (text === 'header') return range(inner.header);
     return pickFields(inner.headerOctets, fields, text === 'headerFieldsNot');
-  }
-
-  async #range(from: number, to: number): Promise<Buffer> {
-    const pieces: Buffer[] = [];
-    for await (const octets of this.octets(from, to)) pieces.push(octets);
-    return Buffer.concat(pieces);
   }
 }

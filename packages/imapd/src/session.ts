@@ -29,14 +29,10 @@ export class Session {
   user: User | undefined;
   #account: AccountId | undefined;
   #selected: Selected | undefined;
-  /** What ENABLE switched on, in capitals. */
+  /** What ENABLE switched on. */
   readonly enabled: Set<string> = new Set();
   /** MODSEQs are told: CONDSTORE is in use (RFC 7162 §3.1). */
   wantsModSeqs = false;
-  /** Names and strings are UTF-8, both ways: after ENABLE of IMAP4rev2 or UTF8=ACCEPT. */
-  isUtf8 = false;
-  /** The client speaks IMAP4rev2 (RFC 9051 §6.3.1): nothing is recent, and SEARCH is answered with ESEARCH. */
-  isRev2 = false;
   /** Both sides compress (RFC 4978). */
   isCompressed = false;
   /** True once no further command is read. */
@@ -56,6 +52,16 @@ export class Session {
       isMessage: (segments) => this.#account !== undefined && endsWithMessage(segments, this.isUtf8),
     });
     this.entry = services.sessions.open(connection, 'imap', 'literals');
+  }
+
+  /** Names and strings are UTF-8, both ways. */
+  get isUtf8(): boolean {
+    return this.isRev2 || this.enabled.has('UTF8=ACCEPT');
+  }
+
+  /** The client speaks IMAP4rev2 (RFC 9051 §6.3.1): nothing is recent, and SEARCH is answered with ESEARCH. */
+  get isRev2(): boolean {
+    return this.enabled.has('IMAP4rev2');
   }
 
   /** What goes is told by UID: QRESYNC is in use (RFC 7162 §3.2.3). */

@@ -35,8 +35,6 @@ export function enable(session: Session, names: readonly string[]): Completion {
   const asked = new Set(names);
   const added = [...extensions].filter((name) => asked.has(name.toUpperCase()) && !enabled.has(name));
   for (const name of added) enabled.add(name);
-  if (enabled.has('IMAP4rev2')) session.isRev2 = true;
-  if (enabled.has('IMAP4rev2') || enabled.has('UTF8=ACCEPT')) session.isUtf8 = true;
   session.say(`* ENABLED${added.map((name) => ` ${name}`).join('')}\r\n`);
   // QRESYNC is CONDSTORE and more (RFC 7162 §3.2.3).
   if (enabled.has('CONDSTORE') || enabled.has('QRESYNC')) useModSeqs(session);

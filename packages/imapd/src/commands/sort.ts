@@ -3,11 +3,11 @@ import type { UidSet } from '@mstore/store';
 import { RefusedError, refusals } from '../errors.ts';
 import { type Numbering, selectedOf } from '../message-set.ts';
 import { type Completion, completed } from '../reply.ts';
+import { LongLine } from '../responses/long-line.ts';
 import { matching } from '../search/matching.ts';
 import { Pace } from '../search/pace.ts';
 import type { Session } from '../session.ts';
 import { headerWork, listedMessages } from '../sorting/listed-messages.ts';
-import { LongLine } from '../sorting/long-line.ts';
 import { sorted } from '../sorting/order.ts';
 import { needsHeaders, SortKeys } from '../sorting/sort-keys.ts';
 import type { SortArguments } from '../wire/search-arguments.ts';
@@ -67,7 +67,7 @@ async function inOrder(
 }
 
 async function tell(session: Session, { names, order }: Found): Promise<void> {
-  const line = new LongLine(session, '* SORT');
+  const line = new LongLine(session, session.encoder().raw('* SORT'));
   for (const place of order) {
     line.raw(` ${names[place] ?? 0}`);
     if (line.isFull) await line.send();

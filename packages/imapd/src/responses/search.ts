@@ -1,12 +1,11 @@
 /** SEARCH and ESEARCH lines (RFC 9051 §7.3.4, RFC 3501 §7.2.5, RFC 4731), however long, as fast as the client reads. */
 import { setImmediate as turn } from 'node:timers/promises';
 import type { UidSet } from '@mstore/store';
-import { limits } from '../limits.ts';
 import type { Numbering } from '../message-set.ts';
 import type { Session } from '../session.ts';
 import type { View } from '../view.ts';
-import type { Encoder } from '../wire/encoder.ts';
 import type { SearchReturn } from '../wire/search-arguments.ts';
+import { LongLine } from './long-line.ts';
 
 type Range = UidSet['ranges'][number];
 
@@ -25,15 +24,15 @@ const turnRanges = 5_000;
 
 /** `* SEARCH 2 3 6 (MODSEQ 917162500)`. */
 export async function saySearch(session: Session, found: Found): Promise<void> {
-  const line = session.encoder().raw('* SEARCH');
+  const line = new LongLine(session, session.encoder().raw('* SEARCH'));
   for await (const { first, last } of rangesOf(found)) {
     for (let number = first; number <= last; number += 1) {
       line.raw(` ${number}`);
-      if (line.bytes >= limits.answerBytes) await sayPart(session, line);
+      if (line.isFull) await line.send();
     }
   }
   if (found.modSeq !== undefined) line.raw(` (MODSEQ ${found.modSeq})`);
-  await session.say(line.crlf().take());
+  await line.end();
 }
 
 /** `* ESEARCH (TAG "a") UID MIN 2 COUNT 3 ALL 2:4`. */
@@ -44,19 +43,19 @@ export async function sayExtendedSearch(
   found: Found,
 ): Promise<void> {
   const { uids, numbering } = found;
-  const line = session.encoder().raw('* ESEARCH (TAG ').string(tag).raw(')');
+  const line = new LongLine(session, session.encoder().raw('* ESEARCH (TAG ').string(tag).raw(')'));
   if (numbering === 'uid') line.raw(' UID');
   const first = uids.ranges[0]?.first;
   const last = uids.ranges[uids.ranges.length - 1]?.last;
   if (returns.has('MIN') && first !== undefined) line.raw(` MIN ${numberOf(found, first)}`);
   if (returns.has('MAX') && last !== undefined) line.raw(` MAX ${numberOf(found, last)}`);
   if (returns.has('COUNT')) line.raw(` COUNT ${uids.size}`);
-  if (returns.has('ALL') && first !== undefined) await saySet(session, line, found);
+  if (returns.has('ALL') && first !== undefined) await writeSet(line, found);
   if (found.modSeq !== undefined) line.raw(` MODSEQ ${found.modSeq}`);
-  await session.say(line.crlf().take());
+  await line.end();
 }
 
-async function saySet(session: Session, line: Encoder, found: Found): Promise<void> {
+async function writeSet(line: LongLine, found: Found): Promise<void> {
   let sign = ' ALL ';
   let open: Range | undefined;
   const write = (range: Range): void => {
@@ -70,7 +69,7 @@ async function saySet(session: Session, line: Encoder, found: Found): Promise<vo
       if (open !== undefined) write(open);
       open = range;
     }
-    if (line.bytes >= limits.answerBytes) await sayPart(session, line);
+    if (line.isFull) await line.send();
   }
   if (open !== undefined) write(open);
 }
@@ -88,9 +87,4 @@ async function* rangesOf(found: Found): AsyncGenerator<Range> {
 
 function numberOf({ view, numbering }: Found, uid: number): number {
   return numbering === 'uid' ? uid : view.numberOf(uid);
-}
-
-async function sayPart(session: Session, line: Encoder): Promise<void> {
-  await session.say(line.take());
-  await turn();
 }

@@ -1,11 +1,10 @@
 /** The highest MODSEQ of messages that a search found (RFC 7162 §3.1.5). */
-import { type Catalog, type Entry, modSeqOf, UidSet } from '@mstore/store';
+import { type Catalog, chunkSlots, type Entry, modSeqOf, UidSet } from '@mstore/store';
 import { limits } from '../limits.ts';
 import type { Selected } from '../selected.ts';
 import type { Session } from '../session.ts';
+import { from } from '../uid-ranges.ts';
 import { Pace } from './pace.ts';
-
-const chunkUids = 64;
 
 /** As clients see it; of what was expunged meanwhile that of the last change before. 0 where there is no message. */
 export async function highestModSeq(session: Session, { mailbox }: Selected, uids: UidSet): Promise<number> {
@@ -31,7 +30,7 @@ export async function highestModSeq(session: Session, { mailbox }: Selected, uid
       const catalog = session.services.reading.catalog();
       const next = look(entriesOf(catalog, rest), catalog.mailbox(mailbox) ?? { modSeqFloor: 0 });
       if (next === 0) return;
-      rest = UidSet.ofRanges(rest.ranges.map(({ first, last }) => ({ first: Math.max(first, next), last })));
+      rest = from(rest, next);
       await pace.turn();
     }
   };
@@ -48,8 +47,8 @@ function* retainedEntries(rows: Iterable<{ readonly entry: Entry }>): Generator<
 function wholeChunks(uids: UidSet): UidSet {
   const ranges: { first: number; last: number }[] = [];
   for (const range of uids.ranges) {
-    const first = range.first - (range.first % chunkUids);
-    const last = range.last - (range.last % chunkUids) + chunkUids - 1;
+    const first = range.first - (range.first % chunkSlots);
+    const last = range.last - (range.last % chunkSlots) + chunkSlots - 1;
     const before = ranges[ranges.length - 1];
     if (before !== undefined && first <= before.last + 1) before.last = last;
     else ranges.push({ first, last });

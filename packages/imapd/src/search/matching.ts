@@ -7,7 +7,7 @@
  * gone, is judged by what is retained of it; where nothing is, it belongs to no key but those of the view itself. A message
  * that is damaged is not found by what would have to be read from it.
  */
-import { type Catalog, type Entry, flag, isStoreError, pageUids, UidSet } from '@mstore/store';
+import { type Catalog, chunkSlots, type Entry, flag, isStoreError, pageUids, UidSet } from '@mstore/store';
 import { limits } from '../limits.ts';
 import { MessageSource } from '../message-source.ts';
 import type { Selected } from '../selected.ts';
@@ -19,8 +19,6 @@ import { type EntryFacts, type Leaf, leavesOf, reduced, type Tree, treeOf } from
 import { Pace } from './pace.ts';
 import { type Bits, bitsSet, bitsWithout, clearBit, hasBit, PageBounds, setBit } from './page-bits.ts';
 import { RowKeys } from './row-keys.ts';
-
-const chunkUids = 64;
 
 /** The UIDs of the messages that satisfy all keys. @throws {RefusedError} searchTooLong, stopping; {PeerError} gone */
 export async function matching(session: Session, selected: Selected, keys: readonly SearchKey[]): Promise<UidSet> {
@@ -71,7 +69,7 @@ class Search {
     const open = bitsWithout(possible, sure);
     if (open.some((word) => word !== 0)) await this.#decide(page.number, open, found);
     this.#add(page.number, found);
-    await this.#pace.worked(limits.searchEntryWork * chunkUids);
+    await this.#pace.worked(limits.searchEntryWork * chunkSlots);
   }
 
   /** Adds to `found` what belongs to it of what is open. */
@@ -195,8 +193,8 @@ function uidsOpen(open: Bits, start: number, from: number, exactly: boolean): Ui
   for (const bit of bitsSet(open)) {
     const uid = start + bit;
     if (uid < from) continue;
-    const first = exactly ? uid : uid - (uid % chunkUids);
-    const last = exactly ? uid : first + chunkUids - 1;
+    const first = exactly ? uid : uid - (uid % chunkSlots);
+    const last = exactly ? uid : first + chunkSlots - 1;
     const before = ranges[ranges.length - 1];
     if (before !== undefined && first <= before.last + 1) before.last = last;
     else ranges.push({ first, last });

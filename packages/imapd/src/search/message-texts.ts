@@ -5,6 +5,7 @@
  */
 import { type Entity, fieldTexts, mediaType, parameterOf, type StoredMessage, treeInSteps } from '@mstore/store';
 import { type CharsetDecoder, charsetDecoder, GuessingDecoder } from '../charset.ts';
+import { gathered } from '../gathered-octets.ts';
 import { limits } from '../limits.ts';
 import { FoldedPieces } from './folded-text.ts';
 import { fieldsAtPace } from './header-text.ts';
@@ -27,10 +28,8 @@ const structureWork = 2;
 const contentType: ReadonlySet<string> = new Set(['content-type']);
 
 /** The message's own header. @throws {StoreError} corrupt */
-export async function headerOf(message: StoredMessage): Promise<Buffer> {
-  const pieces: Buffer[] = [];
-  for await (const octets of message.octets(0, message.headerBytes)) pieces.push(octets);
-  return Buffer.concat(pieces);
+export function headerOf(message: StoredMessage): Promise<Buffer> {
+  return gathered(message.octets(0, message.headerBytes));
 }
 
 /** Everything that BODY looks at, and with `headers` what TEXT does beside. @throws {StoreError} corrupt */

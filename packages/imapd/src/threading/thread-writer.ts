@@ -1,6 +1,7 @@
 /** `* THREAD (2)(3 6 (4 23)(44 7 96))` (RFC 5256 §4): however deep a thread is, nothing here goes deeper with it. */
+
+import { LongLine } from '../responses/long-line.ts';
 import type { Session } from '../session.ts';
-import { LongLine } from '../sorting/long-line.ts';
 import { type Forest, none } from './forest.ts';
 
 /** @param names by place */
@@ -9,7 +10,7 @@ export async function tellThreads(
   forest: Forest,
   names: Uint32Array,
 ): Promise<void> {
-  const line = new LongLine(session, '* THREAD');
+  const line = new LongLine(session, session.encoder().raw('* THREAD'));
   if (forest.roots.length > 0) line.raw(' ');
   for (const root of forest.roots) await tellThread(line, forest, names, root);
   await line.end();

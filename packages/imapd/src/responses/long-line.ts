@@ -5,12 +5,13 @@ import type { Session } from '../session.ts';
 import type { Encoder } from '../wire/encoder.ts';
 
 export class LongLine {
-  readonly #session: Pick<Session, 'encoder' | 'say'>;
+  readonly #session: Pick<Session, 'say'>;
   readonly #octets: Encoder;
 
-  constructor(session: Pick<Session, 'encoder' | 'say'>, start: string) {
+  /** @param start what the line begins with */
+  constructor(session: Pick<Session, 'say'>, start: Encoder) {
     this.#session = session;
-    this.#octets = session.encoder().raw(start);
+    this.#octets = start;
   }
 
   raw(text: string): void {
