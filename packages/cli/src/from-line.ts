@@ -1,11 +1,11 @@
 /** The From_ line of an mbox (RFC 4155): `From sender date`, in the forms that programs of forty years wrote it. */
+import { monthOf } from '@mstore/store';
 
 const start = 'From ';
 /** Octets of a From_ line; what is longer is none. */
 export const fromLineBytesMax = 1_000;
 
 const monthNames = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
-const months = monthNames.map((name) => name.toLowerCase());
 
 const dayNames = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
 
@@ -26,7 +26,7 @@ export function parseFromLine(line: string): FromLine | undefined {
   const match = asctimePattern.exec(line.slice(start.length));
   if (match === null) return undefined;
   const [, monthName = '', day, hour, minute, second = '0', zoneBefore, yearText = '', zoneAfter] = match;
-  const month = months.indexOf(monthName.toLowerCase());
+  const month = monthOf(monthName);
   if (month === -1) return undefined;
   const short = Number(yearText);
   const year = yearText.length === 4 ? short : short < 70 ? 2000 + short : 1900 + short;

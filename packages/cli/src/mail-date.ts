@@ -1,37 +1,22 @@
 /** When a message came, as its header tells it: the date of the topmost Received, else Date (RFC 5322 §3.3, §4.3). */
+import { fullYear, monthOf, namedZoneSeconds } from '@mstore/store';
 import { zoneSeconds } from './from-line.ts';
 
 /** Octets of a header that are looked at. */
 export const headBytes = 65_536;
 
-const months = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
 const datePattern =
   /(\d{1,2})[\s-]+([a-z]{3})[a-z]*[\s-]+(\d{2,4})\s+(\d{1,2}):(\d{2})(?::(\d{2}))?\s*([+-]\d{4}|[a-z]{1,5})?/i;
-
-/** Hours east of UTC of the zones RFC 5322 §4.3 names. */
-const namedZones: Readonly<Record<string, number>> = {
-  edt: -4,
-  est: -5,
-  cdt: -5,
-  cst: -6,
-  mdt: -6,
-  mst: -7,
-  pdt: -7,
-  pst: -8,
-};
 
 /** Seconds since 1970; undefined where the text holds no date. */
 export function parseMailDate(text: string): number | undefined {
   const match = datePattern.exec(text.replace(/\([^()]*\)/g, ' '));
   if (match === null) return undefined;
   const [, day, monthName = '', yearText = '', hour, minute, second = '0', zone = ''] = match;
-  const month = months.indexOf(monthName.toLowerCase());
+  const month = monthOf(monthName);
   if (month === -1) return undefined;
-  const given = Number(yearText);
-  const year = yearText.length === 4 ? given : yearText.length === 3 || given >= 50 ? 1900 + given : 2000 + given;
-  const seconds = Date.UTC(year, month, Number(day), Number(hour), Number(minute), Number(second)) / 1000;
-  const named = namedZones[zone.toLowerCase()];
-  return seconds - (named === undefined ? zoneSeconds(zone) : named * 3600);
+  const seconds = Date.UTC(fullYear(yearText), month, Number(day), Number(hour), Number(minute), Number(second)) / 1000;
+  return seconds - (namedZoneSeconds(zone) ?? zoneSeconds(zone));
 }
 
 /** The date in a header, of which `head` is the beginning. */

@@ -37,6 +37,7 @@ export {
   retentionKeys,
   retentionOf,
 } from './mail/retention.ts';
+export { fullYear, monthOf, namedZoneSeconds } from './mime/date-words.ts';
 export type { Entity, Span } from './mime/entity.ts';
 export { fieldTexts, headerFields, listedFieldNames } from './mime/header.ts';
 export { disposition, mediaType, type Parameter, parameterOf } from './mime/media-type.ts';

@@ -1,24 +1,11 @@
 /** The sent date (RFC 5256 §2.2): that of the Date field (RFC 5322 §3.3, §4.3), in UTC. */
+import { fullYear, monthOf, namedZoneSeconds } from '@mstore/store';
 
 /** Characters of a Date field that are looked at. */
 const dateLengthMax = 200;
 
-const months = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
-
 const datePattern = /^ *(?:[a-z]+\.?)? ?,? *(\d{1,2})[ -]+([a-z]{3})[a-z]*\.?[ ,-]+(\d{2,4})(?!\d)(.*)$/i;
 const timePattern = /^[ ,]+(\d{1,2}) ?: ?(\d{2})(?: ?: ?(\d{2})(?:\.\d+)?)?(?!\d) *([+-]\d{4}(?!\d)|[a-z]{1,5})?/i;
-
-/** Hours east of UTC of the zones that have a name; all others are UTC. */
-const namedZones: Readonly<Record<string, number>> = {
-  edt: -4,
-  est: -5,
-  cdt: -5,
-  cst: -6,
-  mdt: -6,
-  mst: -7,
-  pdt: -7,
-  pst: -8,
-};
 
 /** Without comments; what stands behind an open one belongs to it. */
 function withoutComments(text: string): string {
@@ -32,15 +19,9 @@ function withoutComments(text: string): string {
   return plain;
 }
 
-function fullYear(text: string): number {
-  const year = Number(text);
-  if (text.length === 4) return year;
-  return text.length === 3 || year >= 50 ? 1900 + year : 2000 + year;
-}
-
 function zoneSeconds(zone: string): number {
   const [, sign, hours, minutes] = /^([+-])(\d\d)(\d\d)$/.exec(zone) ?? [];
-  if (sign === undefined) return (namedZones[zone.toLowerCase()] ?? 0) * 3_600;
+  if (sign === undefined) return namedZoneSeconds(zone) ?? 0;
   const seconds = (Number(hours) * 60 + Number(minutes)) * 60;
   return Number(minutes) > 59 ? 0 : sign === '-' ? -seconds : seconds;
 }
@@ -57,7 +38,7 @@ export function parseSentDate(field: string): number | undefined {
   const cut = field.slice(0, dateLengthMax);
   const text = cut.includes('(') || /[\t\r\n]/.test(cut) ? withoutComments(cut) : cut;
   const [, day, month = '', year = '', rest = ''] = datePattern.exec(text) ?? [];
-  const index = months.indexOf(month.toLowerCase());
+  const index = monthOf(month);
   if (day === undefined || index === -1) return undefined;
   const date = new Date(0);
   date.setUTCFullYear(fullYear(year), index, Number(day));
