@@ -41,6 +41,7 @@ function runOf(charset: string): Run {
 function octetsOf(encoding: string, content: string): Buffer {
   const isBase64 = encoding === 'b' || encoding === 'B';
   const decoder = transferDecoder(isBase64 ? 'base64' : 'quoted-printable');
-  const octets = decoder.push(Buffer.from(isBase64 ? content : content.replaceAll('_', ' '), 'utf8'));
+  // As codes: blanks at the end of a word are of it, at the end of a line they are not.
+  const octets = decoder.push(Buffer.from(isBase64 ? content : content.replace(/[_ ]/g, '=20'), 'utf8'));
   return Buffer.concat([octets, decoder.end()]);
 }
