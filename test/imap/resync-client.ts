@@ -1,10 +1,7 @@
 /** A client of tests that keeps a mailbox as RFC 7162 says: made of nothing but what it was told, over many connections. */
 import assert from 'node:assert/strict';
-import type { Daemons } from '../support/daemons.ts';
 import { ImapClient } from '../support/imap-client.ts';
-
-const flagNames = ['\\Answered', '\\Flagged', '\\Deleted', '\\Seen', '\\Draft'];
-const flagBits = [2, 4, 8, 1, 16];
+import { sortedFlags } from './flag-truth.ts';
 
 /** What SELECT is told beside UIDVALIDITY and MODSEQ. */
 export type Remembered = 'nothing' | 'uids' | 'numbers' | 'both';
@@ -143,23 +140,4 @@ export class ResyncClient {
     this.#said = undefined;
     this.#highest = 0;
   }
-}
-
-export function sortedFlags(flags: string): string {
-  const names = flags.split(' ').filter((name) => name !== '' && name !== '\\Recent');
-  return names.sort().join(' ');
-}
-
-/** Flags by UID, as the catalog has them. */
-export async function truthOf(daemons: Daemons, user: string): Promise<ReadonlyMap<number, string>> {
-  await daemons.store.settle();
-  const mailbox = await daemons.mailbox(user);
-  const catalog = daemons.store.catalog();
-  const words = catalog.keywords(mailbox);
-  const truth = new Map<number, string>();
-  for (const { uid, flags, keywords } of catalog.entries(mailbox)) {
-    const names = flagNames.filter((_, at) => (flags & (flagBits[at] ?? 0)) !== 0);
-    truth.set(uid, sortedFlags([...names, ...keywords.map((number) => words[number] ?? '')].join(' ')));
-  }
-  return truth;
 }

@@ -13,7 +13,8 @@ import { counts } from '../support/long.ts';
 import { type Random, seededRandom } from '../support/random.ts';
 import { testSeed } from '../support/seed.ts';
 import { tempDirectory } from '../support/temp.ts';
-import { type Remembered, ResyncClient, truthOf } from './resync-client.ts';
+import { truthOf } from './flag-truth.ts';
+import { type Remembered, ResyncClient } from './resync-client.ts';
 
 const user = 'ann@example.org';
 const remembered: readonly Remembered[] = ['nothing', 'uids', 'numbers', 'both'];

@@ -10,6 +10,7 @@ import { ImapClient } from '../support/imap-client.ts';
 import { counts } from '../support/long.ts';
 import { type Random, seededRandom } from '../support/random.ts';
 import { testSeed } from '../support/seed.ts';
+import { sortedFlags, truthOf } from './flag-truth.ts';
 
 const user = 'ann@example.org';
 
@@ -53,7 +54,7 @@ class Mirror {
       this.#uids[at] = Number(uid);
     }
     const flags = /FLAGS \(([^)]*)\)/.exec(rest)?.[1];
-    if (flags !== undefined) this.#flags[at] = sorted(flags);
+    if (flags !== undefined) this.#flags[at] = sortedFlags(flags);
   }
 
   /** Asks, and learns from the answer. */
@@ -79,30 +80,6 @@ class Mirror {
       );
     }
   }
-}
-
-function sorted(flags: string): string {
-  return flags
-    .split(' ')
-    .filter((flag) => flag !== '' && flag !== '\\Recent')
-    .sort()
-    .join(' ');
-}
-
-const flagNames = ['\\Answered', '\\Flagged', '\\Deleted', '\\Seen', '\\Draft'];
-const flagBits = [2, 4, 8, 1, 16];
-
-async function truthOf(daemons: Daemons): Promise<ReadonlyMap<number, string>> {
-  await daemons.store.settle();
-  const mailbox = await daemons.mailbox(user);
-  const catalog = daemons.store.catalog();
-  const words = catalog.keywords(mailbox);
-  const truth = new Map<number, string>();
-  for (const { uid, flags, keywords } of catalog.entries(mailbox)) {
-    const names = flagNames.filter((_, at) => (flags & (flagBits[at] ?? 0)) !== 0);
-    truth.set(uid, sorted([...names, ...keywords.map((number) => words[number] ?? '')].join(' ')));
-  }
-  return truth;
 }
 
 /** Something that a session does. */
@@ -157,7 +134,7 @@ test('whatever several sessions do to one mailbox, what each was told is what is
       assert.match(await mirror.ask(command), /^(?:OK|NO \[EXPUNGEISSUED\])/, command);
     }
     if (!random.chance(0.2)) continue;
-    const truth = await truthOf(daemons);
+    const truth = await truthOf(daemons, user);
     for (const looking of mirrors) {
       await looking.ask('NOOP');
       looking.assertIs(truth);
@@ -184,7 +161,7 @@ test('sessions that act at the same time see the same in the end', async (t) => 
     return mirror;
   };
   const mirrors = await Promise.all([act(), act(), act(), act()]);
-  const truth = await truthOf(daemons);
+  const truth = await truthOf(daemons, user);
   for (const mirror of mirrors) {
     await mirror.ask('NOOP');
     await mirror.ask('FETCH 1:* (UID FLAGS)');

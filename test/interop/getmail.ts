@@ -18,6 +18,30 @@ for name in os.listdir(source):
     open(os.path.join(target, name), 'wb').write(octets)
 `;
 
+/** Settings that take mail away, a hundred messages a session. `retriever`: lines that say where from. */
+export async function writeGetmailrc(
+  file: string,
+  retriever: readonly string[],
+  maildir: string,
+  options: readonly string[] = [],
+): Promise<void> {
+  const settings = `[retriever]
+${retriever.join('\n')}
+timeout = 5
+
+[destination]
+type = Maildir
+path = ${maildir}/
+
+[options]
+delete = true
+delivered_to = false
+received = false
+${options.map((line) => `${line}\n`).join('')}max_messages_per_session = 100
+`;
+  await writeFile(file, settings, { mode: 0o644 });
+}
+
 /** The messages as getmail writes them, with LF. */
 export async function throughGetmail(place: string, messages: readonly Buffer[]): Promise<Buffer[]> {
   for (const name of ['in', 'out']) await mkdir(join(place, name));

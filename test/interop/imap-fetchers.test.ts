@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { requireProgram } from '../support/interop.ts';
 import { assertAll, filesIn, nobody, run, runWell, withLf } from '../support/programs.ts';
-import { bodyOf, distinctBodies, throughGetmail } from './getmail.ts';
+import { bodyOf, distinctBodies, throughGetmail, writeGetmailrc } from './getmail.ts';
 import { ImapScene, mailToShow, shown } from './imap-scene.ts';
 
 async function fetchmailrc(scene: ImapScene, mail: string, keeps: boolean): Promise<string> {
@@ -79,27 +79,15 @@ for (const keeps of [true, false]) {
 
 async function getmailrc(scene: ImapScene, maildir: string): Promise<string> {
   const file = join(scene.folder, 'getmailrc');
-  const settings = `[retriever]
-type = SimpleIMAPRetriever
-server = 127.0.0.1
-port = ${scene.port}
-username = ${scene.login}
-password = ${scene.password}
-mailboxes = ("INBOX", "a&b/x (y)")
-timeout = 5
-
-[destination]
-type = Maildir
-path = ${maildir}/
-
-[options]
-delete = true
-delivered_to = false
-received = false
-read_all = true
-max_messages_per_session = 100
-`;
-  await writeFile(file, settings, { mode: 0o644 });
+  const retriever = [
+    'type = SimpleIMAPRetriever',
+    'server = 127.0.0.1',
+    `port = ${scene.port}`,
+    `username = ${scene.login}`,
+    `password = ${scene.password}`,
+    'mailboxes = ("INBOX", "a&b/x (y)")',
+  ];
+  await writeGetmailrc(file, retriever, maildir, ['read_all = true']);
   return file;
 }
 

@@ -16,7 +16,7 @@ import { assertAll, filesIn, nobody, run, withLf } from '../support/programs.ts'
 import { repositoryRoot } from '../support/repository.ts';
 import { commonPassword, Service } from '../support/service.ts';
 import { type TempDirectory, tempDirectory } from '../support/temp.ts';
-import { bodyOf, distinctBodies, throughGetmail } from './getmail.ts';
+import { bodyOf, distinctBodies, throughGetmail, writeGetmailrc } from './getmail.ts';
 
 const clients = ['poplib', 'curl', 'curl-login', 'fetchmail', 'getmail', 'mpop', 'raw'] as const;
 type Client = (typeof clients)[number];
@@ -274,25 +274,14 @@ test('getmail fetches every body and deletes, so that the maildrop is empty', as
   const maildir = join(place, 'maildir');
   for (const name of ['cur', 'new', 'tmp']) await mkdir(join(maildir, name), { recursive: true });
   const file = join(place, 'getmailrc');
-  const settings = `[retriever]
-type = SimplePOP3Retriever
-server = 127.0.0.1
-port = ${service.port('pop3')}
-username = ${addressOf('getmail')}
-password = ${commonPassword}
-timeout = 5
-
-[destination]
-type = Maildir
-path = ${maildir}/
-
-[options]
-delete = true
-delivered_to = false
-received = false
-max_messages_per_session = 100
-`;
-  await writeFile(file, settings, { mode: 0o644 });
+  const retriever = [
+    'type = SimplePOP3Retriever',
+    'server = 127.0.0.1',
+    `port = ${service.port('pop3')}`,
+    `username = ${addressOf('getmail')}`,
+    `password = ${commonPassword}`,
+  ];
+  await writeGetmailrc(file, retriever, maildir);
   const user = process.getuid?.() === 0 ? nobody : {};
   if (process.getuid?.() === 0) {
     for (const name of ['cur', 'new', 'tmp']) await chown(join(maildir, name), nobody.uid, nobody.gid);

@@ -4,45 +4,14 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { commonPassword, Service } from '../support/service.ts';
-import { isAlive, Lines, type Ready, readReady, until } from './service.ts';
+import { oneInEach, readyNow, who } from './processes.ts';
+import { isAlive, Lines, readReady, until } from './service.ts';
 
 const ann = 'ann@example.org';
 const bob = 'bob@example.org';
 const plain = Buffer.from(`\0${ann}\0${commonPassword}`).toString('base64');
 
-interface WhoRow {
-  readonly remote: string;
-  readonly login: string;
-  readonly pid: number;
-}
-
-async function who(service: Service): Promise<readonly WhoRow[]> {
-  const { stdout } = await service.mstore(['who', '--json']);
-  return JSON.parse(stdout).sessions;
-}
-
-function readyNow(service: Service): Ready {
-  const ready = readReady(service.directory);
-  assert.ok(ready, 'ready.json is there');
-  return ready;
-}
-
-/** A session in each process, greeted, by pid: connections are made until there is one. The rest is closed. */
-async function oneInEach(service: Service): Promise<ReadonlyMap<number, Lines>> {
-  const { pids } = readyNow(service);
-  const found = new Map<number, Lines>();
-  const all: Lines[] = [];
-  await until('a session in each process', async () => {
-    const lines = Lines.open(service.tcp('pop3'));
-    all.push(lines);
-    await lines.hears(/^\+OK/);
-    const row = (await who(service)).find(({ remote }) => remote.endsWith(`:${lines.socket.localPort}`));
-    if (row !== undefined && !found.has(row.pid)) found.set(row.pid, lines);
-    return found.size === pids.pop3.length;
-  });
-  for (const lines of all) if (![...found.values()].includes(lines)) lines.socket.destroy();
-  return found;
-}
+const greeting = /^\+OK/;
 
 test('several processes share the address: each gets sessions, who and the metrics page show all, kick ends all', async () => {
   await using service = await Service.start({
@@ -53,7 +22,7 @@ test('several processes share the address: each gets sessions, who and the metri
   const { pids, metrics } = readyNow(service);
   assert.equal(new Set(pids.pop3).size, 3);
   assert.ok(pids.pop3.every(isAlive));
-  const sessions = await oneInEach(service);
+  const sessions = await oneInEach(service, 'pop3', greeting);
   assert.deepEqual([...sessions.keys()].sort(), [...pids.pop3].sort());
   for (const lines of sessions.values()) {
     lines.say(`AUTH PLAIN ${plain}\r\n`);
@@ -81,7 +50,7 @@ test('several processes share the address: each gets sessions, who and the metri
 test('the end of one process is felt by its own sessions only, and it alone is started again', async () => {
   await using service = await Service.start({ users: [ann], config: '[pop3]\nworkers = 2\n' });
   const before = readyNow(service);
-  const sessions = await oneInEach(service);
+  const sessions = await oneInEach(service, 'pop3', greeting);
   const [killed = 0, kept = 0] = before.pids.pop3;
   process.kill(killed, 'SIGKILL');
   await sessions.get(killed)?.ends();
@@ -92,12 +61,12 @@ test('the end of one process is felt by its own sessions only, and it alone is s
   assert.deepEqual([after.pids.pop3[1], after.pids.writer, after.pop3], [kept, before.pids.writer, before.pop3]);
   sessions.get(kept)?.say(`AUTH PLAIN ${plain}\r\nSTAT\r\n`);
   await sessions.get(kept)?.hears(/^\+OK 0 0/m);
-  assert.equal((await oneInEach(service)).size, 2);
+  assert.equal((await oneInEach(service, 'pop3', greeting)).size, 2);
 });
 
 test('LOGIN-DELAY holds whichever process a login comes to, and outlives the process', async () => {
   await using service = await Service.start({ users: [ann, bob], config: '[pop3]\nworkers = 2\nloginDelay = 3600\n' });
-  const sessions = [...(await oneInEach(service)).values()];
+  const sessions = [...(await oneInEach(service, 'pop3', greeting)).values()];
   for (const lines of sessions) lines.say(`AUTH PLAIN ${plain}\r\n`);
   const answers = await Promise.all(sessions.map(async (lines) => (await lines.hears(/^(\+OK|-ERR \S+).*\r\n/m))[1]));
   assert.deepEqual(answers.sort(), ['+OK', '-ERR [LOGIN-DELAY]']);
@@ -132,7 +101,7 @@ test('the limit of connections is for all processes together', async () => {
 test('a reload and a stop reach every process', async () => {
   await using service = await Service.start({ users: [ann], config: '[pop3]\nworkers = 3\n' });
   const { pids } = readyNow(service);
-  const sessions = await oneInEach(service);
+  const sessions = await oneInEach(service, 'pop3', greeting);
   await writeFile(join(service.directory, 'mstore.toml'), '[pop3]\nworkers = 4\n');
   process.kill(pids.supervisor, 'SIGHUP');
   await until('the warning', () =>
