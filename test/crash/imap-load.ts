@@ -31,8 +31,12 @@ export async function readOnceByImap(
   const address = imap();
   if (address === undefined) throw new Error('nobody listens');
   const deletedBefore = books.deletedCount;
-  const client = await ImapClient.logIn(address, user, commonPassword);
+  const client = await ImapClient.connect(address);
   try {
+    const login = await client.ask(`LOGIN ${user} ${commonPassword}`);
+    assert.match(login.status, /^OK|^NO \[UNAVAILABLE\]/);
+    // The writer is down, or went down under it.
+    if (login.status.startsWith('NO')) throw new Error(`not logged in: ${login.status}`);
     const selected = await client.ask('SELECT INBOX');
     const [, validity] = /\[UIDVALIDITY (\d+)\]/.exec(selected.untagged.join('\n')) ?? [];
     if (validity === undefined) throw new Error(`not selected: ${selected.status}`);

@@ -25,10 +25,16 @@ export class ImapClient {
     return client;
   }
 
-  /** Connects and logs in. */
-  static async logIn(address: string, login: string, password: string = 'secret'): Promise<ImapClient> {
+  /** Connects, and is greeted. */
+  static async connect(address: string): Promise<ImapClient> {
     const client = new ImapClient(await Peer.connect(address));
     assert.match(await client.#line(), /^\* OK /);
+    return client;
+  }
+
+  /** Connects and logs in. */
+  static async logIn(address: string, login: string, password: string = 'secret'): Promise<ImapClient> {
+    const client = await ImapClient.connect(address);
     await client.ok(`LOGIN ${login} ${password}`);
     return client;
   }
