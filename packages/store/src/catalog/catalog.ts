@@ -213,7 +213,7 @@ export class Catalog {
         if (steps >= limits.chunkSteps) return { entries, next: number * chunkSlots };
         steps += chunk === undefined ? 1 : limits.decodedChunkSteps;
         for (const entry of chunk?.entries(number) ?? []) {
-          if (Math.max(entry.modSeq, bound) > since && uids.has(entry.uid)) entries.push(entry);
+          if (modSeqOf({ modSeqFloor: bound }, entry) > since && uids.has(entry.uid)) entries.push(entry);
         }
       }
     }
