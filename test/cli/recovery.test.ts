@@ -93,7 +93,7 @@ async function spoil(directory: string, type: number, where: 'head' | 'payload')
 async function changeCatalog(directory: string, change: (view: View, catalog: Catalog) => void): Promise<void> {
   const current = (await readFile(join(directory, 'catalog', 'CURRENT'), 'latin1')).trim();
   const options = { readOnly: false, mapBytes: limits.catalogMapBytes, metaSync: false };
-  const kv = openLmdbKv(join(directory, 'catalog', current), options);
+  const kv = await openLmdbKv(join(directory, 'catalog', current), options);
   const set = new WriteSet();
   const view = new View(kv, [], set);
   change(view, new Catalog(view));

@@ -7,7 +7,7 @@ import { errorText, isStoreError } from '@mstore/store/internal/errors';
 
 const [path, mapBytes] = process.argv.slice(2);
 if (path === undefined) throw new Error('usage: kv-writer PATH MAPBYTES');
-const kv = openLmdbKv(path, { readOnly: false, mapBytes: Number(mapBytes) });
+const kv = await openLmdbKv(path, { readOnly: false, mapBytes: Number(mapBytes) });
 
 let last: Promise<unknown> = Promise.resolve();
 

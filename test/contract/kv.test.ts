@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { link, mkdir } from 'node:fs/promises';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Kv } from '@mstore/store/internal/catalog/kv';
 import { openLmdbKv } from '@mstore/store/internal/catalog/lmdb-kv';
+import { isStoreError } from '@mstore/store/internal/errors';
+import { counts } from '../support/long.ts';
 import { MemoryKv } from '../support/memory-kv.ts';
 import { tempDirectory } from '../support/temp.ts';
 import { keyValueContract } from './kv.ts';
@@ -16,7 +19,7 @@ const everything = { from: Buffer.alloc(0), to: Buffer.alloc(40, 0xff) };
 for (const metaSync of [true, false]) {
   keyValueContract(`LMDB${metaSync ? '' : ' without metaSync'}`, async (use) => {
     await using directory = await tempDirectory();
-    const kv = openLmdbKv(`${directory.path}/1`, { readOnly: false, mapBytes, metaSync });
+    const kv = await openLmdbKv(`${directory.path}/1`, { readOnly: false, mapBytes, metaSync });
     try {
       await use(kv);
     } finally {
@@ -62,7 +65,7 @@ test('LMDB: a read-only handle sees commits of another process when it takes a n
   const writer = writerProcess(path);
   try {
     await writer.write('a', '1');
-    const reader = openLmdbKv(path, { readOnly: true, mapBytes });
+    const reader = await openLmdbKv(path, { readOnly: true, mapBytes });
     reader.refresh();
     const iterator = reader.range('meta', everything)[Symbol.iterator]();
     assert.equal(valueOfA(reader), '1');
@@ -90,7 +93,7 @@ test('LMDB: a reader sees all of another process’s write or none of it', { tim
   const writer = writerProcess(path);
   try {
     await writer.write('a', '0');
-    const reader = openLmdbKv(path, { readOnly: true, mapBytes });
+    const reader = await openLmdbKv(path, { readOnly: true, mapBytes });
     const seen = new Set<string | undefined>();
     for (let n = 1; n <= 300; n++) writer.send('a', String(n));
     while (!seen.has('300')) {
@@ -112,16 +115,72 @@ test('LMDB: what was acknowledged before kill -9 is there at the next open', asy
   const writer = writerProcess(path);
   await writer.write('a', 'acknowledged');
   await writer.kill();
-  const kv = openLmdbKv(path, { readOnly: false, mapBytes });
+  const kv = await openLmdbKv(path, { readOnly: false, mapBytes });
   assert.equal(valueOfA(kv), 'acknowledged');
   await kv.write([{ table: 'meta', key: Buffer.from('a'), value: Buffer.from('next') }]);
   assert.equal(valueOfA(kv), 'next');
   await kv.close();
 });
 
+/** A process that opens and closes what is in `path` all the time, and how often it did so far. */
+async function opener(path: string) {
+  const script = fileURLToPath(new URL('./kv-opener.js', import.meta.url));
+  const child = spawn(process.execPath, [script, path, String(mapBytes)], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+  const counted = { opened: 0 };
+  child.on('message', (count) => {
+    counted.opened = Number(count);
+  });
+  await once(child, 'message');
+  return {
+    counted,
+    async kill(): Promise<void> {
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    },
+  };
+}
+
+test('LMDB: who opens beside a writer takes none of its transactions away', { timeout: 120_000 }, async (t) => {
+  await using directory = await tempDirectory();
+  const path = `${directory.path}/1`;
+  const kv = await openLmdbKv(path, { readOnly: false, mapBytes, metaSync: false });
+  const keyOf = (n: number): Buffer => Buffer.from(String(n).padStart(8, '0'));
+  const write = (n: number): Promise<void> => kv.write([{ table: 'parts', key: keyOf(n), value: keyOf(n) }]);
+  await write(0);
+  const openers = [await opener(path), await opener(path)];
+  const opened = (): number => openers.reduce((sum, { counted }) => sum + counted.opened, 0);
+  let written = 1;
+  while (opened() < counts(500, 10_000)) await write(written++);
+  for (const each of openers) await each.kill();
+  t.diagnostic(`${written} transactions beside ${opened()} opens`);
+  assert.equal([...kv.range('parts', everything)].length, written);
+  await kv.close();
+});
+
+test('LMDB: a transaction that somebody else took away is noticed', { timeout: 120_000 }, async () => {
+  await using directory = await tempDirectory();
+  const path = `${directory.path}/1`;
+  const kv = await openLmdbKv(path, { readOnly: false, mapBytes, metaSync: false });
+  await kv.write([{ table: 'meta', key: Buffer.from('a'), value: Buffer.from('0') }]);
+  // The same two files under other names: a door beside the gate.
+  const beside = `${directory.path}/2`;
+  await mkdir(beside);
+  for (const name of ['data.mdb', 'lock.mdb']) await link(`${path}/${name}`, `${beside}/${name}`);
+  const openers = [await opener(beside), await opener(beside)];
+  const failure = await (async () => {
+    for (let n = 1; ; n++) await kv.write([{ table: 'meta', key: Buffer.from('a'), value: Buffer.from(String(n)) }]);
+  })().catch((error: unknown) => error);
+  for (const each of openers) await each.kill();
+  assert.ok(isStoreError(failure));
+  assert.equal(failure.details.suspect, 1, failure.message);
+  await kv.close();
+});
+
 test('LMDB: a reader does not make a catalog', async () => {
   await using directory = await tempDirectory();
-  assert.throws(() => openLmdbKv(`${directory.path}/1`, { readOnly: true, mapBytes }), { code: 'catalogMissing' });
+  await assert.rejects(openLmdbKv(`${directory.path}/1`, { readOnly: true, mapBytes }), { code: 'catalogMissing' });
 });
 
 test('LMDB: a commit that fails changes nothing and is the last', async () => {
@@ -135,7 +194,7 @@ test('LMDB: a commit that fails changes nothing and is the last', async () => {
   } finally {
     await writer.kill();
   }
-  const kv = openLmdbKv(path, { readOnly: false, mapBytes });
+  const kv = await openLmdbKv(path, { readOnly: false, mapBytes });
   assert.equal(valueOfA(kv), 'before');
   await kv.write([{ table: 'meta', key: Buffer.from('a'), value: Buffer.from('after') }]);
   assert.equal(valueOfA(kv), 'after');

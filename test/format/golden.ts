@@ -14,7 +14,7 @@ export async function bringGolden(version: number, directory: string): Promise<v
   await mkdir(join(directory, 'run'), { recursive: true });
   await mkdir(join(directory, 'lost+found'));
   await cp(join(folder(version), 'heap'), join(directory, 'heap'), { recursive: true });
-  const kv = openLmdbKv(join(directory, 'catalog/1'), {
+  const kv = await openLmdbKv(join(directory, 'catalog/1'), {
     readOnly: false,
     mapBytes: limits.catalogMapBytes,
     metaSync: true,
@@ -39,7 +39,7 @@ export async function goldenMachine(version: number, options: SimMachineOptions)
   for (const name of await readdir(join(folder(version), 'heap'))) {
     await put(`${simDirectory}/heap/${name}`, await readFile(join(folder(version), 'heap', name)));
   }
-  const kv = openKv(`${simDirectory}/catalog/1`, false);
+  const kv = await openKv(`${simDirectory}/catalog/1`, false);
   const rows = await goldenRows(version);
   // Once more, so that a crash cannot undo it.
   for (const changes of [rows, rows.slice(0, 1)]) await kv.write(changes);

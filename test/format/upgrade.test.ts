@@ -56,7 +56,7 @@ async function damageHeap(directory: string): Promise<void> {
 /** The catalog in use is still the one that was brought, row by row. */
 async function assertUntouched(directory: string): Promise<void> {
   assert.equal(await readFile(`${directory}/catalog/CURRENT`, 'latin1'), '1\n');
-  const kv = openLmdbKv(`${directory}/catalog/1`, { readOnly: true, mapBytes: limits.catalogMapBytes });
+  const kv = await openLmdbKv(`${directory}/catalog/1`, { readOnly: true, mapBytes: limits.catalogMapBytes });
   const rows = tableNames.flatMap((table) =>
     [...kv.range(table, { from: Buffer.alloc(0), to: Buffer.alloc(limits.mailboxNameBytes, 0xff) })].map(
       ([key, value]) => `${table} ${key.toString('hex')} ${value.toString('hex')}`,

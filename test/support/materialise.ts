@@ -16,7 +16,7 @@ export async function openOnDisk(
   await copyFiles(machine, simDirectory, temp.path);
   const generation = machine.disk.contents(`${simDirectory}/catalog/CURRENT`).toString('latin1').trim();
   const kvOptions = { readOnly: false, mapBytes: limits.catalogMapBytes, metaSync: false };
-  const kv = openLmdbKv(`${temp.path}/catalog/${generation}`, kvOptions);
+  const kv = await openLmdbKv(`${temp.path}/catalog/${generation}`, kvOptions);
   const changes = [...(await machine.catalog()).entries()].map(([table, key, value]) => ({ table, key, value }));
   await kv.write(changes);
   await kv.close();

@@ -45,7 +45,7 @@ export class SimMachine {
       fs: this.#fileSystem(),
       clock: { now: () => ++this.#nowMs, monotonic: () => (this.#monotonicMs += 0.02) },
       random: (bytes) => random.bytes(bytes),
-      openKv: (path, readOnly) => this.#openKv(path, readOnly),
+      openKv: async (path, readOnly) => this.#openKv(path, readOnly),
       lock: (path) => this.#lock(path),
     };
   }

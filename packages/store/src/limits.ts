@@ -147,6 +147,8 @@ export const limits = {
   retiredFileMs: 300_000,
   /** ms that a rebuild gives the process that looks into the old catalog: far more than a few rows take, also on a busy machine. */
   positionMs: 30_000,
+  /** ms between two looks of who waits to open a catalog while it is written, or to write while it is opened. */
+  gateLookMs: 1,
   /** ms between two looks of a reader for files that were unlinked, and of the writer for something to compact. */
   compactLookMs: 60_000,
 

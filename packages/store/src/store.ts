@@ -83,7 +83,7 @@ async function makeStore(directory: string, ports: StorePorts, options: StoreOpt
     await heap.close();
     for (const name of ['run', 'lost+found']) await ports.fs.makeDirectory(`${directory}/${name}`);
     const generation = await nextGeneration(ports.fs, catalogDirectory(directory));
-    const kv = ports.openKv(generationPath(catalogDirectory(directory), generation), false);
+    const kv = await ports.openKv(generationPath(catalogDirectory(directory), generation), false);
     await initializeCatalog(kv, heap);
     await sealCatalog(kv);
     await kv.close();

@@ -1,6 +1,6 @@
 /**
- * The catalog's key-value store on LMDB. The only module that imports lmdb-js; what it relies on was read in the source
- * of the pinned version (3.5.6):
+ * The catalog's key-value store on LMDB. It and lmdb-environment.ts are all that knows of lmdb-js; what they rely on was read in the
+ * source of the pinned version (3.5.6):
  *
  * - `batch` with `eventTurnBatching: false` makes one LMDB transaction of everything its callback puts and removes: the
  *   worker thread stays inside the block until its end was written, and commits nothing before. `transaction` would run
@@ -22,106 +22,53 @@
  * - `useReadTransaction` hands the current read transaction out, counted: the timer then leaves it alone and begins another
  *   one for everybody else, until `done`.
  *
+ * A transaction has the number behind that of the one before it. Where it has not, somebody opened the environment past the gate
+ * (open-gate.ts) and a transaction is lost: the writer ends with a failure that has the catalog made again.
+ *
  * `metaSync: false` (MDB_NOMETASYNC) leaves the meta page to the next commit's sync. A crash may then undo the last
  * transaction, never more and never in part: the sync of transaction n makes meta page n−1 durable before meta page n
  * is written, and pages freed in n are not used again before n+2, so that snapshot n−1 is whole as long as meta page n may
  * be lost. Whoever uses it must be able to apply the last write again.
  */
-import fs from 'node:fs';
-import { join } from 'node:path';
-import { type Database, open, type RootDatabase, type Transaction } from 'lmdb';
+import type { RootDatabase, Transaction } from 'lmdb';
 import { errorText, invariant, StoreError, type StoreErrorCode } from '../errors.ts';
-import { type Kv, type KvChange, type KvRange, type KvSnapshot, suspect, type TableName, tableNames } from './kv.ts';
-
-export interface LmdbKvOptions {
-  readonly readOnly: boolean;
-  /** Octets of address space, the same for every process and more than the catalog will ever need: lmdb-js would grow it
-   *  under running readers rather than fail. */
-  readonly mapBytes: number;
-  /** Whether a commit waits for its meta page (default) or leaves it to the next one's sync. */
-  readonly metaSync?: boolean;
-}
+import { type Kv, type KvChange, type KvRange, type KvSnapshot, suspect, type TableName } from './kv.ts';
+import { LmdbEnvironment, type LmdbKvOptions, type LmdbTable } from './lmdb-environment.ts';
 
 /** Octets of the longest key. */
 export const lmdbKeyBytesMax = 1_978;
 
-/** Processes and handles that may read at a time. */
-const readersMax = 1_024;
-
-/** The table directory's own tables, and room for those of later formats. */
-const tablesMax = 64;
-
 const lowestKey = Buffer.of(0);
-
-type Table = Database<Buffer, Buffer>;
 
 /**
  * Opens the environment in directory `path`. The writer makes what is missing, durably, and there must be only one;
- * a reader needs a writer to have opened it before.
+ * a reader needs a writer to have opened it before. In one process, who writes opens before who reads.
  *
  * @throws {StoreError} catalogMissing, corrupt, ioError
  */
-export function openLmdbKv(path: string, options: LmdbKvOptions): Kv {
-  const isNew = !fs.existsSync(join(path, 'data.mdb'));
-  if (isNew && options.readOnly) throw new StoreError('catalogMissing', `no catalog in ${path}`);
+export async function openLmdbKv(path: string, options: LmdbKvOptions): Promise<Kv> {
   try {
-    if (isNew) fs.mkdirSync(path, { recursive: true, mode: 0o700 });
-    // A variable, because lmdb-js's declarations miss `permissionsMode`.
-    const environment = {
-      path,
-      noSubdir: false,
-      permissionsMode: 0o600,
-      readOnly: options.readOnly,
-      mapSize: options.mapBytes,
-      maxDbs: tablesMax,
-      maxReaders: readersMax,
-      encoding: 'binary',
-      keyEncoding: 'binary',
-      cache: false,
-      overlappingSync: false,
-      eventTurnBatching: false,
-      noMetaSync: options.metaSync === false,
-    } as const;
-    const root = open<Buffer, Buffer>(environment);
-    const kv = new LmdbKv(root, openTables(root), options.readOnly);
-    if (isNew) syncDirectory(path);
-    return kv;
+    return new LmdbKv(await LmdbEnvironment.share(path, options), options.readOnly);
   } catch (error) {
     throw storeError(error, `cannot open the catalog in ${path}`);
   }
 }
 
-/** A catalog of an earlier format can lack some; who only reads cannot make them, and has to see its format first. */
-function openTables(root: RootDatabase<Buffer, Buffer>): Map<TableName, Table> {
-  const tables = new Map<TableName, Table>();
-  for (const name of tableNames) {
-    const table: Table | undefined = root.openDB({ name, encoding: 'binary', keyEncoding: 'binary', cache: false });
-    if (table !== undefined) tables.set(name, table);
-  }
-  return tables;
-}
-
-function syncDirectory(path: string): void {
-  const fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
-  try {
-    fs.fsyncSync(fd);
-  } finally {
-    fs.closeSync(fd);
-  }
-}
-
 class LmdbKv implements Kv {
+  readonly #environment: LmdbEnvironment;
   readonly #root: RootDatabase<Buffer, Buffer>;
-  readonly #tables: ReadonlyMap<TableName, Table>;
   readonly #readOnly: boolean;
   #writing = false;
   #closed = false;
   #failure: StoreError | undefined;
+  /** The number of the last transaction of this handle's. */
+  #transaction: number;
 
-  constructor(root: RootDatabase<Buffer, Buffer>, tables: ReadonlyMap<TableName, Table>, readOnly: boolean) {
-    this.#root = root;
-    this.#tables = tables;
+  constructor(environment: LmdbEnvironment, readOnly: boolean) {
+    this.#environment = environment;
+    this.#root = environment.root;
     this.#readOnly = readOnly;
+    this.#transaction = this.#lastTransaction();
   }
 
   get(table: TableName, key: Buffer): Buffer | undefined {
@@ -176,20 +123,44 @@ class LmdbKv implements Kv {
     for (const change of changes) checkChange(change);
     if (changes.length === 0) return;
     this.#writing = true;
+    const { gate } = this.#environment;
     try {
-      await this.#root.batch(() => {
-        for (const { table, key, value } of changes) {
-          const target = this.#table(table);
-          if (value === undefined) void target.remove(key);
-          else void target.put(key, value);
-        }
-      });
+      const waiting = gate?.enter();
+      if (waiting !== undefined) await waiting;
+      try {
+        await this.#commit(changes);
+      } finally {
+        gate?.leave();
+      }
     } catch (error) {
       this.#failure = storeError(await commitCause(error), 'catalog commit failed');
       throw this.#failure;
     } finally {
       this.#writing = false;
     }
+  }
+
+  async #commit(changes: readonly KvChange[]): Promise<void> {
+    const before = this.#transaction;
+    await this.#root.batch(() => {
+      for (const { table, key, value } of changes) {
+        const target = this.#table(table);
+        if (value === undefined) void target.remove(key);
+        else void target.put(key, value);
+      }
+    });
+    this.#transaction = this.#lastTransaction();
+    // One that changes nothing takes no number.
+    const isNext = this.#transaction === before + 1 || changes.every(({ value }) => value === undefined);
+    if (isNext) return;
+    const text = `transaction ${before + 1} of the catalog came out as ${this.#transaction}: one before it is lost`;
+    throw new StoreError('corrupt', text, suspect);
+  }
+
+  #lastTransaction(): number {
+    const { lastTxnId }: { readonly lastTxnId?: number } = this.#root.getStats();
+    invariant(lastTxnId !== undefined, 'LMDB numbers its transactions');
+    return lastTxnId;
   }
 
   refresh(): void {
@@ -201,12 +172,12 @@ class LmdbKv implements Kv {
     if (this.#closed) return;
     invariant(!this.#writing, 'the catalog is not closed under a write');
     this.#closed = true;
-    await this.#root.close();
+    await this.#environment.leave();
   }
 
-  #table(name: TableName): Table {
+  #table(name: TableName): LmdbTable {
     if (this.#closed) throw closedError();
-    const table = this.#tables.get(name);
+    const table = this.#environment.tables.get(name);
     if (table === undefined) throw new StoreError('catalogMissing', `the catalog lacks table ${name}`);
     return table;
   }
@@ -253,6 +224,7 @@ const codes = new Map<unknown, StoreErrorCode>([
 const suspicious: ReadonlySet<unknown> = new Set<unknown>([
   5, // EIO; a short write too
   30, // EROFS: the kernel gave the file system up
+  -30779, // MDB_PROBLEM
   -30797, // MDB_PAGE_NOTFOUND
   -30796, // MDB_CORRUPTED
   -30795, // MDB_PANIC: the meta page could not be written

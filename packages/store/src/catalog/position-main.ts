@@ -4,7 +4,7 @@ import { limits } from '../limits.ts';
 import { openLmdbKv } from './lmdb-kv.ts';
 import { positionIn, textOfPosition } from './position.ts';
 
-const kv = openLmdbKv(argv[2] ?? '', { readOnly: true, mapBytes: limits.catalogMapBytes, metaSync: false });
+const kv = await openLmdbKv(argv[2] ?? '', { readOnly: true, mapBytes: limits.catalogMapBytes, metaSync: false });
 const position = positionIn(kv);
 await kv.close();
 stdout.write(position === undefined ? '' : textOfPosition(position));

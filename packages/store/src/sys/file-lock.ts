@@ -37,6 +37,37 @@ export function lockFile(path: string): FileLock | undefined {
   };
 }
 
+/** A file that is kept open, to be locked for moments again and again. */
+export class MomentaryLock {
+  readonly #fd: number;
+
+  /** Makes the file when it is missing. */
+  constructor(path: string) {
+    this.#fd = fs.openSync(path, fs.constants.O_RDWR | fs.constants.O_CREAT, 0o600);
+  }
+
+  /** False while another holder, in this process or not, has it. */
+  tryLock(): boolean {
+    try {
+      flockSync(this.#fd, 'exnb');
+      return true;
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (errno === 'EAGAIN' || errno === 'EWOULDBLOCK') return false;
+      throw error;
+    }
+  }
+
+  unlock(): void {
+    flockSync(this.#fd, 'un');
+  }
+
+  /** Lets it go, too. */
+  close(): void {
+    fs.closeSync(this.#fd);
+  }
+}
+
 /** The pid that the file names: the holder's while the lock is held, else the last one's; undefined without a file. */
 export function lockHolder(path: string): number | undefined {
   let text: string;

@@ -19,6 +19,7 @@
  */
 import { type CatalogSums, formatOf, sumsOfFormat1 } from '../catalog/earlier-format.ts';
 import { currentGeneration, generationPath, generationsIn, setCurrentGeneration } from '../catalog/generations.ts';
+import type { Kv } from '../catalog/kv.ts';
 import { catalogFormat } from '../catalog/schema.ts';
 import { errnoOf, isStoreError, StoreError } from '../errors.ts';
 import { type Damage, Heap, heapFormat } from '../heap/heap.ts';
@@ -261,7 +262,7 @@ async function goBack(ports: StorePorts, directory: string, heap: Heap): Promise
   }
   const earlier = (await generationsIn(ports.fs, catalogs)).filter((number) => number < current).reverse();
   for (const generation of earlier) {
-    if (!isCatalogOf(ports, generationPath(catalogs, generation), heap)) continue;
+    if (!(await isCatalogOf(ports, generationPath(catalogs, generation), heap))) continue;
     await setCurrentGeneration(ports.fs, catalogs, generation);
     return { generation };
   }
@@ -269,10 +270,10 @@ async function goBack(ports: StorePorts, directory: string, heap: Heap): Promise
 }
 
 /** True when the catalog there is one of format 1, and of this heap as it is or as it was. */
-function isCatalogOf(ports: StorePorts, path: string, heap: Heap): boolean {
-  let kv: ReturnType<StorePorts['openKv']> | undefined;
+async function isCatalogOf(ports: StorePorts, path: string, heap: Heap): Promise<boolean> {
+  let kv: Kv | undefined;
   try {
-    kv = ports.openKv(path, true);
+    kv = await ports.openKv(path, true);
     if (formatOf(kv) !== 1) return false;
     const { storeId, appliedLsn } = sumsOfFormat1(kv);
     return storeId.equals(heap.storeId) && appliedLsn <= heap.durableLsn;
@@ -280,6 +281,6 @@ function isCatalogOf(ports: StorePorts, path: string, heap: Heap): boolean {
     if (isStoreError(error) || (error instanceof Error && error.name === 'DecodeError')) return false;
     throw error;
   } finally {
-    void kv?.close();
+    await kv?.close();
   }
 }

@@ -37,7 +37,7 @@ export interface StorePorts {
   readonly fs: FileSystem;
   readonly clock: Clock;
   readonly random: (bytes: number) => Buffer;
-  readonly openKv: (path: string, readOnly: boolean) => Kv;
+  readonly openKv: (path: string, readOnly: boolean) => Promise<Kv>;
   /** Removes a key-value store that nobody will open again; who has it open goes on reading. Absent: it stays. */
   readonly removeKv?: (path: string) => Promise<void>;
   /** How much of the log the key-value store there knows, where that can be found out without harm; absent: it is opened. */
@@ -211,7 +211,7 @@ export async function ofCurrent<T>(ports: StorePorts, directory: string, read: (
     const catalogs = catalogDirectory(directory);
     const generation = await currentGeneration(ports.fs, catalogs);
     if (generation === undefined) return undefined;
-    kv = ports.openKv(generationPath(catalogs, generation), true);
+    kv = await ports.openKv(generationPath(catalogs, generation), true);
     return read(kv);
   } catch (error) {
     // Whatever is wrong with it: a new one can be made without it.
@@ -263,7 +263,7 @@ async function openCurrent(ports: StorePorts, directory: string, heap: Heap, rea
   const generation = await currentGeneration(ports.fs, catalogs);
   if (generation === undefined)
     throw new StoreError('catalogMissing', `${catalogs} names no catalog; run mstore rebuild`);
-  const kv = ports.openKv(generationPath(catalogs, generation), readOnly);
+  const kv = await ports.openKv(generationPath(catalogs, generation), readOnly);
   try {
     checkCatalog(kv, directory, heap, `${catalogs}/${generation}`);
     return kv;
