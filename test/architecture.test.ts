@@ -66,7 +66,7 @@ const importRules: ImportRules = {
     ],
   },
   owned: {
-    lmdb: ['packages/store/src/catalog/lmdb-kv'],
+    lmdb: ['packages/store/src/catalog/lmdb-environment'],
     'fs-ext': ['packages/store/src/sys/'],
     pino: ['packages/net/src/log'],
     'prom-client': ['packages/net/src/metrics'],

@@ -1,5 +1,6 @@
 /**
- * LMDB environments as this process has them open: each once, whatever number of handles there are.
+ * LMDB environments as this process has them open: each once, whatever number of handles there are. The only module that imports
+ * lmdb-js.
  *
  * - An environment that is opened while another process commits to it may lose that transaction. So who opens and who commits take
  *   turns (open-gate.ts).
@@ -9,7 +10,7 @@
  */
 import fs from 'node:fs';
 import { join } from 'node:path';
-import { type Database, open, type RootDatabase } from 'lmdb';
+import { type Database, open, type RootDatabase, type Transaction } from 'lmdb';
 import { invariant, StoreError } from '../errors.ts';
 import { type TableName, tableNames } from './kv.ts';
 import { OpenGate } from './open-gate.ts';
@@ -30,6 +31,7 @@ const readersMax = 1_024;
 const tablesMax = 64;
 
 export type LmdbTable = Database<Buffer, Buffer>;
+export type LmdbTransaction = Transaction;
 
 /** By the path of their directories; closed ones leave. */
 const environments = new Map<string, Promise<LmdbEnvironment>>();

@@ -30,10 +30,9 @@
  * is written, and pages freed in n are not used again before n+2, so that snapshot n−1 is whole as long as meta page n may
  * be lost. Whoever uses it must be able to apply the last write again.
  */
-import type { RootDatabase, Transaction } from 'lmdb';
 import { errorText, invariant, StoreError, type StoreErrorCode } from '../errors.ts';
 import { type Kv, type KvChange, type KvRange, type KvSnapshot, suspect, type TableName } from './kv.ts';
-import { LmdbEnvironment, type LmdbKvOptions, type LmdbTable } from './lmdb-environment.ts';
+import { LmdbEnvironment, type LmdbKvOptions, type LmdbTable, type LmdbTransaction } from './lmdb-environment.ts';
 
 /** Octets of the longest key. */
 export const lmdbKeyBytesMax = 1_978;
@@ -56,7 +55,7 @@ export async function openLmdbKv(path: string, options: LmdbKvOptions): Promise<
 
 class LmdbKv implements Kv {
   readonly #environment: LmdbEnvironment;
-  readonly #root: RootDatabase<Buffer, Buffer>;
+  readonly #root: LmdbEnvironment['root'];
   readonly #readOnly: boolean;
   #writing = false;
   #closed = false;
@@ -85,7 +84,7 @@ class LmdbKv implements Kv {
     return this.#range(table, range);
   }
 
-  *#range(table: TableName, range: KvRange, transaction?: Transaction): Iterable<readonly [Buffer, Buffer]> {
+  *#range(table: TableName, range: KvRange, transaction?: LmdbTransaction): Iterable<readonly [Buffer, Buffer]> {
     const from = range.from.length === 0 ? lowestKey : range.from;
     const to = range.to;
     if (Buffer.compare(from, to) >= 0) return;

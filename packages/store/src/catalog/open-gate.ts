@@ -3,7 +3,7 @@
  *
  * Why: `mdb_env_open` of the pinned version reads the number of the last transaction from the file and a moment later sets the
  * number that all processes share to it, without a lock, whoever opens and be it for reading. A commit in between is undone by that:
- * the next transaction begins from the state before it. One open in a hundred beside a busy writer did so (docs/decisions/0029).
+ * the next transaction begins from the state before it (docs/decisions/0029-opening-waits-for-commits.md).
  *
  * Two files in the environment's directory, each locked with flock(2), so that a lock goes with its process however that ends:
  *
