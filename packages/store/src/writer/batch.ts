@@ -63,6 +63,8 @@ export class Committer {
   readonly #places: Places;
   #queue: Waiting[] = [];
   #background: Waiting[] = [];
+  /** What is to be done between two batches; before the next one, however many intents wait. */
+  #errands: (() => Promise<void>)[] = [];
   #lastWorkAt = Number.NEGATIVE_INFINITY;
   #running: Promise<void> | undefined;
   #catalogRun: Promise<void> | undefined;
@@ -118,6 +120,7 @@ export class Committer {
     return (
       this.#queue.length === 0 &&
       this.#background.length === 0 &&
+      this.#errands.length === 0 &&
       this.#running === undefined &&
       this.#ahead.length === 0
     );
@@ -144,12 +147,19 @@ export class Committer {
     return this.#expected.add();
   }
 
-  /** Resolves when everything submitted so far is durable and in the catalog. */
-  async settle(): Promise<void> {
-    while (this.#running !== undefined || this.#catalogRun !== undefined) {
-      await this.#running;
-      await this.#catalogRun;
-    }
+  /** Resolves when everything submitted so far is durable and in the catalog, or the writer has failed; also while others submit. */
+  settle(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#failed !== undefined) {
+        resolve();
+        return;
+      }
+      const nothing = { answerAfter: 'catalog', decide: () => undefined } as const;
+      const waiting = waitingFor(nothing, resolve, () => resolve());
+      // Behind the last of those before it.
+      (this.#background.length > 0 ? this.#background : this.#queue).push(waiting);
+      this.#start();
+    });
   }
 
   /** Takes no more intents, finishes those it has. */
@@ -157,21 +167,23 @@ export class Committer {
     this.#closed = true;
     this.#returns.end();
     this.#linger.hurry();
-    await this.settle();
+    while (this.#running !== undefined || this.#catalogRun !== undefined) {
+      await this.#running;
+      await this.#catalogRun;
+    }
   }
 
   /** The next batch goes to a new segment. */
-  async beginSegment(): Promise<void> {
-    while (this.#running !== undefined) await this.#running;
-    await this.#alone(() => this.#heap.endSegment());
+  beginSegment(): Promise<void> {
+    return this.#between(() => this.#heap.endSegment());
   }
 
   /** Appends an empty COMMIT: everything before it is proved durable. Intents that come meanwhile wait for it. A `probe` tries
    *  it also after device errors. @throws {StoreError} readOnly, ioError, diskFull */
   async commitEmpty(kind: 'idle' | 'cleanStop' | 'probe'): Promise<void> {
-    while (this.#running !== undefined) await this.settle();
-    if (this.#failed !== undefined) return;
-    await this.#alone(() => this.#empty(kind));
+    await this.#between(async () => {
+      if (this.#failed === undefined) await this.#empty(kind);
+    });
     await this.settle();
   }
 
@@ -185,27 +197,30 @@ export class Committer {
 
   /** Begins to work on the queue, unless somebody does: whoever does looks at the queue again when done. */
   #start(): void {
-    if (this.#running === undefined && this.#hasWork) void this.#alone(() => this.#run());
-  }
-
-  /** Does `work` as the only one that begins batches. */
-  #alone(work: () => Promise<void>): Promise<void> {
-    invariant(this.#running === undefined, 'one batch at a time');
-    const done = work().finally(() => {
+    if (this.#running !== undefined || !this.#hasWork) return;
+    this.#running = this.#run().finally(() => {
       this.#running = undefined;
       this.#start();
     });
-    this.#running = done.catch(() => undefined);
-    return done;
+  }
+
+  /** Does `work` between two batches. */
+  #between(work: () => Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#errands.push(() => work().then(resolve, reject));
+      this.#start();
+    });
   }
 
   async #run(): Promise<void> {
-    await this.#gather();
+    if (this.#errands.length === 0) await this.#expected.gather(this.#flushMs);
     while (this.#hasWork) {
+      for (const errand of this.#errands.splice(0)) await errand();
       if (this.#failed !== undefined) {
         this.#refuseAll(this.#failed);
         return;
       }
+      if (this.#queue.length + this.#background.length === 0) continue;
       await this.#catalogNear();
       if (this.#flushMs >= slowFlushMs) await this.#returns.wait();
       await this.#batch();
@@ -213,14 +228,7 @@ export class Committer {
   }
 
   get #hasWork(): boolean {
-    return this.#queue.length > 0 || this.#background.length > 0;
-  }
-
-  /** Waits while others are mid-message, one flush time at most, so that they share the flush. */
-  async #gather(): Promise<void> {
-    const start = this.#clock.monotonic();
-    do await new Promise((resolve) => setImmediate(resolve));
-    while (this.#expected.any() && this.#clock.monotonic() - start < this.#flushMs);
+    return this.#queue.length + this.#background.length + this.#errands.length > 0;
   }
 
   /** Waits until the catalog is near enough. */

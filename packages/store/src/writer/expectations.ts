@@ -22,7 +22,14 @@ export class Expectations {
     return () => this.#open.delete(one);
   }
 
-  any(): boolean {
+  /** Waits for them, some ms at most. */
+  async gather(mostMs: number): Promise<void> {
+    const start = this.#clock.monotonic();
+    do await new Promise((resolve) => setImmediate(resolve));
+    while (this.#any() && this.#clock.monotonic() - start < mostMs);
+  }
+
+  #any(): boolean {
     const latest = this.#clock.monotonic() - this.#patienceMs;
     for (const one of this.#open) {
       if (one.since >= latest) return true;
