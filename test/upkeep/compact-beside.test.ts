@@ -80,6 +80,34 @@ test('files of retired segments go, their space comes back, and what is left is 
   }
 });
 
+test('segments go while deliveries never pause', { timeout: 60_000 }, async () => {
+  await using temp = await tempStore({ segmentBytes });
+  const { store } = temp;
+  const { account } = await furnish(store);
+  let isOver = false;
+  let delivered = 0;
+  const caller = async (): Promise<void> => {
+    for (; !isOver; delivered++) {
+      const taken = await store.take(Buffer.from(`Subject: ${delivered}\r\n\r\nnew\r\n`));
+      const [result] = await store.deliver(taken, [{ account, trace: Buffer.alloc(0) }]);
+      assert.ok(result?.ok === true);
+    }
+  };
+  const callers = Array.from({ length: 8 }, caller);
+  try {
+    const gone = await compactAll(store);
+    assert.ok(gone.length > 3);
+    const files = await filesOf(temp);
+    assert.ok(!files.some((number) => gone.includes(number)));
+    const before = delivered;
+    await store.settle();
+    assert.ok(delivered - before < 100, `${delivered - before} deliveries came before what was asked before them`);
+  } finally {
+    isOver = true;
+    await Promise.all(callers);
+  }
+});
+
 test('a reader with old places is told that they are gone, and finds the new ones', async () => {
   await using temp = await tempStore({ segmentBytes });
   const { mailbox, messages } = await furnish(temp.store);
