@@ -7,7 +7,7 @@ import { flag, inbox, isStoreError, mailboxName, StoreError, type StoreErrorCode
 /** Entries that the writer copies or moves in one turn, each with an event of its own for the source. */
 const copySlice = 100;
 /** The same of what it purges. */
-const purgeSlice = 250;
+const purgeSlice = 100;
 
 export interface ModelEntry {
   readonly uid: number;
