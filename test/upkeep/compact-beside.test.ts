@@ -11,6 +11,7 @@ import {
   isSegmentGone,
   keepLog,
   type MailboxId,
+  openListed,
   rebuild,
   repair,
   Store,
@@ -132,6 +133,27 @@ test('a reader with old places is told that they are gone, and finds the new one
     await assert.rejects(reader.open(entry), isSegmentGone);
     assert.ok((await (await reader.open(now)).whole()).equals(messages[entry.uid - 1] ?? Buffer.alloc(0)));
   }
+  await reader.close();
+});
+
+test('a message that was listed before it was moved is found, expunged or not, and one that was purged is gone, not damaged', async () => {
+  await using temp = await tempStore({ segmentBytes });
+  const { store } = temp;
+  const { mailbox, messages } = await furnish(store);
+  const old = entriesOf(store, mailbox);
+  const [kept, expunged, purged] = old;
+  assert.ok(kept !== undefined && expunged !== undefined && purged !== undefined);
+  await store.expunge(mailbox, UidSet.of([expunged.uid, purged.uid]), false);
+  await store.purge(mailbox, UidSet.of([purged.uid]));
+  const reader = await StoreReader.open(temp.directory);
+  // Its record is still there, the message is not.
+  await assert.rejects(openListed(reader, mailbox, purged.uid, purged), { code: 'noMessage' });
+  await compactAll(store);
+  for (const { uid, ...place } of [kept, expunged]) {
+    const message = await openListed(reader, mailbox, uid, place);
+    assert.ok((await message.whole()).equals(messages[uid - 1] ?? Buffer.alloc(0)));
+  }
+  await assert.rejects(openListed(reader, mailbox, purged.uid, purged), { code: 'noMessage' });
   await reader.close();
 });
 

@@ -8,9 +8,9 @@ import {
   derive,
   type Entity,
   type Entry,
-  isStoreError,
   type MailboxId,
   type MessageRow,
+  openListed,
   type StoredMessage,
   StoreError,
   section as sectionOf,
@@ -110,9 +110,9 @@ export class MessageSource {
     return { from: trace.length + start, to: trace.length + end, encoding };
   }
 
-  /** The message, opened. @throws {StoreError} corrupt */
+  /** The message, opened. @throws {StoreError} corrupt; noMessage: it was purged */
   async open(): Promise<StoredMessage> {
-    this.#message ??= this.#openOnce();
+    this.#message ??= openListed(this.#services.reading, this.#mailbox, this.entry.uid, this.entry);
     return await this.#message;
   }
 
@@ -124,18 +124,6 @@ export class MessageSource {
   /** Nobody is to be sent the beginning of this message again. */
   markDamaged(): void {
     this.#services.damaged.add(this.entry.message);
-  }
-
-  async #openOnce(): Promise<StoredMessage> {
-    const { reading } = this.#services;
-    try {
-      return await reading.open(this.entry);
-    } catch (error) {
-      // Its record may have been moved since the entry was read.
-      const now = reading.catalog().entry(this.#mailbox, this.entry.uid);
-      if (!isStoreError(error, 'corrupt') || now === undefined || now.lsn === this.entry.lsn) throw error;
-      return reading.open(now);
-    }
   }
 
   /** The part tree, which counts from behind the lines that a delivery put on top. */

@@ -8,7 +8,7 @@
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import { DotEncoder } from '@mstore/net';
-import { isSegmentGone, isStoreError, type StoredMessage, StoreError } from '@mstore/store';
+import { isStoreError, openListed, type StoredMessage, StoreError } from '@mstore/store';
 import { limits } from './limits.ts';
 import { withoutNul } from './nul.ts';
 import { ok } from './reply.ts';
@@ -25,20 +25,7 @@ export async function openMessage(session: Session, number: number): Promise<Sto
   if (services.damaged.has(place.message)) {
     throw new StoreError('corrupt', `message ${place.message} was found damaged`, { message: place.message });
   }
-  try {
-    return await services.reading.open(place);
-  } catch (error) {
-    if (!isStoreError(error, 'corrupt')) throw error;
-    // Its record may have been moved since the login, expunged by others or not.
-    const catalog = services.reading.catalog();
-    const uid = listing.uid(number - 1);
-    const entry = catalog.entry(listing.mailbox, uid) ?? catalog.retainedEntry(listing.mailbox, uid)?.entry;
-    if (entry === undefined && isSegmentGone(error)) {
-      throw new StoreError('noMessage', `UID ${uid} of mailbox ${listing.mailbox} was moved away or purged`, {}, error);
-    }
-    if (entry === undefined || entry.lsn === place.lsn) throw error;
-    return services.reading.open(entry);
-  }
+  return openListed(services.reading, listing.mailbox, listing.uid(number - 1), place);
 }
 
 /**

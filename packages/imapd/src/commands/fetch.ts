@@ -5,7 +5,7 @@
  * What sets `\Seen` does so before the first octet is sent: nothing that a client was told is taken back.
  */
 import { setImmediate as turn } from 'node:timers/promises';
-import { type Catalog, type Entry, flag, isStoreError, modSeqOf, UidSet } from '@mstore/store';
+import { type Catalog, type Entry, entryNow, flag, isStoreError, modSeqOf, UidSet } from '@mstore/store';
 import { changedEntries } from '../changed-entries.ts';
 import { damaged, RefusedError, refusals } from '../errors.ts';
 import { FetchWriter } from '../fetch-writer.ts';
@@ -160,7 +160,11 @@ class Fetching {
           await turn();
         }
       } catch (error) {
-        if (!isStoreError(error, 'corrupt')) throw error;
+        if (!isStoreError(error, 'corrupt') && !isStoreError(error, 'noMessage')) throw error;
+        if (entryNow(reading.catalog(), mailbox, uid) === undefined) {
+          this.missing += 1;
+          continue;
+        }
         this.#session.services.log.error('message damaged', { session: this.#session.entry.id, uid }, error);
         this.damagedUid ??= uid;
       }

@@ -7,7 +7,7 @@
  * gone, is judged by what is retained of it; where nothing is, it belongs to no key but those of the view itself. A message
  * that is damaged is not found by what would have to be read from it.
  */
-import { type Catalog, chunkSlots, type Entry, flag, isStoreError, pageUids, UidSet } from '@mstore/store';
+import { type Catalog, chunkSlots, type Entry, entryNow, flag, isStoreError, pageUids, UidSet } from '@mstore/store';
 import { limits } from '../limits.ts';
 import { MessageSource } from '../message-source.ts';
 import type { Selected } from '../selected.ts';
@@ -150,8 +150,9 @@ class Search {
       await this.#pace.worked(limits.searchOpenWork);
       return await this.#content.isFound(await source.open(), left, this.#pace);
     } catch (error) {
-      if (!isStoreError(error, 'corrupt')) throw error;
-      this.#reportDamage(entry, error);
+      if (!isStoreError(error, 'corrupt') && !isStoreError(error, 'noMessage')) throw error;
+      const now = entryNow(this.#session.services.reading.catalog(), this.#selected.mailbox, entry.uid);
+      if (now !== undefined) this.#reportDamage(entry, error);
       return false;
     }
   }
