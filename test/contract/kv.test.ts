@@ -159,6 +159,24 @@ test('LMDB: who opens beside a writer takes none of its transactions away', { ti
   await kv.close();
 });
 
+test('LMDB: the handles of a process share what is open, and the last one closes it', async () => {
+  await using directory = await tempDirectory();
+  const path = `${directory.path}/1`;
+  const kv = await openLmdbKv(path, { readOnly: false, mapBytes });
+  await kv.write([{ table: 'meta', key: Buffer.from('a'), value: Buffer.from('1') }]);
+  // The first goes while the second comes.
+  const [reader] = await Promise.all([openLmdbKv(path, { readOnly: true, mapBytes }), kv.close()]);
+  assert.equal(valueOfA(reader), '1');
+  const next = await openLmdbKv(path, { readOnly: false, mapBytes });
+  await next.write([{ table: 'meta', key: Buffer.from('a'), value: Buffer.from('2') }]);
+  reader.refresh();
+  assert.equal(valueOfA(reader), '2');
+  await reader.close();
+  assert.equal(valueOfA(next), '2');
+  await next.close();
+  assert.throws(() => valueOfA(next), { code: 'closed' });
+});
+
 test('LMDB: a transaction that somebody else took away is noticed', { timeout: 120_000 }, async () => {
   await using directory = await tempDirectory();
   const path = `${directory.path}/1`;

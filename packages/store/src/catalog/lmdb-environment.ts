@@ -34,7 +34,7 @@ export type LmdbTable = Database<Buffer, Buffer>;
 export type LmdbTransaction = Transaction;
 
 /** By the path of their directories; closed ones leave. */
-const environments = new Map<string, Promise<LmdbEnvironment>>();
+const environments = new Map<string, { readonly opening: Promise<LmdbEnvironment>; handles: number }>();
 
 export class LmdbEnvironment {
   readonly root: RootDatabase<Buffer, Buffer>;
@@ -42,7 +42,6 @@ export class LmdbEnvironment {
   readonly gate: OpenGate | undefined;
   readonly #path: string;
   readonly #readOnly: boolean;
-  #handles = 0;
 
   private constructor(path: string, options: LmdbKvOptions, gate: OpenGate | undefined) {
     this.root = openRoot(path, options);
@@ -58,15 +57,15 @@ export class LmdbEnvironment {
     if (isNew && options.readOnly) throw new StoreError('catalogMissing', `no catalog in ${path}`);
     if (isNew) fs.mkdirSync(path, { recursive: true, mode: 0o700 });
     const real = fs.realpathSync(path);
-    let opening = environments.get(real);
-    if (opening === undefined) {
-      opening = LmdbEnvironment.#open(real, options);
-      environments.set(real, opening);
-      opening.catch(() => environments.delete(real));
-    }
-    const environment = await opening;
+    const shared = environments.get(real) ?? { opening: LmdbEnvironment.#open(real, options), handles: 0 };
+    environments.set(real, shared);
+    // Before anything is waited for, lest another handle's end closes it meanwhile.
+    shared.handles++;
+    const environment = await shared.opening.catch((error: unknown) => {
+      if (environments.get(real) === shared) environments.delete(real);
+      throw error;
+    });
     invariant(options.readOnly || !environment.#readOnly, 'a process that writes a catalog opens it for that first');
-    environment.#handles++;
     if (isNew) syncDirectory(real);
     return environment;
   }
@@ -84,7 +83,9 @@ export class LmdbEnvironment {
 
   /** Gives a handle's share back. */
   async leave(): Promise<void> {
-    if (--this.#handles > 0) return;
+    const shared = environments.get(this.#path);
+    invariant(shared !== undefined, 'an environment that has handles is open');
+    if (--shared.handles > 0) return;
     environments.delete(this.#path);
     await this.root.close();
     this.gate?.close();
