@@ -54,7 +54,7 @@ function linesOfDisk(disk: DiskState): Line[] {
   ];
   if (catalog === undefined)
     return [...lines, { area: 'catalog', ok: false, text: 'none is named: run "mstore rebuild"' }];
-  const suspect = `the device failed while catalog ${catalog} was written: look at the system log; the next writer makes it again`;
+  const suspect = `writing catalog ${catalog} failed, as catalog/SUSPECT.${catalog} says: look at the system log; the next writer makes it again`;
   return [
     ...lines,
     { area: 'catalog', ok: !disk.isCatalogSuspect, text: disk.isCatalogSuspect ? suspect : `${catalog} is in use` },

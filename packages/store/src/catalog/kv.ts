@@ -63,7 +63,7 @@ export interface Kv {
   /** Key and value pairs in order (from the end when `reverse`), each a copy. Not to be held across an await. */
   range(table: TableName, range: KvRange): Iterable<readonly [Buffer, Buffer]>;
   /** Applies all changes in one transaction; durable on return. At most one call at a time.
-   *  @throws when nothing was changed; with `suspect` among the details when the device failed */
+   *  @throws when nothing was changed; with `suspect` among the details when the device failed or an earlier write was lost */
   write(changes: readonly KvChange[]): Promise<void>;
   /** Takes a new snapshot, so that reads see what other processes committed. */
   refresh(): void;

@@ -1,5 +1,5 @@
 /**
- * A catalog whose device failed: it is marked when its writer ends, and made again before the next one writes. Why it must not be
+ * A catalog whose device failed, or that lost a transaction: it is marked when its writer ends, and made again before the next one writes. Why it must not be
  * written again stands at the head of catalog/generations.ts.
  */
 import { currentGeneration, generationPath, isSuspect, markSuspect, oldGenerations } from '../catalog/generations.ts';
@@ -51,7 +51,7 @@ export async function replaceSuspect(directory: string, options: StoreOptions): 
   if (current === undefined) return;
   const isMarked = await isSuspect(ports.fs, catalogs, current);
   if (!isMarked && options.newCatalog !== true) return;
-  options.tell?.({ kind: 'rebuilding', why: `the device failed while catalog ${current} was written` });
+  options.tell?.({ kind: 'rebuilding', why: `writing catalog ${current} failed, as catalog/SUSPECT.${current} says` });
   const rebuilding = { ...options, onlyWhole: true };
   const { generation, entries } = await making(directory, () => rebuildLocked(directory, rebuilding));
   options.tell?.({ kind: 'rebuilt', generation, entries });
