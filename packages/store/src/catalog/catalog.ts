@@ -17,6 +17,7 @@ import {
   u32PairKey,
   u64Text,
 } from './keys.ts';
+import { MessageGlance } from './message-glance.ts';
 import type { AccountRow, MailboxRow, MessageRow, PartRow, RetainedRow, SegmentRow, StateRow } from './rows.ts';
 import {
   accountNameTable,
@@ -278,6 +279,12 @@ export class Catalog {
 
   message(id: MessageId): MessageRow | undefined {
     return this.view.read(messageTable, id);
+  }
+
+  /** What clients list of a message; valid until the next read of the catalog. */
+  glance(id: MessageId): MessageGlance | undefined {
+    const octets = this.view.peek(messageTable, id);
+    return octets === undefined ? undefined : new MessageGlance(octets);
   }
 
   messageWithHash(sha: Buffer): MessageId | undefined {
