@@ -17,7 +17,7 @@ import {
   treeOf,
 } from '@mstore/store';
 import { gathered } from './gathered-octets.ts';
-import { areListed, pickFields } from './header-fields.ts';
+import { areListed, FieldNames, pickFields } from './header-fields.ts';
 import { limits } from './limits.ts';
 import type { Services } from './services.ts';
 import type { Section } from './wire/section.ts';
@@ -37,6 +37,10 @@ const noOctets = Buffer.alloc(0);
 
 const noMargins = { before: 0, behind: 0, bytesMax: limits.atHandBytes };
 
+export function damagedOrMissing({ message }: Entry): StoreError {
+  return new StoreError('corrupt', `message ${message} is damaged or missing`, { message });
+}
+
 export class MessageSource {
   readonly entry: Entry;
   /** Octets of large bodies without their transfer encoding, by where they begin: nobody has them counted twice in one command. */
@@ -53,7 +57,7 @@ export class MessageSource {
   constructor(services: Services, catalog: Catalog, mailbox: MailboxId, entry: Entry) {
     const row = catalog.message(entry.message);
     if (row === undefined || services.damaged.has(entry.message)) {
-      throw new StoreError('corrupt', `message ${entry.message} is damaged or missing`, { message: entry.message });
+      throw damagedOrMissing(entry);
     }
     this.entry = entry;
     this.#services = services;
@@ -76,7 +80,7 @@ export class MessageSource {
     const { part, text, fields } = section;
     if (part.length > 0) return undefined;
     if (text === 'headerFields' && this.#row.derived && areListed(fields)) {
-      return pickFields(this.#row.listedFields, fields, false);
+      return pickFields(this.#row.listedFields, new FieldNames(fields), false);
     }
     if (text !== 'all' && text !== 'header' && text !== 'text') return undefined;
     const { size } = this.entry;
@@ -151,7 +155,7 @@ export class MessageSource {
     const { headerBytes } = await this.open();
     if (text === 'text') return { from: headerBytes, to: entry.size };
     if (text === 'header') return { from: 0, to: headerBytes };
-    return pickFields(await gathered(this.octets(0, headerBytes)), fields, text === 'headerFieldsNot');
+    return pickFields(await gathered(this.octets(0, headerBytes)), new FieldNames(fields), text === 'headerFieldsNot');
   }
 
   async #ofPart({ part, text, fields }: Section): Promise<Content> {
@@ -169,6 +173,6 @@ export class MessageSource {
     if (inner === undefined) return noOctets;
     if (text === 'text') return range(inner.body);
     if (text === 'header') return range(inner.header);
-    return pickFields(inner.headerOctets, fields, text === 'headerFieldsNot');
+    return pickFields(inner.headerOctets, new FieldNames(fields), text === 'headerFieldsNot');
   }
 }

@@ -40,7 +40,7 @@ export {
 } from './mail/retention.ts';
 export { fullYear, monthOf, namedZoneSeconds } from './mime/date-words.ts';
 export type { Entity, Span } from './mime/entity.ts';
-export { fieldTexts, headerFields, listedFieldNames } from './mime/header.ts';
+export { fieldTexts, headerFields, listedFieldNames, visitFields } from './mime/header.ts';
 export { disposition, mediaType, type Parameter, parameterOf } from './mime/media-type.ts';
 export { section } from './mime/structure.ts';
 export { transferDecoder } from './mime/transfer-decoder.ts';

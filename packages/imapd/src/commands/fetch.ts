@@ -101,7 +101,7 @@ class Fetching {
   /** Answers about those messages of the view that have one of these UIDs. */
   async messages(uids: UidSet, setsSeen: boolean): Promise<void> {
     let slice: (readonly [number, number])[] = [];
-    const sliceMax = setsSeen ? limits.seenTogether : limits.sliceMessages;
+    const sliceMax = setsSeen ? limits.seenTogether : this.#sliceMax;
     for (const message of this.#selected.view.messages(uids)) {
       slice.push(message);
       if (slice.length < sliceMax) continue;
@@ -113,12 +113,15 @@ class Fetching {
   }
 
   async #slice(messages: readonly (readonly [number, number])[], setsSeen: boolean): Promise<void> {
-    const uids = UidSet.of(messages.map(([, uid]) => uid));
-    const seen = setsSeen ? await setSeen(this.#session, this.#selected, uids) : UidSet.empty;
-    for (let from = 0; from < messages.length; from += limits.sliceMessages) {
+    const seen = setsSeen ? await setSeen(this.#session, this.#selected, uidsOf(messages)) : UidSet.empty;
+    for (let from = 0; from < messages.length; from += this.#sliceMax) {
       if (from > 0) await turn();
-      await this.#answer(messages.slice(from, from + limits.sliceMessages), seen);
+      await this.#answer(messages.slice(from, from + this.#sliceMax), seen);
     }
+  }
+
+  get #sliceMax(): number {
+    return this.#writer.isListing ? limits.sliceListed : limits.sliceMessages;
   }
 
   async #flush(): Promise<void> {
@@ -139,17 +142,18 @@ class Fetching {
     const { mailbox } = this.#selected;
     const catalog = reading.catalog();
     const keywords = catalog.keywords(mailbox);
-    const entries = entriesOf(catalog, this.#selected, messages);
-    // The snapshot is the loop's only until it waits for somebody; from then on each message takes its own.
+    const entries = entriesInStep(catalog, this.#selected, messages);
+    // A snapshot is the loop's only until it waits for somebody.
     let now: Catalog | undefined = catalog;
     const ofSeen = this.#itemsOfSeen();
-    for (const [number, uid] of messages) {
-      const entry = entries.get(uid);
+    for (const [index, [number, uid]] of messages.entries()) {
+      const entry = entries[index];
       if (entry === undefined) this.missing += 1;
       if (entry === undefined || modSeqOf(this.#selected, entry) <= this.#changedSince) continue;
       const more = seen.has(uid) ? ofSeen : [];
       try {
-        const written = this.#writer.message(now ?? reading.catalog(), number, entry, keywords, more);
+        now ??= reading.catalog();
+        const written = this.#writer.message(now, number, entry, keywords, more);
         if (written === undefined && !this.#writer.isFull) continue;
         now = undefined;
         await written;
@@ -173,6 +177,33 @@ function vanishableUids(selected: Selected, set: MessageSet): UidSet {
   if (set === 'saved') return selected.saved;
   const largest = selected.uidNext - 1;
   return upTo(set.resolve(largest), largest);
+}
+
+/** The entry of each message; of one expunged meanwhile what is retained. */
+function entriesInStep(
+  catalog: Catalog,
+  selected: Selected,
+  messages: readonly (readonly [number, number])[],
+): readonly (Entry | undefined)[] {
+  const entries: Entry[] = [];
+  for (const entry of catalog.entries(selected.mailbox, uidsOf(messages))) entries.push(entry);
+  if (entries.length === messages.length) return entries;
+  const known = entriesOf(catalog, selected, messages);
+  return messages.map(([, uid]) => known.get(uid));
+}
+
+/** Of messages that rise. */
+function uidsOf(messages: readonly (readonly [number, number])[]): UidSet {
+  const ranges: { first: number; last: number }[] = [];
+  let open = { first: 0, last: -1 };
+  for (const [, uid] of messages) {
+    if (uid === open.last + 1) open.last = uid;
+    else {
+      open = { first: uid, last: uid };
+      ranges.push(open);
+    }
+  }
+  return UidSet.ofRising(ranges);
 }
 
 /** The entries by UID, but for those expunged meanwhile. */
