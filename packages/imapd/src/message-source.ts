@@ -35,7 +35,19 @@ export interface EncodedBody {
 
 const noOctets = Buffer.alloc(0);
 
-const noMargins = { before: 0, behind: 0, bytesMax: limits.atHandBytes };
+/** Where small messages are put together: one at a time, made when the first one comes. */
+let shared: Buffer | undefined;
+
+/** The message that lies there. */
+let lying: MessageSource | undefined;
+
+function sharedRoom(bytes: number): Buffer {
+  if (bytes > limits.atHandBytes) return Buffer.allocUnsafe(bytes);
+  shared ??= Buffer.allocUnsafeSlow(limits.atHandBytes);
+  return shared.subarray(0, bytes);
+}
+
+const margins = { before: 0, behind: 0, bytesMax: limits.atHandBytes, room: sharedRoom };
 
 export function damagedOrMissing({ message }: Entry): StoreError {
   return new StoreError('corrupt', `message ${message} is damaged or missing`, { message });
@@ -75,7 +87,8 @@ export class MessageSource {
     return this.#row.derived ? this.#row.bodyStructure : undefined;
   }
 
-  /** The octets of a section that can be had at once: header fields that clients list, and what lies in a small message. */
+  /** The octets of a section that can be had at once: header fields that clients list, and what lies in a small message. They are to
+   *  be copied before anybody else asks for octets. */
   contentHere(section: Section): Buffer | undefined {
     const { part, text, fields } = section;
     if (part.length > 0) return undefined;
@@ -85,7 +98,12 @@ export class MessageSource {
     if (text !== 'all' && text !== 'header' && text !== 'text') return undefined;
     const { size } = this.entry;
     if (size > limits.atHandBytes) return undefined;
-    this.#whole ??= this.#services.reading.atHand(this.entry, noMargins);
+    // Another session's message may have taken its place since.
+    if (lying !== this) {
+      lying = this;
+      this.#whole = undefined;
+      this.#whole = this.#services.reading.atHand(this.entry, margins, this.#row);
+    }
     if (text === 'all') return this.#whole;
     const headerBytes = size - this.#row.size + this.#row.headerBytes;
     return text === 'header' ? this.#whole?.subarray(0, headerBytes) : this.#whole?.subarray(headerBytes);
