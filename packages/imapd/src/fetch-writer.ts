@@ -10,6 +10,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import {
   type Catalog,
   type Entry,
+  type EntryFlags,
   isStoreError,
   type MessageGlance,
   modSeqOf,
@@ -123,6 +124,24 @@ export class FetchWriter {
       if (!isFirst) this.#to.raw(' ');
       isFirst = false;
       if (item.kind === 'plain') this.#entryItem(item.name, entry, keywords);
+    }
+    this.#to.raw(')\r\n');
+  }
+
+  /** Nothing but flags and UIDs is asked for. */
+  get isOfFlags(): boolean {
+    return this.#items.every((item) => item.kind === 'plain' && (item.name === 'FLAGS' || item.name === 'UID'));
+  }
+
+  /** Writes a message's line, where nothing but flags and UIDs is asked for. */
+  ofFlags(number: number, entry: EntryFlags, keywords: readonly string[]): void {
+    this.#begin(number);
+    let isFirst = true;
+    for (const item of this.#items) {
+      if (!isFirst) this.#to.raw(' ');
+      isFirst = false;
+      if (item.kind === 'plain' && item.name === 'UID') this.#to.raw('UID ').number(entry.uid);
+      else writeFlags(this.#to.raw('FLAGS '), entry, keywords, this.#isRecent(entry));
     }
     this.#to.raw(')\r\n');
   }
@@ -266,7 +285,7 @@ export class FetchWriter {
   }
 
   /** Never to clients of IMAP4rev2. */
-  #isRecent({ uid }: Entry): boolean {
+  #isRecent({ uid }: EntryFlags): boolean {
     return !this.#isRev2 && this.#selected.recent.has(uid);
   }
 

@@ -77,6 +77,7 @@ class Fetching {
   readonly #writer: FetchWriter;
   readonly #changedSince: number;
   readonly #tells: ReadonlySet<string>;
+  readonly #isOfFlags: boolean;
   /** Messages that were read from the heap. */
   #read = 0;
   #flushed = 0;
@@ -86,6 +87,7 @@ class Fetching {
     this.#selected = selected;
     this.#writer = new FetchWriter(session, selected, items);
     this.#changedSince = changedSince;
+    this.#isOfFlags = changedSince === -1 && this.#writer.isOfFlags;
     this.#tells = new Set(items.map((item) => (item.kind === 'plain' ? item.name : '')));
   }
 
@@ -137,7 +139,22 @@ class Fetching {
     return wanted.filter(({ name }) => !this.#tells.has(name));
   }
 
+  /** Answers what needs nothing but flags. False, and nothing is written, when not all of them are there. */
+  async #answerFlags(messages: readonly (readonly [number, number])[]): Promise<boolean> {
+    const { mailbox } = this.#selected;
+    const catalog = this.#session.services.reading.catalog();
+    const keywords = catalog.keywords(mailbox);
+    const found = catalog.flags(mailbox, uidsOf(messages));
+    if (found.length !== messages.length) return false;
+    for (const [index, entry] of found.entries()) {
+      this.#writer.ofFlags(messages[index]?.[0] ?? 0, entry, keywords);
+      if (this.#writer.isFull) await this.#flush();
+    }
+    return true;
+  }
+
   async #answer(messages: readonly (readonly [number, number])[], seen: UidSet): Promise<void> {
+    if (this.#isOfFlags && (await this.#answerFlags(messages))) return;
     const { reading } = this.#session.services;
     const { mailbox } = this.#selected;
     const catalog = reading.catalog();

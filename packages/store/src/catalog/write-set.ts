@@ -224,15 +224,14 @@ export class View {
     }
   }
 
-  /** As `range`, but what is stored and `isWanted` says no to, by its octets, is passed over undecoded: its row is undefined. */
-  *rangeWanted<Row>(
+  /** As `range`, but that of what is stored `decode` says what there is to know; it may be nothing. */
+  *rangeBy<Row>(
     table: Table<never, Row>,
     range: KvRange,
-    isWanted: (octets: Buffer) => boolean,
+    decode: (octets: Buffer) => Row | undefined,
   ): Generator<readonly [Buffer, Row | undefined]> {
     for (const [key, found] of this.#merged(table.name, range)) {
-      if (!Buffer.isBuffer(found)) yield [key, rowOf(found, table.codec)];
-      else yield [key, isWanted(found) ? table.codec.decode(found) : undefined];
+      yield [key, Buffer.isBuffer(found) ? decode(found) : rowOf(found, table.codec)];
     }
   }
 
