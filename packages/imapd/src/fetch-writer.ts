@@ -305,7 +305,7 @@ export class FetchWriter {
   /** Octets that are all here, as much of them as was asked for. */
   #held(octets: Buffer, { partial }: SectionItem): void {
     const { offset, bytes } = partial ?? wholePart;
-    this.#to.literal(octets.subarray(offset, offset + bytes));
+    this.#to.literal(partial === undefined ? octets : octets.subarray(offset, offset + bytes));
   }
 
   /** True when it was sent already, and more than it. */

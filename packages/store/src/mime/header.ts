@@ -97,9 +97,8 @@ export function visitFields(octets: Buffer, visit: FieldVisitor): void {
 
 /** Where the line ends that goes on at this octet. */
 function lineEnd(octets: Buffer, from: number): number {
-  let at = from;
-  while (at < octets.length && octets[at] !== lf) at++;
-  return Math.min(at + 1, octets.length);
+  const at = octets.indexOf(lf, from);
+  return at === -1 ? octets.length : at + 1;
 }
 
 /** The end of a field without its line end. */
