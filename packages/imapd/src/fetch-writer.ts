@@ -74,6 +74,8 @@ function sourceOf(item: FetchItem): 'entry' | 'row' | 'heap' {
 export class FetchWriter {
   /** A part was asked for whose transfer encoding is not known. */
   hasUnknownEncoding = false;
+  /** Octets of rows that were looked at, until somebody else counts anew. */
+  rowBytes = 0;
   readonly #session: Session;
   readonly #selected: Selected;
   readonly #items: readonly FetchItem[];
@@ -156,6 +158,7 @@ export class FetchWriter {
   #ofRow(catalog: Catalog, number: number, entry: Entry, keywords: readonly string[]): boolean {
     const glance = catalog.glance(entry.message);
     if (glance === undefined || this.#session.services.damaged.has(entry.message)) throw damagedOrMissing(entry);
+    this.rowBytes += glance.bytes;
     if (!glance.derived) return false;
     this.#begin(number);
     let isFirst = true;

@@ -103,7 +103,7 @@ class Fetching {
   /** Answers about those messages of the view that have one of these UIDs. */
   async messages(uids: UidSet, setsSeen: boolean): Promise<void> {
     let slice: (readonly [number, number])[] = [];
-    const sliceMax = setsSeen ? limits.seenTogether : this.#sliceMax;
+    const sliceMax = setsSeen ? limits.seenTogether : this.#sliceMax(setsSeen);
     for (const message of this.#selected.view.messages(uids)) {
       slice.push(message);
       if (slice.length < sliceMax) continue;
@@ -116,14 +116,21 @@ class Fetching {
 
   async #slice(messages: readonly (readonly [number, number])[], setsSeen: boolean): Promise<void> {
     const seen = setsSeen ? await setSeen(this.#session, this.#selected, uidsOf(messages)) : UidSet.empty;
-    for (let from = 0; from < messages.length; from += this.#sliceMax) {
+    const sliceMax = this.#sliceMax(setsSeen);
+    for (let from = 0; from < messages.length; from += sliceMax) {
       if (from > 0) await turn();
-      await this.#answer(messages.slice(from, from + this.#sliceMax), seen);
+      await this.#answer(messages.slice(from, from + sliceMax), seen);
     }
   }
 
-  get #sliceMax(): number {
-    return this.#writer.isListing ? limits.sliceListed : limits.sliceMessages;
+  #sliceMax(setsSeen: boolean): number {
+    return this.#writer.isListing && !setsSeen ? limits.sliceListed : limits.sliceMessages;
+  }
+
+  /** Rows of many fields take longer than what is answered from them tells. */
+  async #rest(): Promise<void> {
+    this.#writer.rowBytes = 0;
+    await turn();
   }
 
   async #flush(): Promise<void> {
@@ -171,10 +178,12 @@ class Fetching {
       try {
         now ??= reading.catalog();
         const written = this.#writer.message(now, number, entry, keywords, more);
-        if (written === undefined && !this.#writer.isFull) continue;
+        const hasLookedLong = this.#writer.rowBytes >= limits.turnRowBytes;
+        if (written === undefined && !this.#writer.isFull && !hasLookedLong) continue;
         now = undefined;
         await written;
         if (this.#writer.isFull) await this.#flush();
+        if (hasLookedLong) await this.#rest();
         // Reading from the page cache and a client that takes everything at once wait for nobody.
         this.#read += written === undefined ? 0 : 1;
         if (written !== undefined && (entry.size > limits.largeMessageBytes || this.#read % limits.turnReads === 0)) {

@@ -45,6 +45,11 @@ export class MessageGlance implements Pick<MessageRow, 'derived' | 'envelope' | 
     this.#octets = row;
   }
 
+  /** Octets of the row. */
+  get bytes(): number {
+    return this.#octets.length;
+  }
+
   get envelope(): Buffer {
     return this.#octets.subarray(this.#envelopeAt, this.#envelopeEnd);
   }
