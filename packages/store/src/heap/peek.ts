@@ -71,7 +71,11 @@ export class RecordPeek {
     for (const { place, segment } of wanted) {
       const at = joint === undefined ? this.#read(segment, place.lsn, place.bytes) : joint + place.lsn;
       const record = at === undefined ? undefined : this.#recordAt(at, place, segment);
-      if (record === undefined) return undefined;
+      if (record === undefined) {
+        // It may have been written since that was read ahead.
+        this.#ahead = nothing;
+        return undefined;
+      }
       records.push(record);
     }
     return records;
