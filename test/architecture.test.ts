@@ -57,6 +57,7 @@ const importRules: ImportRules = {
       'rows',
       'row-codecs',
       'index-chunk',
+      'message-glance',
       'uid-pages',
       'due',
       'write-set',

@@ -26,6 +26,19 @@ export function keyValueContract(name: string, within: WithKv): void {
     assert.equal(text(kv.get('meta', key('a'))), 'two');
   });
 
+  check('a look at a value, short or long, shows what was written last', async (kv) => {
+    const long = Buffer.alloc(300_000, 'long');
+    await kv.write([put('a', 'one'), { table: 'meta', key: key('b'), value: long }, put('c', '')]);
+    assert.equal(text(kv.peek('meta', key('a'))), 'one');
+    assert.deepEqual(kv.peek('meta', key('b')), long);
+    assert.equal(text(kv.peek('meta', key('a'))), 'one');
+    assert.equal(text(kv.peek('meta', key('c'))), '');
+    assert.equal(kv.peek('meta', key('d')), undefined);
+    assert.equal(kv.peek('parts', key('a')), undefined);
+    await kv.write([put('a', 'two')]);
+    assert.equal(text(kv.peek('meta', key('a'))), 'two');
+  });
+
   check('every table can be written in one transaction', async (kv) => {
     await kv.write(tableNames.map((table) => ({ table, key: key('k'), value: Buffer.from(table) })));
     for (const table of tableNames) assert.equal(text(kv.get(table, key('k'))), table);

@@ -56,6 +56,10 @@ export class MemoryKv implements Kv {
     return getFrom(this.#state, table, key);
   }
 
+  peek(table: TableName, key: Buffer): Buffer | undefined {
+    return this.get(table, key);
+  }
+
   range(table: TableName, range: KvRange): Iterable<readonly [Buffer, Buffer]> {
     this.#checkOpen();
     return rangeOf(this.#state, table, range);
@@ -122,6 +126,7 @@ export class MemoryKv implements Kv {
     let state = this.#state;
     return {
       get: (table, key) => getFrom(state, table, key),
+      peek: (table, key) => getFrom(state, table, key),
       range: (table, range) => rangeOf(state, table, range),
       write: () => Promise.reject(new StoreError('readOnly', 'a handle that only reads')),
       refresh: () => {

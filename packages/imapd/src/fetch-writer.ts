@@ -7,11 +7,21 @@
  * refused at once the next time.
  */
 import { setImmediate as turn } from 'node:timers/promises';
-import { type Catalog, type Entry, isStoreError, modSeqOf, type StoredContent } from '@mstore/store';
+import {
+  type Catalog,
+  type Entry,
+  type EntryFlags,
+  isStoreError,
+  type MessageGlance,
+  modSeqOf,
+  type StoredContent,
+} from '@mstore/store';
+import { AskedSection, type SectionItem } from './asked-section.ts';
 import { decodedContent } from './decoded-content.ts';
 import { gathered } from './gathered-octets.ts';
+import { areListed, pickFields } from './header-fields.ts';
 import { limits } from './limits.ts';
-import { type Content, MessageSource } from './message-source.ts';
+import { type Content, damagedOrMissing, MessageSource } from './message-source.ts';
 import { withoutExtensions } from './responses/body-structure.ts';
 import { writeFlags } from './responses/flags.ts';
 import type { Selected } from './selected.ts';
@@ -19,9 +29,8 @@ import type { Session } from './session.ts';
 import { formatDateTime } from './wire/date-time.ts';
 import type { Encoder } from './wire/encoder.ts';
 import type { FetchItem, PlainItem } from './wire/fetch-items.ts';
-import type { Partial, Section } from './wire/section.ts';
+import type { Partial } from './wire/section.ts';
 
-type SectionItem = Extract<FetchItem, { kind: 'section' }>;
 type BinaryItem = Extract<FetchItem, { kind: 'binary' | 'binarySize' }>;
 
 /** Octets of a known number that are still to be read. */
@@ -54,20 +63,34 @@ const noOctets = Buffer.alloc(0);
 /** Items that need nothing but the entry. */
 const ofEntry: readonly PlainItem[] = ['FLAGS', 'UID', 'INTERNALDATE', 'RFC822.SIZE', 'MODSEQ', 'EMAILID', 'THREADID'];
 
+/** Where an item's answer is found at the latest. */
+function sourceOf(item: FetchItem): 'entry' | 'row' | 'heap' {
+  if (item.kind === 'plain') return ofEntry.includes(item.name) ? 'entry' : 'row';
+  if (item.kind !== 'section') return 'heap';
+  const { part, text, fields } = item.section;
+  return part.length === 0 && text === 'headerFields' && areListed(fields) ? 'row' : 'heap';
+}
+
 export class FetchWriter {
   /** A part was asked for whose transfer encoding is not known. */
   hasUnknownEncoding = false;
+  /** Octets of rows that were looked at, until somebody else counts anew. */
+  rowBytes = 0;
   readonly #session: Session;
   readonly #selected: Selected;
   readonly #items: readonly FetchItem[];
-  readonly #needsMessage: boolean;
+  readonly #source: ReturnType<typeof sourceOf>;
+  readonly #asked = new Map<SectionItem, AskedSection>();
+  readonly #isRev2: boolean;
   readonly #to: Encoder;
 
   constructor(session: Session, selected: Selected, items: readonly FetchItem[]) {
     this.#session = session;
     this.#selected = selected;
     this.#items = items;
-    this.#needsMessage = items.some((item) => item.kind !== 'plain' || !ofEntry.includes(item.name));
+    const sources = items.map(sourceOf);
+    this.#source = sources.includes('heap') ? 'heap' : sources.includes('row') ? 'row' : 'entry';
+    this.#isRev2 = session.isRev2;
     this.#to = session.encoder();
   }
 
@@ -80,10 +103,11 @@ export class FetchWriter {
     keywords: readonly string[],
     more: readonly FetchItem[] = [],
   ): Promise<void> | undefined {
-    if (!this.#needsMessage && more.length === 0) {
+    if (this.#source === 'entry' && more.length === 0) {
       this.ofEntry(number, entry, keywords);
       return undefined;
     }
+    if (this.#source === 'row' && more.length === 0 && this.#ofRow(catalog, number, entry, keywords)) return undefined;
     const items = more.length === 0 ? this.#items : [...this.#items, ...more];
     const source = new MessageSource(this.#session.services, catalog, this.#selected.mailbox, entry);
     const line: Line = { source, keywords, items, mark: this.#to.bytes, next: 0, isSent: false };
@@ -97,11 +121,64 @@ export class FetchWriter {
   /** Writes a message's line whose items are all of the entry; other items than the writer's when given. */
   ofEntry(number: number, entry: Entry, keywords: readonly string[], items: readonly FetchItem[] = this.#items): void {
     this.#begin(number);
-    for (const [index, item] of items.entries()) {
-      if (index > 0) this.#to.raw(' ');
+    let isFirst = true;
+    for (const item of items) {
+      if (!isFirst) this.#to.raw(' ');
+      isFirst = false;
       if (item.kind === 'plain') this.#entryItem(item.name, entry, keywords);
     }
     this.#to.raw(')\r\n');
+  }
+
+  /** Nothing but flags and UIDs is asked for. */
+  get isOfFlags(): boolean {
+    return this.#items.every((item) => item.kind === 'plain' && (item.name === 'FLAGS' || item.name === 'UID'));
+  }
+
+  /** Writes a message's line, where nothing but flags and UIDs is asked for. */
+  ofFlags(number: number, entry: EntryFlags, keywords: readonly string[]): void {
+    this.#begin(number);
+    let isFirst = true;
+    for (const item of this.#items) {
+      if (!isFirst) this.#to.raw(' ');
+      isFirst = false;
+      if (item.kind === 'plain' && item.name === 'UID') this.#to.raw('UID ').number(entry.uid);
+      else writeFlags(this.#to.raw('FLAGS '), entry, keywords, this.#isRecent(entry));
+    }
+    this.#to.raw(')\r\n');
+  }
+
+  /** Answers reading no message, as long as nothing but entries and what the catalog lists is asked for. */
+  get isListing(): boolean {
+    return this.#source !== 'heap';
+  }
+
+  /** Writes a line from a look at the message's row. False, and nothing is written, where the row does not have it all.
+   *  @throws {StoreError} corrupt */
+  #ofRow(catalog: Catalog, number: number, entry: Entry, keywords: readonly string[]): boolean {
+    const glance = catalog.glance(entry.message);
+    if (glance === undefined || this.#session.services.damaged.has(entry.message)) throw damagedOrMissing(entry);
+    this.rowBytes += glance.bytes;
+    if (!glance.derived) return false;
+    this.#begin(number);
+    let isFirst = true;
+    for (const item of this.#items) {
+      if (!isFirst) this.#to.raw(' ');
+      isFirst = false;
+      if (item.kind === 'plain') this.#rowItem(item.name, glance, entry, keywords);
+      else if (item.kind === 'section') {
+        this.#label(item);
+        this.#held(pickFields(glance.listedFields, this.#askedBy(item).names, false), item);
+      }
+    }
+    this.#to.raw(')\r\n');
+    return true;
+  }
+
+  #rowItem(name: PlainItem, glance: MessageGlance, entry: Entry, keywords: readonly string[]): void {
+    if (name === 'ENVELOPE') this.#derivedItem(name, glance.envelope);
+    else if (name === 'BODYSTRUCTURE' || name === 'BODY') this.#derivedItem(name, glance.bodyStructure);
+    else this.#entryItem(name, entry, keywords);
   }
 
   /** True when it is time to send what is written. */
@@ -115,7 +192,7 @@ export class FetchWriter {
   }
 
   #begin(number: number): void {
-    this.#to.raw(`* ${number} FETCH (`);
+    this.#to.raw('* ').number(number).raw(' FETCH (');
   }
 
   /** Writes the line's next item, if nothing but the catalog is needed for it. */
@@ -175,7 +252,10 @@ export class FetchWriter {
   }
 
   #derivedItem(name: PlainItem, octets: Buffer): void {
-    this.#to.raw(`${name} `).octets(name === 'BODY' ? withoutExtensions(octets) : octets);
+    this.#to
+      .raw(name)
+      .raw(' ')
+      .octets(name === 'BODY' ? withoutExtensions(octets) : octets);
   }
 
   #entryItem(name: PlainItem, entry: Entry, keywords: readonly string[]): void {
@@ -185,22 +265,22 @@ export class FetchWriter {
         writeFlags(to.raw('FLAGS '), entry, keywords, this.#isRecent(entry));
         break;
       case 'UID':
-        to.raw(`UID ${entry.uid}`);
+        to.raw('UID ').number(entry.uid);
         break;
       case 'INTERNALDATE':
-        to.raw(`INTERNALDATE "${formatDateTime(entry.internalDate)}"`);
+        to.raw('INTERNALDATE "').raw(formatDateTime(entry.internalDate)).raw('"');
         break;
       case 'RFC822.SIZE':
-        to.raw(`RFC822.SIZE ${entry.size}`);
+        to.raw('RFC822.SIZE ').number(entry.size);
         break;
       case 'MODSEQ':
-        to.raw(`MODSEQ (${modSeqOf(this.#selected, entry)})`);
+        to.raw('MODSEQ (').number(modSeqOf(this.#selected, entry)).raw(')');
         break;
       case 'EMAILID':
-        to.raw(`EMAILID (E${entry.email})`);
+        to.raw('EMAILID (E').number(entry.email).raw(')');
         break;
       case 'THREADID':
-        to.raw(`THREADID (T${entry.thread})`);
+        to.raw('THREADID (T').number(entry.thread).raw(')');
         break;
       default:
         throw new Error(`${name} is no item of an entry`);
@@ -208,19 +288,27 @@ export class FetchWriter {
   }
 
   /** Never to clients of IMAP4rev2. */
-  #isRecent({ uid }: Entry): boolean {
-    return !this.#session.isRev2 && this.#selected.recent.has(uid);
+  #isRecent({ uid }: EntryFlags): boolean {
+    return !this.#isRev2 && this.#selected.recent.has(uid);
   }
 
   #label(item: SectionItem): void {
-    const start = item.partial?.offset;
-    this.#to.raw(labelOf(item)).raw(start === undefined ? ' ' : `<${start}> `);
+    this.#to.raw(this.#askedBy(item).label);
+  }
+
+  #askedBy(item: SectionItem): AskedSection {
+    let asked = this.#asked.get(item);
+    if (asked === undefined) {
+      asked = new AskedSection(item);
+      this.#asked.set(item, asked);
+    }
+    return asked;
   }
 
   /** Octets that are all here, as much of them as was asked for. */
   #held(octets: Buffer, { partial }: SectionItem): void {
     const { offset, bytes } = partial ?? wholePart;
-    this.#to.literal(octets.subarray(offset, offset + bytes));
+    this.#to.literal(partial === undefined ? octets : octets.subarray(offset, offset + bytes));
   }
 
   /** True when it was sent already, and more than it. */
@@ -299,29 +387,6 @@ export class FetchWriter {
       throw new Error('a message broke off', { cause: error });
     }
   }
-}
-
-function labelOf({ as, section }: SectionItem): string {
-  return as === 'BODY' ? `BODY[${sectionText(section)}]` : as;
-}
-
-const texts = {
-  all: '',
-  header: 'HEADER',
-  headerFields: 'HEADER.FIELDS',
-  headerFieldsNot: 'HEADER.FIELDS.NOT',
-  text: 'TEXT',
-  mime: 'MIME',
-} as const;
-
-/** As it was asked for; names of fields are atoms where they can be. */
-function sectionText({ part, text, fields }: Section): string {
-  const name = [...part.map(String), ...(text === 'all' ? [] : [texts[text]])].join('.');
-  return fields.length === 0 ? name : `${name} (${fields.map(fieldText).join(' ')})`;
-}
-
-function fieldText(name: string): string {
-  return /^[^(){%*"\\ ]+$/.test(name) ? name : `"${name.replace(/["\\]/g, '\\$&')}"`;
 }
 
 /** The octets with 0x80 for NUL, which no literal may hold; the same buffer when there is none. */

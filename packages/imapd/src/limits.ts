@@ -49,6 +49,10 @@ export const limits = {
 
   /** messages answered about from the catalog in one turn of the event loop: some 3 ms. */
   sliceMessages: 200,
+  /** the same, where a glance at their rows is enough: some 2 ms. */
+  sliceListed: 1_000,
+  /** octets of rows that are glanced at in one turn of the event loop: 1 ms of ordinary ones, 10 of such as are full of fields. */
+  turnRowBytes: 524_288, // 512 * KiB
   /** octets of a message that is put together at once, where its records can be had at once: some 0.5 ms. */
   atHandBytes: 131_072, // 128 * KiB
   /** answers of `answerBytes` that are sent in one turn of the event loop: what they are made of may take some 2 ms. */

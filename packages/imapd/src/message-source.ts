@@ -17,7 +17,7 @@ import {
   treeOf,
 } from '@mstore/store';
 import { gathered } from './gathered-octets.ts';
-import { areListed, pickFields } from './header-fields.ts';
+import { areListed, FieldNames, pickFields } from './header-fields.ts';
 import { limits } from './limits.ts';
 import type { Services } from './services.ts';
 import type { Section } from './wire/section.ts';
@@ -35,7 +35,23 @@ export interface EncodedBody {
 
 const noOctets = Buffer.alloc(0);
 
-const noMargins = { before: 0, behind: 0, bytesMax: limits.atHandBytes };
+/** Where small messages are put together: one at a time, made when the first one comes. */
+let shared: Buffer | undefined;
+
+/** The message that lies there. */
+let lying: MessageSource | undefined;
+
+function sharedRoom(bytes: number): Buffer {
+  if (bytes > limits.atHandBytes) return Buffer.allocUnsafe(bytes);
+  shared ??= Buffer.allocUnsafeSlow(limits.atHandBytes);
+  return shared.subarray(0, bytes);
+}
+
+const margins = { before: 0, behind: 0, bytesMax: limits.atHandBytes, room: sharedRoom };
+
+export function damagedOrMissing({ message }: Entry): StoreError {
+  return new StoreError('corrupt', `message ${message} is damaged or missing`, { message });
+}
 
 export class MessageSource {
   readonly entry: Entry;
@@ -53,7 +69,7 @@ export class MessageSource {
   constructor(services: Services, catalog: Catalog, mailbox: MailboxId, entry: Entry) {
     const row = catalog.message(entry.message);
     if (row === undefined || services.damaged.has(entry.message)) {
-      throw new StoreError('corrupt', `message ${entry.message} is damaged or missing`, { message: entry.message });
+      throw damagedOrMissing(entry);
     }
     this.entry = entry;
     this.#services = services;
@@ -71,17 +87,23 @@ export class MessageSource {
     return this.#row.derived ? this.#row.bodyStructure : undefined;
   }
 
-  /** The octets of a section that can be had at once: header fields that clients list, and what lies in a small message. */
+  /** The octets of a section that can be had at once: header fields that clients list, and what lies in a small message. They are to
+   *  be copied before anybody else asks for octets. */
   contentHere(section: Section): Buffer | undefined {
     const { part, text, fields } = section;
     if (part.length > 0) return undefined;
     if (text === 'headerFields' && this.#row.derived && areListed(fields)) {
-      return pickFields(this.#row.listedFields, fields, false);
+      return pickFields(this.#row.listedFields, new FieldNames(fields), false);
     }
     if (text !== 'all' && text !== 'header' && text !== 'text') return undefined;
     const { size } = this.entry;
     if (size > limits.atHandBytes) return undefined;
-    this.#whole ??= this.#services.reading.atHand(this.entry, noMargins);
+    // Another session's message may have taken its place since.
+    if (lying !== this) {
+      lying = this;
+      this.#whole = undefined;
+      this.#whole = this.#services.reading.atHand(this.entry, margins, this.#row);
+    }
     if (text === 'all') return this.#whole;
     const headerBytes = size - this.#row.size + this.#row.headerBytes;
     return text === 'header' ? this.#whole?.subarray(0, headerBytes) : this.#whole?.subarray(headerBytes);
@@ -139,7 +161,7 @@ export class MessageSource {
     const { headerBytes } = await this.open();
     if (text === 'text') return { from: headerBytes, to: entry.size };
     if (text === 'header') return { from: 0, to: headerBytes };
-    return pickFields(await gathered(this.octets(0, headerBytes)), fields, text === 'headerFieldsNot');
+    return pickFields(await gathered(this.octets(0, headerBytes)), new FieldNames(fields), text === 'headerFieldsNot');
   }
 
   async #ofPart({ part, text, fields }: Section): Promise<Content> {
@@ -157,6 +179,6 @@ export class MessageSource {
     if (inner === undefined) return noOctets;
     if (text === 'text') return range(inner.body);
     if (text === 'header') return range(inner.header);
-    return pickFields(inner.headerOctets, fields, text === 'headerFieldsNot');
+    return pickFields(inner.headerOctets, new FieldNames(fields), text === 'headerFieldsNot');
   }
 }

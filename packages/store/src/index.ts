@@ -1,6 +1,7 @@
 /** The store's face for daemons and commands. */
 export { Catalog, modSeqOf, type NamedAccount, type NamedMailbox } from './catalog/catalog.ts';
-export { chunkSlots, type Entry, type EntryPlace } from './catalog/index-chunk.ts';
+export { chunkSlots, type Entry, type EntryFlags, type EntryPlace } from './catalog/index-chunk.ts';
+export type { MessageGlance } from './catalog/message-glance.ts';
 export { type AccountRow, type MailboxRow, type MessageRow, retentionEntry, type Totals } from './catalog/rows.ts';
 export { pageUids, type UidPage } from './catalog/uid-pages.ts';
 export { UidSet } from './codec/uid-set.ts';
@@ -40,7 +41,7 @@ export {
 } from './mail/retention.ts';
 export { fullYear, monthOf, namedZoneSeconds } from './mime/date-words.ts';
 export type { Entity, Span } from './mime/entity.ts';
-export { fieldTexts, headerFields, listedFieldNames } from './mime/header.ts';
+export { fieldTexts, headerFields, listedFieldNames, visitFields } from './mime/header.ts';
 export { disposition, mediaType, type Parameter, parameterOf } from './mime/media-type.ts';
 export { section } from './mime/structure.ts';
 export { transferDecoder } from './mime/transfer-decoder.ts';

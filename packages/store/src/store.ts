@@ -7,6 +7,7 @@ import { Catalog } from './catalog/catalog.ts';
 import { generationPath, nextGeneration, setCurrentGeneration } from './catalog/generations.ts';
 import type { EntryPlace } from './catalog/index-chunk.ts';
 import type { Kv } from './catalog/kv.ts';
+import type { MessageRow } from './catalog/rows.ts';
 import { isStoreError, StoreError } from './errors.ts';
 import { Heap, type HeapCounters, isSegmentGone } from './heap/heap.ts';
 import { limits } from './limits.ts';
@@ -59,7 +60,7 @@ export interface StoreReading {
    * The whole message behind an entry, in a buffer of the caller's with the free octets that `room` asks for: when it is small and all
    * of it is at hand. Otherwise undefined, whatever the reason, which `open` says.
    */
-  atHand(entry: EntryPlace, room: Margins): Buffer | undefined;
+  atHand(entry: EntryPlace, margins: Margins, row?: MessageRow): Buffer | undefined;
   readonly heap: Heap;
   /** Octets read from the heap so far, among others: metadata reads must not move it. */
   readonly heapCounters: HeapCounters;
@@ -201,8 +202,8 @@ export class Store extends Writer implements StoreReading, StoreWriter {
     return openMessage(this.heap, () => this.catalog(), entry);
   }
 
-  atHand(entry: EntryPlace, room: Margins): Buffer | undefined {
-    return messageAtHand(this.heap, this.catalog(), entry, room);
+  atHand(entry: EntryPlace, margins: Margins, row?: MessageRow): Buffer | undefined {
+    return messageAtHand(this.heap, this.catalog(), entry, margins, row);
   }
 
   get heapCounters(): HeapCounters {
@@ -376,8 +377,8 @@ export class StoreReader implements StoreReading {
   }
 
   /** From the snapshot that was taken last: what a listed entry names was there then, and its octets never change. */
-  atHand(entry: EntryPlace, room: Margins): Buffer | undefined {
-    return messageAtHand(this.heap, this.#catalog.last(), entry, room);
+  atHand(entry: EntryPlace, margins: Margins, row?: MessageRow): Buffer | undefined {
+    return messageAtHand(this.heap, this.#catalog.last(), entry, margins, row);
   }
 
   get heapCounters(): HeapCounters {

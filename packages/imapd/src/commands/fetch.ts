@@ -77,6 +77,7 @@ class Fetching {
   readonly #writer: FetchWriter;
   readonly #changedSince: number;
   readonly #tells: ReadonlySet<string>;
+  readonly #isOfFlags: boolean;
   /** Messages that were read from the heap. */
   #read = 0;
   #flushed = 0;
@@ -86,6 +87,7 @@ class Fetching {
     this.#selected = selected;
     this.#writer = new FetchWriter(session, selected, items);
     this.#changedSince = changedSince;
+    this.#isOfFlags = changedSince === -1 && this.#writer.isOfFlags;
     this.#tells = new Set(items.map((item) => (item.kind === 'plain' ? item.name : '')));
   }
 
@@ -101,7 +103,7 @@ class Fetching {
   /** Answers about those messages of the view that have one of these UIDs. */
   async messages(uids: UidSet, setsSeen: boolean): Promise<void> {
     let slice: (readonly [number, number])[] = [];
-    const sliceMax = setsSeen ? limits.seenTogether : limits.sliceMessages;
+    const sliceMax = setsSeen ? limits.seenTogether : this.#sliceMax(setsSeen);
     for (const message of this.#selected.view.messages(uids)) {
       slice.push(message);
       if (slice.length < sliceMax) continue;
@@ -113,12 +115,22 @@ class Fetching {
   }
 
   async #slice(messages: readonly (readonly [number, number])[], setsSeen: boolean): Promise<void> {
-    const uids = UidSet.of(messages.map(([, uid]) => uid));
-    const seen = setsSeen ? await setSeen(this.#session, this.#selected, uids) : UidSet.empty;
-    for (let from = 0; from < messages.length; from += limits.sliceMessages) {
+    const seen = setsSeen ? await setSeen(this.#session, this.#selected, uidsOf(messages)) : UidSet.empty;
+    const sliceMax = this.#sliceMax(setsSeen);
+    for (let from = 0; from < messages.length; from += sliceMax) {
       if (from > 0) await turn();
-      await this.#answer(messages.slice(from, from + limits.sliceMessages), seen);
+      await this.#answer(messages.slice(from, from + sliceMax), seen);
     }
+  }
+
+  #sliceMax(setsSeen: boolean): number {
+    return this.#writer.isListing && !setsSeen ? limits.sliceListed : limits.sliceMessages;
+  }
+
+  /** Rows of many fields take longer than what is answered from them tells. */
+  async #rest(): Promise<void> {
+    this.#writer.rowBytes = 0;
+    await turn();
   }
 
   async #flush(): Promise<void> {
@@ -134,26 +146,44 @@ class Fetching {
     return wanted.filter(({ name }) => !this.#tells.has(name));
   }
 
+  /** Answers what needs nothing but flags. False, and nothing is written, when not all of them are there. */
+  async #answerFlags(messages: readonly (readonly [number, number])[]): Promise<boolean> {
+    const { mailbox } = this.#selected;
+    const catalog = this.#session.services.reading.catalog();
+    const keywords = catalog.keywords(mailbox);
+    const found = catalog.flags(mailbox, uidsOf(messages));
+    if (found.length !== messages.length) return false;
+    for (const [index, entry] of found.entries()) {
+      this.#writer.ofFlags(messages[index]?.[0] ?? 0, entry, keywords);
+      if (this.#writer.isFull) await this.#flush();
+    }
+    return true;
+  }
+
   async #answer(messages: readonly (readonly [number, number])[], seen: UidSet): Promise<void> {
+    if (this.#isOfFlags && (await this.#answerFlags(messages))) return;
     const { reading } = this.#session.services;
     const { mailbox } = this.#selected;
     const catalog = reading.catalog();
     const keywords = catalog.keywords(mailbox);
-    const entries = entriesOf(catalog, this.#selected, messages);
-    // The snapshot is the loop's only until it waits for somebody; from then on each message takes its own.
+    const entries = entriesInStep(catalog, this.#selected, messages);
+    // A snapshot is the loop's only until it waits for somebody.
     let now: Catalog | undefined = catalog;
     const ofSeen = this.#itemsOfSeen();
-    for (const [number, uid] of messages) {
-      const entry = entries.get(uid);
+    for (const [index, [number, uid]] of messages.entries()) {
+      const entry = entries[index];
       if (entry === undefined) this.missing += 1;
       if (entry === undefined || modSeqOf(this.#selected, entry) <= this.#changedSince) continue;
       const more = seen.has(uid) ? ofSeen : [];
       try {
-        const written = this.#writer.message(now ?? reading.catalog(), number, entry, keywords, more);
-        if (written === undefined && !this.#writer.isFull) continue;
+        now ??= reading.catalog();
+        const written = this.#writer.message(now, number, entry, keywords, more);
+        const hasLookedLong = this.#writer.rowBytes >= limits.turnRowBytes;
+        if (written === undefined && !this.#writer.isFull && !hasLookedLong) continue;
         now = undefined;
         await written;
         if (this.#writer.isFull) await this.#flush();
+        if (hasLookedLong) await this.#rest();
         // Reading from the page cache and a client that takes everything at once wait for nobody.
         this.#read += written === undefined ? 0 : 1;
         if (written !== undefined && (entry.size > limits.largeMessageBytes || this.#read % limits.turnReads === 0)) {
@@ -177,6 +207,33 @@ function vanishableUids(selected: Selected, set: MessageSet): UidSet {
   if (set === 'saved') return selected.saved;
   const largest = selected.uidNext - 1;
   return upTo(set.resolve(largest), largest);
+}
+
+/** The entry of each message; of one expunged meanwhile what is retained. */
+function entriesInStep(
+  catalog: Catalog,
+  selected: Selected,
+  messages: readonly (readonly [number, number])[],
+): readonly (Entry | undefined)[] {
+  const entries: Entry[] = [];
+  for (const entry of catalog.entries(selected.mailbox, uidsOf(messages))) entries.push(entry);
+  if (entries.length === messages.length) return entries;
+  const known = entriesOf(catalog, selected, messages);
+  return messages.map(([, uid]) => known.get(uid));
+}
+
+/** Of messages that rise. */
+function uidsOf(messages: readonly (readonly [number, number])[]): UidSet {
+  const ranges: { first: number; last: number }[] = [];
+  let open = { first: 0, last: -1 };
+  for (const [, uid] of messages) {
+    if (uid === open.last + 1) open.last = uid;
+    else {
+      open = { first: uid, last: uid };
+      ranges.push(open);
+    }
+  }
+  return UidSet.ofRising(ranges);
 }
 
 /** The entries by UID, but for those expunged meanwhile. */

@@ -12,9 +12,10 @@ const names: readonly (readonly [string, number])[] = [
 
 export const systemFlags: readonly string[] = names.map(([name]) => name);
 
-/** What system flags look like, by their bits: without the parentheses. */
-const texts: readonly string[] = Array.from({ length: allFlags + 1 }, (_, bits) =>
-  names.flatMap(([name, bit]) => ((bits & bit) === 0 ? [] : [name])).join(' '),
+/** What system flags look like, by their bits: with the parenthesis in front. */
+const texts: readonly string[] = Array.from(
+  { length: allFlags + 1 },
+  (_, bits) => `(${names.flatMap(([name, bit]) => ((bits & bit) === 0 ? [] : [name])).join(' ')}`,
 );
 
 /** `(\Seen $Label1)`. */
@@ -24,10 +25,15 @@ export function writeFlags(
   known: readonly string[],
   isRecent: boolean,
 ): void {
-  let text = texts[flags & allFlags] ?? '';
-  for (const number of keywords) text += `${text === '' ? '' : ' '}${known[number] ?? ''}`;
-  if (isRecent) text += text === '' ? '\\Recent' : ' \\Recent';
-  to.raw(`(${text})`);
+  const text = texts[flags & allFlags] ?? '(';
+  to.raw(text);
+  let isFirst = text.length === 1;
+  for (const number of keywords) {
+    to.raw(isFirst ? '' : ' ').raw(known[number] ?? '');
+    isFirst = false;
+  }
+  if (isRecent) to.raw(isFirst ? '\\Recent' : ' \\Recent');
+  to.raw(')');
 }
 
 export interface NamedFlags {

@@ -6,9 +6,12 @@
 import { limits } from '../limits.ts';
 import type { Pace } from './pace.ts';
 
+/** Blanks that are not a single space: most are, and stay. */
+const blanks = /[^\S ]\s*| \s+/g;
+
 /** A text in the form in which texts are compared. */
 export function folded(text: string): string {
-  return text.normalize('NFC').toUpperCase().replace(/\s+/g, ' ');
+  return text.normalize('NFC').toUpperCase().replace(blanks, ' ');
 }
 
 /** What comparing so many characters with a text of that length costs: a periodic one is compared anew at each place. */

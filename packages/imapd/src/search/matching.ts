@@ -30,6 +30,11 @@ export async function matching(session: Session, selected: Selected, keys: reado
   return search.found();
 }
 
+interface Range {
+  readonly first: number;
+  last: number;
+}
+
 /** A message that the index and what is at hand of its row leave open. */
 interface Open {
   readonly entry: Entry;
@@ -45,7 +50,7 @@ class Search {
   readonly #pace: Pace;
   /** Work for each entry. */
   readonly #entryWork: number;
-  readonly #ranges: { first: number; last: number }[] = [];
+  readonly #ranges: Range[] = [];
   #hasReportedDamage = false;
 
   constructor(session: Session, selected: Selected, tree: Tree, content: ContentSearch) {
@@ -99,12 +104,14 @@ class Search {
     const slice = (from: number, retained: boolean): number => {
       const catalog = this.#session.services.reading.catalog();
       const facts = this.#facts(catalog);
-      const uids = uidsOpen(open, start, from, retained);
       if (retained)
-        for (const { entry } of catalog.retained(mailbox, uids)) {
+        for (const { entry } of catalog.retained(mailbox, uidsOpen(open, start, from))) {
           if (judge(catalog, entry, facts)) return entry.uid + 1;
         }
-      else for (const entry of catalog.entries(mailbox, uids)) if (judge(catalog, entry, facts)) return entry.uid + 1;
+      else
+        for (const entry of catalog.entries(mailbox, chunksOpen(open, start, from))) {
+          if (judge(catalog, entry, facts)) return entry.uid + 1;
+        }
       return 0;
     };
     for (const retained of [false, true]) {
@@ -126,12 +133,11 @@ class Search {
   #byCatalog(catalog: Catalog, entry: Entry, facts: EntryFacts): Tree {
     const tree = reduced(this.#tree, (leaf) => this.#byEntry(leaf, entry, facts));
     if (typeof tree === 'boolean' || this.#rowKeys.isNone) return tree;
-    const row = catalog.message(entry.message);
+    const row = catalog.glance(entry.message);
     if (row?.derived !== true) return tree;
-    const work = this.#rowKeys.work(row);
-    if (work > limits.searchRowAtOnce) return tree;
-    this.#pace.isDue(work);
-    return this.#rowKeys.decide(tree, row);
+    const { listedFields } = row;
+    if (this.#rowKeys.work(listedFields) > limits.searchRowAtOnce) return tree;
+    return this.#rowKeys.decide(tree, listedFields, (work) => this.#pace.isDue(work));
   }
 
   #byEntry(leaf: Leaf, entry: Entry, facts: EntryFacts): boolean | undefined {
@@ -181,24 +187,31 @@ class Search {
   #add(pageNumber: number, found: Bits): void {
     for (const bit of bitsSet(found)) {
       const uid = pageNumber * pageUids + bit;
-      const before = this.#ranges[this.#ranges.length - 1];
-      if (before?.last === uid - 1) before.last = uid;
-      else this.#ranges.push({ first: uid, last: uid });
+      addRange(this.#ranges, uid, uid);
     }
   }
 }
 
-/** The open UIDs of a page from one on; by whole chunks of the index unless they are wanted `exactly`. */
-function uidsOpen(open: Bits, start: number, from: number, exactly: boolean): UidSet {
-  const ranges: { first: number; last: number }[] = [];
-  for (const bit of bitsSet(open)) {
-    const uid = start + bit;
-    if (uid < from) continue;
-    const first = exactly ? uid : uid - (uid % chunkSlots);
-    const last = exactly ? uid : first + chunkSlots - 1;
-    const before = ranges[ranges.length - 1];
-    if (before !== undefined && first <= before.last + 1) before.last = last;
-    else ranges.push({ first, last });
+/** The open UIDs of a page from one on. */
+function uidsOpen(open: Bits, start: number, from: number): UidSet {
+  const ranges: Range[] = [];
+  for (const bit of bitsSet(open)) if (start + bit >= from) addRange(ranges, start + bit, start + bit);
+  return UidSet.ofRising(ranges);
+}
+
+/** The chunks of the index that have open UIDs of a page, from the one with this UID on. */
+function chunksOpen(open: Bits, start: number, from: number): UidSet {
+  const ranges: Range[] = [];
+  for (let first = from - (from % chunkSlots); first < start + pageUids; first += chunkSlots) {
+    const word = (first - start) >>> 5;
+    if (((open[word] ?? 0) | (open[word + 1] ?? 0)) !== 0) addRange(ranges, first, first + chunkSlots - 1);
   }
   return UidSet.ofRising(ranges);
+}
+
+/** Adds what is not below the last of them. */
+function addRange(ranges: Range[], first: number, last: number): void {
+  const before = ranges[ranges.length - 1];
+  if (before?.last === first - 1) before.last = last;
+  else ranges.push({ first, last });
 }

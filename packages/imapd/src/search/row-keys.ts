@@ -2,12 +2,16 @@
  * Keys that a message's row in the catalog decides without an octet of the heap: header fields that clients list, and the day in
  * the Date field.
  */
-import { fieldTexts, type MessageRow } from '@mstore/store';
+import { fieldTexts } from '@mstore/store';
 import { limits } from '../limits.ts';
 import { comparingWork } from './folded-text.ts';
 import { foldedValues } from './header-text.ts';
 import { isRelated, type Leaf, leavesOf, reduced, type Tree } from './key-tree.ts';
+import { PlainText } from './plain-fields.ts';
 import { sentDay } from './sent-day.ts';
+
+/** Comparing octets where they lie, to making text of them and comparing that. */
+const plainShare = 8;
 
 const dateField: ReadonlySet<string> = new Set(['date']);
 
@@ -20,33 +24,50 @@ export function sentDayHolds(header: Buffer, { relation, day }: Extract<Leaf, { 
 
 /** Keys of a tree that a row may decide: which, and what they cost. */
 export class RowKeys {
-  /** Work for each character of the fields. */
+  /** Work for each character of the fields: at most, and where they are plain. */
   readonly #weight: number;
+  readonly #plainWeight: number;
+  readonly #plain = new Map<Leaf, PlainText>();
   readonly isNone: boolean;
 
   constructor(tree: Tree) {
     let weight = 0;
+    let plainWeight = 0;
     for (const leaf of new Set(leavesOf(tree))) {
-      if (leaf.kind === 'sent') weight += 1;
-      else if (leaf.kind === 'field' && leaf.isListed) weight += 16 + comparingWork(1, leaf.text);
+      if (leaf.kind === 'sent') {
+        weight += 1;
+        plainWeight += 1;
+      } else if (leaf.kind === 'field' && leaf.isListed) {
+        weight += 16 + comparingWork(1, leaf.text);
+        plainWeight += comparingWork(1, leaf.text) / plainShare;
+        this.#plain.set(leaf, new PlainText(leaf.name, leaf.text));
+      }
     }
     this.#weight = weight;
+    this.#plainWeight = plainWeight;
     this.isNone = weight === 0;
   }
 
-  work(row: MessageRow): number {
-    return limits.searchRowWork + row.listedFields.length * this.#weight;
+  /** The most that deciding by these fields may take. */
+  work(listedFields: Buffer): number {
+    return limits.searchRowWork + listedFields.length * this.#weight;
   }
 
-  /** The tree less what the row decides. */
-  decide(tree: Tree, { listedFields }: MessageRow): Tree {
+  /** The tree less what the fields decide; `worked` is told what it took. */
+  decide(tree: Tree, listedFields: Buffer, worked: (work: number) => void): Tree {
+    let work = limits.searchEntryWork + listedFields.length * this.#plainWeight;
     const values = new Map<string, string[]>();
-    return reduced(tree, (leaf) => {
+    const decided = reduced(tree, (leaf) => {
       if (leaf.kind === 'sent') return sentDayHolds(listedFields, leaf);
       if (leaf.kind !== 'field' || !leaf.isListed) return undefined;
+      const isHeld = this.#plain.get(leaf)?.isIn(listedFields);
+      if (isHeld !== undefined) return isHeld;
+      work = this.work(listedFields);
       const known = values.get(leaf.name) ?? foldedValues(listedFields, leaf.name);
       values.set(leaf.name, known);
       return known.some((value) => value.includes(leaf.text));
     });
+    worked(work);
+    return decided;
   }
 }

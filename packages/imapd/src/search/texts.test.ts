@@ -33,6 +33,15 @@ test('letter case, composition and the number of blanks do not count, accents do
   assert.notEqual(folded('e'), folded('é'));
 });
 
+test('a run of blanks of whatever kind is one space', () => {
+  const letter = fc.constantFrom('A', ' ', '\t', '\r', '\n', '\u00a0', '\u2028', '\ufeff');
+  fc.assert(
+    fc.property(fc.array(letter, { maxLength: 20 }), (letters) => {
+      assert.equal(folded(letters.join('')), letters.join('').replace(/\s+/g, ' '));
+    }),
+  );
+});
+
 test('folding does not depend on where a text is cut', () => {
   const text = fc.array(fc.constantFrom('a', 'ß', ' ', '\n', 'e', '\u0301', '\u0323', '😀', 'Σ', 'x'), {
     maxLength: 40,

@@ -47,12 +47,26 @@ export function tryDateTime(decoder: Decoder): number | undefined {
   return seconds ?? 0;
 }
 
+const sixty: readonly string[] = Array.from({ length: 60 }, (_, number) => number.toString().padStart(2, '0'));
+
+/** The day that was shown last: the mail of a mailbox comes by the day. */
+let shownDay: Day | undefined;
+let shownDayText = '';
+
 /** Seconds since 1970 as INTERNALDATE shows them, without the quotes. */
 export function formatDateTime(seconds: number): string {
-  const date = new Date(seconds * 1_000);
-  const two = (number: number): string => number.toString().padStart(2, '0');
-  const day = date.getUTCDate().toString().padStart(2, ' ');
+  const day = Math.floor(seconds / secondsADay);
+  if (day !== shownDay) {
+    shownDayText = dayText(day);
+    shownDay = day;
+  }
+  const time = seconds - day * secondsADay;
+  const minutes = Math.floor(time / 60);
+  return `${shownDayText} ${sixty[Math.floor(minutes / 60)]}:${sixty[minutes % 60]}:${sixty[time % 60]} +0000`;
+}
+
+function dayText(day: Day): string {
+  const date = new Date(day * secondsADay * 1_000);
   const year = date.getUTCFullYear().toString().padStart(4, '0');
-  const time = `${two(date.getUTCHours())}:${two(date.getUTCMinutes())}:${two(date.getUTCSeconds())}`;
-  return `${day}-${months[date.getUTCMonth()] ?? ''}-${year} ${time} +0000`;
+  return `${date.getUTCDate().toString().padStart(2, ' ')}-${months[date.getUTCMonth()] ?? ''}-${year}`;
 }

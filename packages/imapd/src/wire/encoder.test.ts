@@ -115,3 +115,17 @@ test('any string and any name is read back as it was written', () => {
     }),
   );
 });
+
+test('numbers and text of any length stand as they are, and can be taken back', () => {
+  const number = fc.oneof(fc.nat(1_000), fc.nat(), fc.maxSafeNat(), fc.constantFrom(2 ** 31 - 1, 2 ** 31, 999_999_999));
+  const piece = fc.oneof(number, fc.string({ unit: 'grapheme-ascii', maxLength: 200 }));
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 20 }), fc.nat(100), (pieces, kept) => {
+      const encoder = new Encoder();
+      for (const each of pieces) typeof each === 'number' ? encoder.number(each) : encoder.raw(each);
+      assert.equal(encoder.bytes, pieces.join('').length);
+      encoder.cutTo(kept);
+      assert.equal(encoder.take().toString('latin1'), pieces.join('').slice(0, kept));
+    }),
+  );
+});

@@ -11,8 +11,13 @@ import { areOctetsOf, octetClass } from './octet-class.ts';
 
 const startBytes = 256;
 
-/** Octets of text that are gathered before they are written: one call for many short pieces. */
-const textBytes = 4_096;
+/** Longer text is written by a call, shorter by a loop. */
+const loopChars = 48;
+
+const digitZero = 0x30;
+
+/** Largest number whose digits are written by integer arithmetic. */
+const smallNumberMax = 0x7fff_ffff;
 
 /** A longer string is a literal: clients read quoted ones octet by octet, and some have a bound. */
 const quotedBytesMax = 1_000;
@@ -24,8 +29,6 @@ export class Encoder {
   isUtf8: boolean;
   #octets: Buffer = Buffer.allocUnsafe(startBytes);
   #bytes = 0;
-  /** Stands behind `#octets`; an octet each. */
-  #text = '';
 
   constructor(isUtf8: boolean = false) {
     this.isUtf8 = isUtf8;
@@ -33,21 +36,45 @@ export class Encoder {
 
   /** Octets that wait to be taken. */
   get bytes(): number {
-    return this.#bytes + this.#text.length;
+    return this.#bytes;
   }
 
   /** ASCII that needs no form. */
   raw(text: string): this {
-    this.#text += text;
-    if (this.#text.length >= textBytes) this.#settle();
+    const { length } = text;
+    this.#ensure(length);
+    if (length > loopChars) this.#octets.write(text, this.#bytes, 'latin1');
+    else {
+      const octets = this.#octets;
+      let at = this.#bytes;
+      for (let index = 0; index < length; index += 1) octets[at++] = text.charCodeAt(index);
+    }
+    this.#bytes += length;
+    return this;
+  }
+
+  /** An integer from 0 on. */
+  number(value: number): this {
+    if (value > smallNumberMax) return this.raw(`${value}`);
+    let bytes = 1;
+    for (let bound = 10; bound <= value; bound *= 10) bytes += 1;
+    this.#ensure(bytes);
+    const octets = this.#octets;
+    let left = value;
+    for (let at = this.#bytes + bytes - 1; at >= this.#bytes; at -= 1) {
+      const rest = (left / 10) | 0;
+      octets[at] = digitZero + left - rest * 10;
+      left = rest;
+    }
+    this.#bytes += bytes;
     return this;
   }
 
   /** Octets that have their form already. */
   octets(octets: Buffer): this {
-    this.#settle();
     this.#ensure(octets.length);
-    this.#bytes += octets.copy(this.#octets, this.#bytes);
+    this.#octets.set(octets, this.#bytes);
+    this.#bytes += octets.length;
     return this;
   }
 
@@ -93,7 +120,9 @@ export class Encoder {
 
   /** Announces octets that are sent behind what is here; NUL among them where the literal is a binary one (RFC 3516). */
   literalHead(bytes: number, isBinary: boolean = false): this {
-    return this.raw(`${isBinary ? '~' : ''}{${bytes}}${crlf}`);
+    return this.raw(isBinary ? '~{' : '{')
+      .number(bytes)
+      .raw('}\r\n');
   }
 
   /** Octets as they are: a binary literal where there is NUL among them. */
@@ -103,32 +132,24 @@ export class Encoder {
 
   literal(octets: Buffer): this {
     this.literalHead(octets.length).octets(octets);
-    const written = this.#octets.subarray(this.#bytes - octets.length, this.#bytes);
-    for (let at = written.indexOf(0); at !== -1; at = written.indexOf(0, at + 1)) written[at] = 0x80;
+    const from = this.#bytes - octets.length;
+    if (octets.includes(0))
+      for (let at = from; at < this.#bytes; at += 1) if (this.#octets[at] === 0) this.#octets[at] = 0x80;
     return this;
   }
 
   /** Takes back what was written since there were so many octets. */
   cutTo(bytes: number): void {
-    this.#settle();
     this.#bytes = Math.min(this.#bytes, bytes);
   }
 
   /** Everything since the last time; the caller's. */
   take(): Buffer {
-    this.#settle();
     const octets = this.#octets.subarray(0, this.#bytes);
     // What follows is likely to be as long.
     this.#octets = Buffer.allocUnsafe(Math.max(startBytes, this.#bytes));
     this.#bytes = 0;
     return octets;
-  }
-
-  #settle(): void {
-    if (this.#text === '') return;
-    this.#ensure(this.#text.length);
-    this.#bytes += this.#octets.write(this.#text, this.#bytes, 'latin1');
-    this.#text = '';
   }
 
   #quoted(octets: Buffer): this {

@@ -31,6 +31,9 @@ export interface Entry {
   readonly uidl: string;
 }
 
+/** What clients ask of all entries of a mailbox. */
+export type EntryFlags = Pick<Entry, 'uid' | 'flags' | 'keywords'>;
+
 /** Where an entry's octets are found. */
 export type EntryPlace = Pick<Entry, 'lsn' | 'bytes' | 'message'>;
 
@@ -168,11 +171,22 @@ export class IndexChunk {
   }
 
   /** The entries of this chunk in UID order; `chunk` is UID ÷ 64. */
-  *entries(chunk: number): Generator<Entry> {
+  entries(chunk: number): Entry[] {
+    const entries: Entry[] = [];
     for (const slot of this.slots()) {
       const entry = this.get(chunk * chunkSlots + slot);
-      if (entry !== undefined) yield entry;
+      if (entry !== undefined) entries.push(entry);
     }
+    return entries;
+  }
+
+  /** As `entries`, as much of them as `decodeFlags` gives. */
+  flags(chunk: number): EntryFlags[] {
+    return this.slots().map((slot) => ({
+      uid: brandNumber<Uid>(chunk * chunkSlots + slot),
+      flags: this.#cells[slot * columnCount + col.flags] ?? 0,
+      keywords: this.#keywords.get(slot) ?? noKeywords,
+    }));
   }
 
   encode(): Buffer {
@@ -193,13 +207,26 @@ export class IndexChunk {
   }
 
   static decode(octets: Buffer): IndexChunk {
+    return IndexChunk.#decode(octets, columnCount);
+  }
+
+  /** Flags and keywords, and nothing else of the entries: for `flags` alone. */
+  static decodeFlags(octets: Buffer): IndexChunk {
+    return IndexChunk.#decode(octets, col.flags);
+  }
+
+  /** All columns, or one of them. */
+  static #decode(octets: Buffer, wanted: number): IndexChunk {
     const reader = new Reader(octets);
     const chunk = new IndexChunk();
     chunk.#low = reader.u32() | 0;
     chunk.#high = reader.u32() | 0;
     reader.u64();
     const slots = chunk.slots();
-    for (let column = 0; column < columnCount; column++) decodeColumn(octets, reader, chunk.#cells, slots, column);
+    for (let column = 0; column < columnCount; column++) {
+      if (wanted === columnCount || wanted === column) decodeColumn(octets, reader, chunk.#cells, slots, column);
+      else skipColumn(reader, slots.length);
+    }
     for (let left = reader.u8(); left > 0; left--) {
       const slot = reader.u8();
       chunk.#keywords.set(slot, [...reader.bytes(reader.varint())]);
@@ -247,11 +274,8 @@ function decodeColumn(
   slots: readonly number[],
   column: number,
 ): void {
-  const width = reader.u8();
+  const width = readWidth(reader);
   const low = reader.varint();
-  if (width !== 0 && width !== 1 && width !== 2 && width !== 4 && width !== 8) {
-    throw new DecodeError(`column width ${width}`);
-  }
   let at = reader.skip(width * slots.length);
   for (const slot of slots) {
     let difference = 0;
@@ -262,4 +286,18 @@ function decodeColumn(
     cells[slot * columnCount + column] = low + difference;
     at += width;
   }
+}
+
+function skipColumn(reader: Reader, slots: number): void {
+  const width = readWidth(reader);
+  reader.varint();
+  reader.skip(width * slots);
+}
+
+function readWidth(reader: Reader): number {
+  const width = reader.u8();
+  if (width !== 0 && width !== 1 && width !== 2 && width !== 4 && width !== 8) {
+    throw new DecodeError(`column width ${width}`);
+  }
+  return width;
 }

@@ -23,6 +23,17 @@ export function keyOctets(text: KeyText): Buffer {
   return Buffer.from(text, 'latin1');
 }
 
+/** Buffers that `passingKey` fills, by their lengths. */
+const passing: readonly Buffer[] = Array.from({ length: 33 }, (_, length) => Buffer.alloc(length));
+
+/** As `keyOctets`, in a buffer that is good until the next call. */
+export function passingKey(text: KeyText): Buffer {
+  const octets = passing[text.length];
+  if (octets === undefined) return keyOctets(text);
+  for (let at = 0; at < text.length; at++) octets[at] = text.charCodeAt(at);
+  return octets;
+}
+
 export function keyText(octets: Buffer): KeyText {
   return octets.toString('latin1');
 }
@@ -36,7 +47,18 @@ export function u32PairText(a: number, b: number): KeyText {
 }
 
 export function u64Text(n: number): KeyText {
-  return u32Text(Math.floor(n / 0x1_0000_0000)) + u32Text(n % 0x1_0000_0000);
+  const high = Math.floor(n / 0x1_0000_0000);
+  const low = n >>> 0;
+  return String.fromCharCode(
+    high >>> 24,
+    (high >>> 16) & 0xff,
+    (high >>> 8) & 0xff,
+    high & 0xff,
+    low >>> 24,
+    (low >>> 16) & 0xff,
+    (low >>> 8) & 0xff,
+    low & 0xff,
+  );
 }
 
 export function kindU32Text(kindOctet: number, n: number): KeyText {

@@ -60,6 +60,8 @@ export interface KvSnapshot {
 export interface Kv {
   /** The value, as a copy that the caller owns; undefined when absent. */
   get(table: TableName, key: Buffer): Buffer | undefined;
+  /** The value as `get` gives it, in octets that may be overwritten by the next read; not to be changed. */
+  peek(table: TableName, key: Buffer): Buffer | undefined;
   /** Key and value pairs in order (from the end when `reverse`), each a copy. Not to be held across an await. */
   range(table: TableName, range: KvRange): Iterable<readonly [Buffer, Buffer]>;
   /** Applies all changes in one transaction; durable on return. At most one call at a time.

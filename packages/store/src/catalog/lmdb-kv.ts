@@ -71,13 +71,17 @@ class LmdbKv implements Kv {
   }
 
   get(table: TableName, key: Buffer): Buffer | undefined {
-    const shared = this.#table(table).getBinaryFast(key);
-    if (shared === undefined) return undefined;
-    // lmdb-js's one buffer for all reads; only its `length` property tells where the value ends.
-    const length = shared.length;
-    const own = Buffer.allocUnsafe(length);
-    own.set(new Uint8Array(shared.buffer, shared.byteOffset, length));
+    const octets = this.peek(table, key);
+    if (octets === undefined) return undefined;
+    const own = Buffer.allocUnsafe(octets.length);
+    own.set(octets);
     return own;
+  }
+
+  peek(table: TableName, key: Buffer): Buffer | undefined {
+    const shared = this.#table(table).getBinaryFast(key);
+    // lmdb-js's one buffer for all reads; only its `length` property tells where the value ends.
+    return shared === undefined ? undefined : Buffer.from(shared.buffer, shared.byteOffset, shared.length);
   }
 
   range(table: TableName, range: KvRange): Iterable<readonly [Buffer, Buffer]> {

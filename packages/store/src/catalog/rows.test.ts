@@ -26,6 +26,7 @@ import {
   u64Text,
   uidlText,
 } from './keys.ts';
+import { MessageGlance } from './message-glance.ts';
 import {
   accountCodec,
   expungedCodec,
@@ -276,5 +277,38 @@ test('names of accounts and UIDLs are found in any letter case, names of mailbox
   assert.equal(
     keyOctets(expungedText(brandNumber(1), brandNumber<ModSeq>(2 ** 40))).toString('hex'),
     '000000010000010000000000',
+  );
+});
+
+/** What clients list of a row; undefined where its octets are refused. */
+function listedOf(read: () => Pick<MessageRow, 'derived' | 'envelope' | 'bodyStructure' | 'listedFields'>): unknown {
+  try {
+    const { derived, envelope, bodyStructure, listedFields } = read();
+    return { derived, envelope, bodyStructure, listedFields };
+  } catch (error) {
+    assert.ok(error instanceof DecodeError);
+    return undefined;
+  }
+}
+
+test('a glance at the row of a message shows what decoding it shows, and refuses what that refuses', () => {
+  fc.assert(
+    fc.property(
+      message,
+      fc.nat(),
+      fc.nat(255),
+      fc.constantFrom('as it is', 'changed', 'cut', 'longer'),
+      (row, at, octet, how) => {
+        const whole = Buffer.from(messageCodec.encode(row));
+        if (how === 'changed') whole[at % whole.length] = octet;
+        const stored = how === 'cut' ? whole.subarray(0, at % whole.length) : whole;
+        const octets = how === 'longer' ? Buffer.concat([stored, Buffer.of(octet)]) : stored;
+        assert.deepEqual(
+          listedOf(() => new MessageGlance(octets)),
+          listedOf(() => messageCodec.decode(octets)),
+        );
+      },
+    ),
+    { numRuns: 2_000 },
   );
 });

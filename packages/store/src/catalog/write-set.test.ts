@@ -16,6 +16,10 @@ class PlainKv implements Kv {
     return this.#rows.get(`${table} ${key.toString('hex')}`)?.[2];
   }
 
+  peek(table: TableName, key: Buffer): Buffer | undefined {
+    return this.get(table, key);
+  }
+
   range(table: TableName, range: KvRange): Iterable<readonly [Buffer, Buffer]> {
     const sign = range.reverse === true ? -1 : 1;
     return [...this.#rows.values()]

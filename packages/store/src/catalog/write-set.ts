@@ -7,7 +7,7 @@
  */
 import { invariant } from '../errors.ts';
 import { limits } from '../limits.ts';
-import { type KeyText, keyOctets, keyText, prefixEnd } from './keys.ts';
+import { type KeyText, keyOctets, keyText, passingKey, prefixEnd } from './keys.ts';
 import type { Kv, KvChange, KvRange, TableName } from './kv.ts';
 import type { RowCodec } from './row-codecs.ts';
 import type { Table } from './schema.ts';
@@ -167,6 +167,16 @@ export class View {
     return known === undefined ? this.#stored(table, text) : rowOf(known, table.codec);
   }
 
+  /** The row's octets, valid until the next read of the view; not to be changed. */
+  peek<Key extends readonly unknown[], Row>(table: Table<Key, Row>, ...key: Key): Buffer | undefined {
+    const text = table.key(...key);
+    const known =
+      this.#top?.find(table.name, text) ?? this.#findBelow(table.name, text) ?? this.#cache?.find(table.name, text);
+    if (known === undefined) return this.#kv.peek(table.name, passingKey(text));
+    const row = rowOf(known, table.codec);
+    return row === undefined ? undefined : table.codec.encode(row);
+  }
+
   /** A row the caller may change in place: its changes are in the top write set at once. */
   edit<Key extends readonly unknown[], Row>(table: Table<Key, Row>, ...key: Key): Row | undefined {
     const top = this.#writable();
@@ -214,15 +224,14 @@ export class View {
     }
   }
 
-  /** As `range`, but what is stored and `isWanted` says no to, by its octets, is passed over undecoded: its row is undefined. */
-  *rangeWanted<Row>(
+  /** As `range`, but that of what is stored `decode` says what there is to know; it may be nothing. */
+  *rangeBy<Row>(
     table: Table<never, Row>,
     range: KvRange,
-    isWanted: (octets: Buffer) => boolean,
+    decode: (octets: Buffer) => Row | undefined,
   ): Generator<readonly [Buffer, Row | undefined]> {
     for (const [key, found] of this.#merged(table.name, range)) {
-      if (!Buffer.isBuffer(found)) yield [key, rowOf(found, table.codec)];
-      else yield [key, isWanted(found) ? table.codec.decode(found) : undefined];
+      yield [key, Buffer.isBuffer(found) ? decode(found) : rowOf(found, table.codec)];
     }
   }
 
@@ -268,7 +277,7 @@ export class View {
   #stored<Row>(table: Table<never, Row>, text: KeyText): Row | undefined {
     const cached = this.#cache?.find(table.name, text);
     if (cached !== undefined) return rowOf(cached, table.codec);
-    const value = this.#kv.get(table.name, keyOctets(text));
+    const value = this.#kv.get(table.name, passingKey(text));
     return value === undefined ? undefined : table.codec.decode(value);
   }
 

@@ -61,7 +61,16 @@ export class Reader {
     const buffer = this.#buffer;
     let at = this.#position;
     let value = 0;
-    let scale = 1;
+    // Integers of 32 bits are quick, and most have no more.
+    for (let shift = 0; shift < 28 && at < buffer.length; shift += 7) {
+      const octet = buffer[at++]!;
+      value |= (octet & 0x7f) << shift;
+      if (octet < 0x80) {
+        this.#position = at;
+        return value;
+      }
+    }
+    let scale = 2 ** 28;
     for (;;) {
       if (at >= buffer.length) throw new DecodeError(`varint cut at ${at}`);
       const octet = buffer[at++]!;

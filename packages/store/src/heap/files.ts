@@ -125,6 +125,11 @@ export class SegmentFiles {
     }
   }
 
+  /** Whether the segment is open for reading. */
+  isOpen(number: number): boolean {
+    return !this.#closed && this.#descriptors.has(number);
+  }
+
   /** Closes the segment's descriptor, after its running reads. */
   async forget(number: number): Promise<void> {
     const descriptor = this.#descriptors.get(number);

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { compress } from 'zstd-napi';
 import { Heap } from './heap.ts';
-import { append, directory, highWater, newHeap, pathOf, portsFor } from './heap-support.test.ts';
+import { append, directory, highWater, newHeap, pathOf, portsFor, storeId } from './heap-support.test.ts';
 import type { Location } from './location.ts';
-import type { MemoryFs } from './memory-fs.test.ts';
+import { MemoryFs } from './memory-fs.test.ts';
 
 /** Four records side by side, one of them compressed, in a heap whose reader has them open. */
 async function filled(): Promise<{
@@ -86,4 +86,37 @@ test('damage, a wrong place, a slow disk, too much at once and a closed heap giv
   assert.ok(reader.peek([first, second]) !== undefined);
   await reader.close();
   assert.equal(reader.peek([first]), undefined);
+});
+
+test('calls that follow one another share their reads, and get what each would get alone', async () => {
+  const fs = new MemoryFs();
+  const heap = await Heap.create(portsFor(fs), directory, storeId, { segmentBytes: 1_048_576 });
+  const texts = Array.from({ length: 400 }, (_, at) => `${at} `.repeat(1 + ((at * 7) % 90)));
+  const places: Location[] = [];
+  for (const text of texts) places.push(...(await append(heap, text)));
+  const reader = await Heap.openForReading(portsFor(fs), directory);
+  await reader.read(places[0]!.lsn, places[0]!.bytes);
+  const had = (pair: number): readonly string[] | undefined =>
+    reader.peek([places[2 * pair]!, places[2 * pair + 1]!])?.map(({ payload }) => payload.toString());
+  fs.quickReads = 0;
+  for (let pair = 0; pair < 200; pair++)
+    assert.deepEqual(had(pair), texts.slice(2 * pair, 2 * pair + 2), `pair ${pair}`);
+  assert.ok(fs.quickReads < 10, `${fs.quickReads} reads`);
+  for (let pair = 199; pair >= 0; pair--)
+    assert.deepEqual(had(pair), texts.slice(2 * pair, 2 * pair + 2), `pair ${pair}`);
+  // What came since is not in what was read ahead, and records of several calls do not mix.
+  for (const text of ['more', 'and more']) places.push(...(await append(heap, text)));
+  await reader.refresh();
+  assert.deepEqual(had(199), texts.slice(398));
+  assert.deepEqual(had(200), ['more', 'and more']);
+  // Damage of what was read ahead is found as elsewhere.
+  const { octets } = fs.file(pathOf(1));
+  octets.fill(0xff, octets.length - 8_000);
+  assert.deepEqual(had(0), texts.slice(0, 2));
+  assert.deepEqual(had(1), texts.slice(2, 4));
+  assert.equal(had(200), undefined);
+  assert.deepEqual(had(0), texts.slice(0, 2));
+  assert.deepEqual(had(1), texts.slice(2, 4));
+  await reader.close();
+  for (const pair of [0, 1, 2, 200]) assert.equal(had(pair), undefined);
 });

@@ -1,7 +1,9 @@
 /**
  * Records that can be had at once: their segments are open, the disk is quick as far as is known, and they are small. Whatever stands
  * against it, damage too, gives undefined: the caller then goes the way that waits (`Heap.read`), which says what is
- * wrong, if anything is. Records that lie side by side, as a message's mostly do, are one read.
+ * wrong, if anything is. Records that lie side by side, as a message's mostly do, are one read. Where one call goes on behind the one
+ * before, as in a fetch of a whole mailbox, some of what follows is read along and kept for the next calls: what was
+ * written stays as it is, and each record is verified when it is asked for.
  *
  * All records lie in one buffer, which the next call uses again.
  */
@@ -13,8 +15,11 @@ import { decodeRecordHead, recordHeaderBytes } from './format.ts';
 import type { HeapRecord } from './location.ts';
 import { unpackInto } from './reader.ts';
 
-/** Octets for the records of one call, as stored and decoded: a message of 128 KiB, and what lies between its records. */
-const bufferBytes = 524_288;
+/** Octets that are read where calls follow one another: in the buffer's beginning. */
+const aheadBytes = 65_536;
+
+/** With those, octets for the records of one call, as stored and decoded: a message of 128 KiB, and what lies between its records. */
+const bufferBytes = aheadBytes + 524_288;
 
 /** Octets between two records that are read along: as quick as a call. */
 const gapBytesMax = 16_384;
@@ -25,11 +30,24 @@ interface Wanted {
   readonly segment: Segment;
 }
 
+/** LSNs of a segment, from … to − 1. */
+interface Stretch {
+  readonly segment: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+const nothing: Stretch = { segment: -1, from: 0, to: 0 };
+
 export class RecordPeek {
   readonly #files: SegmentFiles;
   /** Made when it is first needed: the writer never looks here. */
   #octets: Buffer = Buffer.alloc(0);
   #used = 0;
+  /** What lies in the buffer's beginning. */
+  #ahead = nothing;
+  /** What the last call asked for. */
+  #last = nothing;
 
   constructor(files: SegmentFiles) {
     this.#files = files;
@@ -41,7 +59,7 @@ export class RecordPeek {
     segmentOf: (place: Location) => Segment | undefined,
   ): readonly HeapRecord[] | undefined {
     if (this.#octets.length === 0) this.#octets = Buffer.allocUnsafeSlow(bufferBytes);
-    this.#used = 0;
+    this.#used = aheadBytes;
     const wanted: Wanted[] = [];
     for (const place of places) {
       const segment = segmentOf(place);
@@ -53,7 +71,11 @@ export class RecordPeek {
     for (const { place, segment } of wanted) {
       const at = joint === undefined ? this.#read(segment, place.lsn, place.bytes) : joint + place.lsn;
       const record = at === undefined ? undefined : this.#recordAt(at, place, segment);
-      if (record === undefined) return undefined;
+      if (record === undefined) {
+        // It may have been written since that was read ahead.
+        this.#ahead = nothing;
+        return undefined;
+      }
       records.push(record);
     }
     return records;
@@ -73,8 +95,24 @@ export class RecordPeek {
       bytes += place.bytes;
     }
     if (to - from > bytes + gapBytesMax) return undefined;
-    const at = this.#read(first.segment, from, to - from);
+    const at = this.#readAhead(first.segment, from, to - from);
     return at === undefined ? undefined : at - from;
+  }
+
+  /** As `#read`, once in a call, from what was read ahead or reading ahead where that is worth it. */
+  #readAhead(segment: Segment, lsn: number, bytes: number): number | undefined {
+    const { number } = segment;
+    const last = this.#last;
+    const ahead = this.#ahead;
+    this.#last = { segment: number, from: lsn, to: lsn + bytes };
+    const isHere = ahead.segment === number && lsn >= ahead.from && lsn + bytes <= ahead.to;
+    if (isHere && this.#files.isOpen(number)) return lsn - ahead.from;
+    const follows = last.segment === number && lsn >= last.to && lsn - last.to <= gapBytesMax;
+    if (!follows || bytes > aheadBytes) return this.#read(segment, lsn, bytes);
+    this.#ahead = nothing;
+    const count = this.#files.readNow(number, this.#octets, 0, aheadBytes, lsn - segment.baseLsn) ?? 0;
+    this.#ahead = { segment: number, from: lsn, to: lsn + count };
+    return count < bytes ? undefined : 0;
   }
 
   /** Where in the buffer the octets from this LSN on are now. */

@@ -9,6 +9,7 @@ import { References, type SegmentOf } from './references.ts';
 
 const emptyKv: Kv = {
   get: () => undefined,
+  peek: () => undefined,
   range: () => [],
   write: () => Promise.reject(new Error('only read here')),
   refresh: () => undefined,

@@ -21,6 +21,8 @@ export interface Margins {
   readonly behind: number;
   /** Octets of the largest message, without its trace lines. */
   readonly bytesMax: number;
+  /** Where all that is put: so many octets. Without it, a buffer of its own. */
+  readonly room?: (bytes: number) => Buffer;
 }
 
 /** Where records can be had at once. */
@@ -33,14 +35,14 @@ const shaBytes = 32;
 /** Parts of a message that are looked up one after the other; one with more is hardly small. */
 const partsMax = 16;
 
-/** The message between its margins; undefined where it is not small, or not all of it is at hand. */
+/** The message between its margins, whose row is known or looked up; undefined where it is not small, or not all of it is at hand. */
 export function messageAtHand(
   heap: RecordPeeker,
   catalog: Catalog,
   entry: EntryPlace,
   margins: Margins,
+  row: MessageRow | undefined = catalog.message(entry.message),
 ): Buffer | undefined {
-  const row = catalog.message(entry.message);
   if (row === undefined || row.size > margins.bytesMax) return undefined;
   const places = placesOf(catalog, row, entry);
   const records = places === undefined ? undefined : heap.peek(places);
@@ -49,7 +51,8 @@ export function messageAtHand(
   const trace = traceOf(entryRecord);
   const { size, manifest, literals } = decodeMessage(messageRecord);
   if (size !== row.size) return undefined;
-  const octets = Buffer.allocUnsafe(margins.before + trace.length + size + margins.behind);
+  const bytes = margins.before + trace.length + size + margins.behind;
+  const octets = margins.room?.(bytes) ?? Buffer.allocUnsafe(bytes);
   let at = margins.before + trace.copy(octets, margins.before);
   const end = at + size;
   let literalAt = 0;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import fc from 'fast-check';
 import { limits } from '../limits.ts';
 import { fieldValue, fieldValues, headerFields, listedFieldNames, listedFields, messageIds } from './header.ts';
 
@@ -12,12 +13,38 @@ const fields = (text: string) =>
     span.end,
   ]);
 
+/** As `fields`, by lines as text. */
+function fieldsByLine(text: string): ReturnType<typeof fields> {
+  const found: ReturnType<typeof fields> = [];
+  let at = 0;
+  for (const lines of text.match(/[^\n]*(?:\n(?:[ \t][^\n]*\n?)*|$)/g) ?? []) {
+    if (/^\r?\n/.test(lines)) break;
+    const start = at;
+    at += lines.length;
+    const [, name, value] = /^([^:\n]*):(.*)$/s.exec(lines) ?? [];
+    if (name === undefined || value === undefined || /^[ \t]/.test(lines)) continue;
+    found.push([name.replace(/[ \t]+$/, ''), value.replace(/\r?\n$/, ''), start, at]);
+  }
+  return found;
+}
+
 describe('header', () => {
   it('gives each field with its folding and its place', () => {
     assert.deepEqual(fields('Subject: a\r\n b\r\nX-Y :c\r\n\r\nTo: d\r\n'), [
       ['Subject', ' a\r\n b', 0, 16],
       ['X-Y', 'c', 16, 24],
     ]);
+  });
+
+  it('finds what a reading line by line finds', () => {
+    const piece = fc.constantFrom('\r\n', '\n', '\r', ':', ' ', '\t', 'A', 'To', '\0', '\xff', '\r\n ', 'X: y\r\n');
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 30 }), (pieces) => {
+        const header = pieces.join('');
+        assert.deepEqual(fields(header), fieldsByLine(header));
+      }),
+      { numRuns: 2_000 },
+    );
   });
 
   it('passes over lines that are no field', () => {

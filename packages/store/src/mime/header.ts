@@ -65,41 +65,40 @@ const messageIdLengthMax = 998;
 
 const lf = 10;
 const cr = 13;
+const colon = 58;
 
 function isBlank(code: number): boolean {
   return code === 32 || code === 9;
 }
 
-/** Called with offsets into the text: the field's start, its name's end, the octet behind the colon, the field's end. */
+/** Called with offsets: the field's start, its name's end, the octet behind the colon, the field's end. */
 type FieldVisitor = (start: number, nameEnd: number, valueStart: number, end: number) => void;
 
 /** Visits the fields in order, up to a blank line or the limit. */
-function scanFields(text: string, visit: FieldVisitor): void {
-  const length = text.length;
-  let colon = -1;
+export function visitFields(octets: Buffer, visit: FieldVisitor): void {
+  const { length } = octets;
   let left: number = limits.headerFields;
   for (let start = 0; start < length; ) {
-    const first = text.charCodeAt(start);
-    if (first === lf || (first === cr && text.charCodeAt(start + 1) === lf)) return;
-    const lineEnd = text.indexOf('\n', start);
-    let end = lineEnd === -1 ? length : lineEnd + 1;
-    const firstLineEnd = end;
-    while (end < length && isBlank(text.charCodeAt(end))) {
-      const folded = text.indexOf('\n', end);
-      end = folded === -1 ? length : folded + 1;
-    }
-    if (colon < start) {
-      colon = text.indexOf(':', start);
-      if (colon === -1) return;
-    }
-    if (colon < firstLineEnd && !isBlank(first)) {
+    const first = octets[start]!;
+    if (first === lf || (first === cr && octets[start + 1] === lf)) return;
+    let colonAt = start;
+    while (colonAt < length && octets[colonAt] !== colon && octets[colonAt] !== lf) colonAt++;
+    let end = lineEnd(octets, colonAt);
+    while (end < length && isBlank(octets[end]!)) end = lineEnd(octets, end);
+    if (octets[colonAt] === colon && !isBlank(first)) {
       if (left-- === 0) return;
-      let nameEnd = colon;
-      while (nameEnd > start && isBlank(text.charCodeAt(nameEnd - 1))) nameEnd--;
-      visit(start, nameEnd, colon + 1, end);
+      let nameEnd = colonAt;
+      while (nameEnd > start && isBlank(octets[nameEnd - 1]!)) nameEnd--;
+      visit(start, nameEnd, colonAt + 1, end);
     }
     start = end;
   }
+}
+
+/** Where the line ends that goes on at this octet. */
+function lineEnd(octets: Buffer, from: number): number {
+  const at = octets.indexOf(lf, from);
+  return at === -1 ? octets.length : at + 1;
 }
 
 /** The end of a field without its line end. */
@@ -133,7 +132,7 @@ function unfold(text: string, from: number, to: number): string {
 export function headerFields(octets: Buffer): Iterable<HeaderField> {
   const text = octets.toString('latin1');
   const fields: HeaderField[] = [];
-  scanFields(text, (start, nameEnd, valueStart, end) => {
+  visitFields(octets, (start, nameEnd, valueStart, end) => {
     const value = octets.subarray(valueStart, contentEnd(text, valueStart, end));
     fields.push({ name: text.slice(start, nameEnd), value, span: { start, end } });
   });
@@ -147,7 +146,7 @@ export function headerFields(octets: Buffer): Iterable<HeaderField> {
 export function fieldTexts(octets: Buffer, wanted: ReadonlySet<string>): Map<string, string[]> {
   const text = octets.toString('latin1');
   const found = new Map<string, string[]>();
-  scanFields(text, (start, nameEnd, valueStart, end) => {
+  visitFields(octets, (start, nameEnd, valueStart, end) => {
     if (nameEnd - start > nameLengthMax) return;
     const name = text.slice(start, nameEnd).toLowerCase();
     if (!wanted.has(name)) return;
@@ -164,7 +163,7 @@ export function fieldValues(octets: Buffer, name: string): Buffer[] {
   const wanted = name.toLowerCase();
   const text = octets.toString('latin1');
   const values: Buffer[] = [];
-  scanFields(text, (start, nameEnd, valueStart, end) => {
+  visitFields(octets, (start, nameEnd, valueStart, end) => {
     if (nameEnd - start !== wanted.length || text.slice(start, nameEnd).toLowerCase() !== wanted) return;
     values.push(Buffer.from(unfold(text, valueStart, end), 'latin1'));
   });
@@ -182,7 +181,7 @@ export function listedFields(headerOctets: Buffer): Buffer {
   let kept = '';
   let runStart = 0;
   let runEnd = 0;
-  scanFields(text, (start, nameEnd, _valueStart, end) => {
+  visitFields(headerOctets, (start, nameEnd, _valueStart, end) => {
     if (nameEnd - start > nameLengthMax || !listed.has(text.slice(start, nameEnd).toLowerCase())) return;
     if (start !== runEnd) {
       kept += text.slice(runStart, runEnd);

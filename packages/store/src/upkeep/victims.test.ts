@@ -11,6 +11,7 @@ import { victimsOf } from './victims.ts';
 
 const nothing: Kv = {
   get: () => undefined,
+  peek: () => undefined,
   range: () => [],
   write: async () => undefined,
   refresh: () => undefined,
