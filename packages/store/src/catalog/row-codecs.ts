@@ -17,7 +17,6 @@ import {
   type ExpungedRow,
   emptyTotals,
   type MailboxRow,
-  type MessageRow,
   type PartPiece,
   type PartRow,
   type RetainedRow,
@@ -193,33 +192,6 @@ export const retainedCodec: RowCodec<RetainedRow> = {
 export function isUnreferenced(messageRow: Buffer): boolean {
   return messageRow[0] === 0;
 }
-
-export const messageCodec: RowCodec<MessageRow> = shallow(
-  (row, w) => {
-    w.varint(row.refs).varint(row.record.lsn).varint(row.record.bytes).bytes(row.sha).varint(row.size);
-    w.varint(row.headerBytes).varint(row.plainBytes).varint(row.storedBytes).varint(row.namedBytes);
-    w.block(row.parts)
-      .block(row.threadKeys)
-      .u8(row.derived ? 1 : 0);
-    w.block(row.envelope).block(row.bodyStructure).block(row.listedFields);
-  },
-  (r) => ({
-    refs: r.varint(),
-    record: locationIn(r),
-    sha: r.bytes(32),
-    size: r.varint(),
-    headerBytes: r.varint(),
-    plainBytes: r.varint(),
-    storedBytes: r.varint(),
-    namedBytes: r.varint(),
-    parts: r.block(),
-    threadKeys: r.block(),
-    derived: r.u8() === 1,
-    envelope: r.block(),
-    bodyStructure: r.block(),
-    listedFields: r.block(),
-  }),
-);
 
 export const partCodec: RowCodec<PartRow> = shallow(
   (row, w) => {

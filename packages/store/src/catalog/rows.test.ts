@@ -7,6 +7,7 @@ import {
   type AccountId,
   brandNumber,
   type EmailId,
+  type Location,
   type Lsn,
   type MailboxRole,
   type MessageId,
@@ -30,7 +31,6 @@ import {
   accountCodec,
   expungedCodec,
   mailboxCodec,
-  messageCodec,
   numberCodec,
   octetsCodec,
   partCodec,
@@ -46,7 +46,6 @@ import {
   type AccountRow,
   emptyTotals,
   type MailboxRow,
-  type MessageRow,
   type PartRow,
   type RetainedRow,
   type SegmentRow,
@@ -67,7 +66,7 @@ const text = fc.string({ unit: 'grapheme', maxLength: 60 });
 const octets = fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes));
 const sha = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => Buffer.from(bytes));
 const lsn = whole.map((n) => brandNumber<Lsn>(n));
-const place = record<MessageRow['record']>({ lsn, bytes: whole });
+const place = record<Location>({ lsn, bytes: whole });
 const u32 = fc.integer({ min: 1, max: 0xffff_ffff });
 
 const totals = fc.array(whole, { minLength: totalsKeys.length, maxLength: totalsKeys.length }).map((values): Totals => {
@@ -147,23 +146,6 @@ const retained = record<RetainedRow>({
   expungedAt: seconds,
 });
 
-const message = record<MessageRow>({
-  refs: whole,
-  record: place,
-  sha,
-  size: whole,
-  headerBytes: whole,
-  plainBytes: whole,
-  storedBytes: whole,
-  namedBytes: whole,
-  parts: octets,
-  threadKeys: octets,
-  derived: fc.boolean(),
-  envelope: octets,
-  bodyStructure: octets,
-  listedFields: octets,
-});
-
 const part = record<PartRow>({
   refs: whole,
   size: whole,
@@ -207,7 +189,6 @@ comesBack('meta', stateCodec, state);
 comesBack('accounts', accountCodec, account);
 comesBack('mailboxes', mailboxCodec, mailbox);
 comesBack('retained', retainedCodec, retained);
-comesBack('messages', messageCodec, message);
 comesBack('parts', partCodec, part);
 comesBack('threads', threadCodec, thread);
 comesBack('segments', segmentCodec, segment);
