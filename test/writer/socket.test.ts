@@ -15,6 +15,7 @@ import {
   type MailboxId,
   type Store,
   type StoreErrorCode,
+  type TakenMessage,
   UidSet,
   workOn,
 } from '@mstore/store';
@@ -186,6 +187,35 @@ test('refused messages leave nothing behind on the connection', async () => {
   const [result] = await served.client.deliver(message, [{ account, trace: Buffer.alloc(0) }]);
   assert.ok(result?.ok);
   await refused(served.client.deliver(message, [{ account, trace: Buffer.alloc(0) }]), 'badIntent');
+});
+
+test('a message taken early is placed as any other, and its place is refused for what it was refused for', async () => {
+  await using temp = await simStore({ messageBytes: 300_000 });
+  const { mailbox } = await ownInbox(temp.store);
+  await using served = await serve(temp.store);
+  const { client } = served;
+  const octets = (n: number) => Buffer.from(`Subject: ${n}\r\n\r\n${'x'.repeat(n * 1_000)}\r\n`);
+  const append = (message: TakenMessage) => client.append(mailbox, [{ message, flags: 0, keywords: [] }]);
+  for (let n = 0; n < 20; n++) {
+    const early = await client.take(octets(n), { early: true });
+    const [placed] = await append(early);
+    assert.equal(placed?.size, octets(n).length);
+    await refused(append(early), 'badIntent');
+  }
+  const both = [await client.take(octets(1), { early: true }), await client.take(octets(2))];
+  const placed = await client.append(
+    mailbox,
+    both.map((message) => ({ message, flags: 0, keywords: [] })),
+  );
+  assert.deepEqual(
+    placed.map(({ size }) => size),
+    [octets(1).length, octets(2).length],
+  );
+  await refused(append(await client.take(Buffer.alloc(600_000, 'x'), { early: true })), 'messageTooLarge');
+  const unwanted = await client.take(octets(3), { early: true });
+  client.discard(unwanted);
+  await refused(append(unwanted), 'badIntent');
+  await append(await client.take(octets(4), { early: true }));
 });
 
 test('a writer that goes away leaves its callers with noWriter', async () => {

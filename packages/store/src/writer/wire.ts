@@ -5,6 +5,7 @@
  * answers are JSON in which octets stand as `{"$octets": base64}` and UID sets as `{"$uids": "1:3,7"}`. A message is sent
  * ahead in body frames under an id of its own; at most `windowBytes` of it are under way unconfirmed.
  */
+import type { Socket } from 'node:net';
 import { UidSet } from '../codec/uid-set.ts';
 import { StoreError } from '../errors.ts';
 
@@ -39,6 +40,28 @@ export function encodeFrame(type: number, id: number, payload: Buffer): Buffer {
   frame.writeUInt32BE(id, 5);
   payload.copy(frame, headBytes);
   return frame;
+}
+
+/** Writes frames to a socket; those of one turn go out together, and wake the other side once. */
+export class FrameSender {
+  readonly #socket: Socket;
+  #isGathering = false;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  send(type: number, id: number, payload: Buffer): void {
+    if (!this.#isGathering) {
+      this.#isGathering = true;
+      this.#socket.cork();
+      process.nextTick(() => {
+        this.#isGathering = false;
+        this.#socket.uncork();
+      });
+    }
+    this.#socket.write(encodeFrame(type, id, payload));
+  }
 }
 
 /** Cuts what a socket brings into frames. */
