@@ -78,7 +78,7 @@ class Upload {
   #wake: (() => void) | undefined;
 
   constructor(writer: MailWriter, finalLineEnd: boolean, confirm: (bytes: number) => void) {
-    this.taken = writer.take(this.#octets(confirm), { finalLineEnd });
+    this.taken = writer.take(this.#octets(confirm), { finalLineEnd, givesBuffers: true });
     // Asked for later, or never.
     this.taken.catch(() => undefined);
   }

@@ -22,6 +22,9 @@ export const frameType = {
 
 /** Octets of a message that may be under way before the writer confirmed any. */
 export const windowBytes = 1_048_576;
+/** Octets up to which what came is copied rather than kept with its neighbours in the buffer. */
+const copiedBytesMax = 4_096;
+
 /** Octets of one body frame. */
 export const bodyBytes = 262_144;
 
@@ -94,14 +97,19 @@ export class FrameReader {
       yield {
         type: rest.readUInt8(4),
         id: rest.readUInt32BE(5),
-        payload: Buffer.from(rest.subarray(headBytes, 4 + length)),
+        payload: own(rest.subarray(headBytes, 4 + length)),
       };
       rest = rest.subarray(4 + length);
       this.#wantedBytes = headBytes;
     }
-    this.#held = [Buffer.from(rest)];
+    this.#held = [own(rest)];
     this.#heldBytes = rest.length;
   }
+}
+
+/** What came from the socket, to be kept: a few octets do not keep the buffer they came in. */
+function own(octets: Buffer): Buffer {
+  return octets.length < copiedBytesMax ? Buffer.from(octets) : octets;
 }
 
 /** A value as JSON octets. */
