@@ -11,7 +11,7 @@ import {
   type ThreadId,
   type UidValidity,
 } from '../types.ts';
-import { chunkSlots, IndexChunk } from './index-chunk.ts';
+import { chunkSlots, encodeSingle, IndexChunk } from './index-chunk.ts';
 import {
   type AccountRow,
   type ExpungedRow,
@@ -172,9 +172,7 @@ export const retainedCodec: RowCodec<RetainedRow> = {
     const w = new Writer(128);
     w.signed(row.expungedAt);
     w.varint(row.entry.uid);
-    const chunk = new IndexChunk();
-    chunk.set(row.entry);
-    return w.bytes(chunk.encode()).finish();
+    return w.bytes(encodeSingle(row.entry)).finish();
   },
   decode(octets) {
     const r = new Reader(octets);
