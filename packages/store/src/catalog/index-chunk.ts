@@ -119,6 +119,16 @@ export class IndexChunk {
     };
   }
 
+  /** The flags of an entry that is here. */
+  flagsOf(uid: number): number {
+    return this.#cells[(uid % chunkSlots) * columnCount + col.flags] ?? 0;
+  }
+
+  /** The MODSEQ of an entry that is here. */
+  modSeqOf(uid: number): number {
+    return this.#cells[(uid % chunkSlots) * columnCount + col.modSeq] ?? 0;
+  }
+
   set(entry: Entry): void {
     const slot = entry.uid % chunkSlots;
     if (slot < 32) this.#low |= 1 << slot;
