@@ -136,7 +136,9 @@ export class WriterClient implements StoreWriter {
     } finally {
       this.#credit.delete(id);
     }
-    return new RemoteMessage(id, options.early === true ? bytes : await size, size);
+    // Who was refused in the middle has octets left that nobody wants, and must hear of it.
+    const isEarly = options.early === true && refused === undefined;
+    return new RemoteMessage(id, isEarly ? bytes : await size, size);
   }
 
   async #sendBody(id: number, octets: Buffer, credit: Credit, isRefused: () => boolean): Promise<void> {

@@ -25,7 +25,8 @@ export interface TakeOptions {
   readonly finalLineEnd?: boolean;
   /** The buffers of an iterable are the store's from then on, as a buffer given whole is. Default false. */
   readonly givesBuffers?: boolean;
-  /** Resolves when the last octet is on its way to the writer: what the message is refused for, who places it is told. For one message at a time: nothing holds back who sends many so. Default false. */
+  /** Resolves when the last octet is on its way to the writer: what the message is refused for, `append` is told. For one message at
+   *  a time: nothing holds back who sends many so. Default false. */
   readonly early?: boolean;
 }
 
