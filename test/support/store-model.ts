@@ -5,7 +5,7 @@
 import { flag, inbox, isStoreError, mailboxName, StoreError, type StoreErrorCode, type UidSet } from '@mstore/store';
 
 /** Entries that the writer copies or moves in one turn, each with an event of its own for the source. */
-const copySlice = 100;
+const copySlice = 200;
 /** The same of what it purges. */
 const purgeSlice = 100;
 

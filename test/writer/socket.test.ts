@@ -15,6 +15,7 @@ import {
   type MailboxId,
   type Store,
   type StoreErrorCode,
+  type TakenMessage,
   UidSet,
   workOn,
 } from '@mstore/store';
@@ -186,6 +187,54 @@ test('refused messages leave nothing behind on the connection', async () => {
   const [result] = await served.client.deliver(message, [{ account, trace: Buffer.alloc(0) }]);
   assert.ok(result?.ok);
   await refused(served.client.deliver(message, [{ account, trace: Buffer.alloc(0) }]), 'badIntent');
+});
+
+test('what went ahead of a message that nobody will use keeps no segment from being compacted', async () => {
+  await using temp = await simStore({ segmentBytes: 1_048_576 });
+  const { store } = temp;
+  const { account } = await ownInbox(store);
+  await using served = await serve(store);
+  // Larger than what is held in memory.
+  const large = Buffer.from(`Subject: x\r\n\r\n${seededRandom(1).bytes(4_500_000).toString('hex')}\r\n`);
+  const other = await WriterClient.connect(served.path);
+  const held = [await served.client.take(large), await other.take(large)];
+  assert.equal(held.length, 2);
+  await served.client.subscribe(account, 'later', true);
+  const isKept = async (): Promise<boolean> => (await store.compact({ minGarbage: 0, maxRate: 0 })).kept.length > 0;
+  assert.ok(await isKept());
+  for (const message of held.slice(0, 1)) served.client.discard(message);
+  await other.close();
+  for (let looks = 0; await isKept(); looks++)
+    assert.ok(looks < 50, 'a segment is kept for messages that were given up');
+});
+
+test('a message taken early is placed as any other, and its place is refused for what it was refused for', async () => {
+  await using temp = await simStore({ messageBytes: 300_000 });
+  const { mailbox } = await ownInbox(temp.store);
+  await using served = await serve(temp.store);
+  const { client } = served;
+  const octets = (n: number) => Buffer.from(`Subject: ${n}\r\n\r\n${'x'.repeat(n * 1_000)}\r\n`);
+  const append = (message: TakenMessage) => client.append(mailbox, [{ message, flags: 0, keywords: [] }]);
+  for (let n = 0; n < 20; n++) {
+    const early = await client.take(octets(n), { early: true });
+    const [placed] = await append(early);
+    assert.equal(placed?.size, octets(n).length);
+    await refused(append(early), 'badIntent');
+  }
+  const both = [await client.take(octets(1), { early: true }), await client.take(octets(2))];
+  const placed = await client.append(
+    mailbox,
+    both.map((message) => ({ message, flags: 0, keywords: [] })),
+  );
+  assert.deepEqual(
+    placed.map(({ size }) => size),
+    [octets(1).length, octets(2).length],
+  );
+  await refused(append(await client.take(Buffer.alloc(600_000, 'x'), { early: true })), 'messageTooLarge');
+  const unwanted = await client.take(octets(3), { early: true });
+  client.discard(unwanted);
+  await refused(append(unwanted), 'badIntent');
+  await append(await client.take(octets(4), { early: true }));
 });
 
 test('a writer that goes away leaves its callers with noWriter', async () => {

@@ -120,7 +120,7 @@ export const limits = {
   matchRuns: 500,
   /** octets whose transfer encoding is taken off in one turn of the event loop: some 2 ms. */
   decodeBytes: 131_072, // 128 * KiB
-  /** requests of one command that the writer is given at a time; each changes up to 2,000 messages. */
+  /** requests of one command that the writer is given at a time; each changes up to 4,000 messages. */
   requestsAhead: 16,
   /** changes of flags of one mailbox that are remembered for its sessions; beyond, they look for themselves. */
   newsKept: 1_000,

@@ -50,11 +50,11 @@ export const limits = {
   /** entries that one EVENT may name; larger work goes in slices. */
   eventEntries: 10_000,
   /** entries decided in one turn of the event loop (about 5 ms). */
-  sliceEntries: 2_000,
+  sliceEntries: 4_000,
   /** entries expunged in one turn. */
-  expungeEntries: 400,
+  expungeEntries: 500,
   /** entries copied in one turn: each touches its message and its threads. */
-  copyEntries: 100,
+  copyEntries: 200,
   /** entries brought back in one turn: each is copied and released. */
   undeleteEntries: 50,
   /** entries purged in one turn (about 5 ms): each releases a message and its parts. */

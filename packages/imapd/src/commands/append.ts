@@ -46,7 +46,9 @@ async function takeAll(
     // What is said to be binary is kept as it is or not at all; of text the store makes CRLF.
     const lineEnds = item.message.isBinary && !item.isInParentheses ? new LineEnds() : undefined;
     const octets = session.commands.message();
-    const message = await session.services.writer.take(lineEnds?.watched(octets) ?? octets);
+    // Most commands bring one message: its place is asked for before the writer has said that it took it.
+    const early = messages.length === 0;
+    const message = await session.services.writer.take(lineEnds?.watched(octets) ?? octets, { early });
     taken.push(message);
     if (lineEnds?.hasBareLf === true) throw new RefusedError(refusals.bareLineFeed);
     const { internalDate } = item;

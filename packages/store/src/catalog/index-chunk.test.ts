@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { DecodeError } from '../codec/bytes.ts';
 import { brandNumber, type EmailId, type Lsn, type MessageId, type ModSeq, type ThreadId, type Uid } from '../types.ts';
-import { chunkSlots, type Entry, IndexChunk } from './index-chunk.ts';
+import { chunkSlots, type Entry, encodeSingle, IndexChunk } from './index-chunk.ts';
 
 const chunkNumber = 5;
 const first = chunkNumber * chunkSlots;
@@ -143,4 +143,14 @@ test('a chunk of like entries costs a few octets an entry', () => {
   }
   const { length } = chunk.encode();
   assert.ok(length <= chunkSlots * 16, `${length} octets`);
+});
+
+test('property: a single entry is encoded as a chunk that holds it alone', () => {
+  fc.assert(
+    fc.property(entry, (given) => {
+      const chunk = new IndexChunk();
+      chunk.set(given);
+      assert.deepEqual(encodeSingle(given), chunk.encode());
+    }),
+  );
 });

@@ -122,6 +122,16 @@ export class IndexChunk {
     };
   }
 
+  /** The flags of an entry that is here. */
+  flagsOf(uid: number): number {
+    return this.#cells[(uid % chunkSlots) * columnCount + col.flags] ?? 0;
+  }
+
+  /** The MODSEQ of an entry that is here. */
+  modSeqOf(uid: number): number {
+    return this.#cells[(uid % chunkSlots) * columnCount + col.modSeq] ?? 0;
+  }
+
   set(entry: Entry): void {
     const slot = entry.uid % chunkSlots;
     if (slot < 32) this.#low |= 1 << slot;
@@ -243,6 +253,25 @@ export class IndexChunk {
   static highestModSeq(octets: Buffer): ModSeq {
     return brandNumber<ModSeq>(new Reader(octets, 8).u64());
   }
+}
+
+/** A chunk of one entry, as octets: what `set` and `encode` of an empty one give, without the room for 64. */
+export function encodeSingle(entry: Entry): Buffer {
+  const slot = entry.uid % chunkSlots;
+  const bit = 2 ** (slot % 32);
+  const w = new Writer(128);
+  w.u32(slot < 32 ? bit : 0).u32(slot < 32 ? 0 : bit);
+  w.u64(entry.modSeq);
+  for (const column of columns) {
+    const isDate = column === 'internalDate' || column === 'saveDate';
+    w.u8(0).varint(entry[column] + (isDate ? dateBias : 0));
+  }
+  const { keywords, uidl } = entry;
+  w.u8(keywords.length > 0 ? 1 : 0);
+  if (keywords.length > 0) w.u8(slot).varint(keywords.length).bytes(Uint8Array.from(keywords));
+  w.u8(uidl === '' ? 0 : 1);
+  if (uidl !== '') w.u8(slot).text(uidl);
+  return w.finish();
 }
 
 function encodeColumn(writer: Writer, cells: Float64Array, slots: readonly number[], column: number): void {

@@ -11,13 +11,12 @@ import {
   type ThreadId,
   type UidValidity,
 } from '../types.ts';
-import { chunkSlots, IndexChunk } from './index-chunk.ts';
+import { chunkSlots, encodeSingle, IndexChunk } from './index-chunk.ts';
 import {
   type AccountRow,
   type ExpungedRow,
   emptyTotals,
   type MailboxRow,
-  type MessageRow,
   type PartPiece,
   type PartRow,
   type RetainedRow,
@@ -173,9 +172,7 @@ export const retainedCodec: RowCodec<RetainedRow> = {
     const w = new Writer(128);
     w.signed(row.expungedAt);
     w.varint(row.entry.uid);
-    const chunk = new IndexChunk();
-    chunk.set(row.entry);
-    return w.bytes(chunk.encode()).finish();
+    return w.bytes(encodeSingle(row.entry)).finish();
   },
   decode(octets) {
     const r = new Reader(octets);
@@ -193,33 +190,6 @@ export const retainedCodec: RowCodec<RetainedRow> = {
 export function isUnreferenced(messageRow: Buffer): boolean {
   return messageRow[0] === 0;
 }
-
-export const messageCodec: RowCodec<MessageRow> = shallow(
-  (row, w) => {
-    w.varint(row.refs).varint(row.record.lsn).varint(row.record.bytes).bytes(row.sha).varint(row.size);
-    w.varint(row.headerBytes).varint(row.plainBytes).varint(row.storedBytes).varint(row.namedBytes);
-    w.block(row.parts)
-      .block(row.threadKeys)
-      .u8(row.derived ? 1 : 0);
-    w.block(row.envelope).block(row.bodyStructure).block(row.listedFields);
-  },
-  (r) => ({
-    refs: r.varint(),
-    record: locationIn(r),
-    sha: r.bytes(32),
-    size: r.varint(),
-    headerBytes: r.varint(),
-    plainBytes: r.varint(),
-    storedBytes: r.varint(),
-    namedBytes: r.varint(),
-    parts: r.block(),
-    threadKeys: r.block(),
-    derived: r.u8() === 1,
-    envelope: r.block(),
-    bodyStructure: r.block(),
-    listedFields: r.block(),
-  }),
-);
 
 export const partCodec: RowCodec<PartRow> = shallow(
   (row, w) => {

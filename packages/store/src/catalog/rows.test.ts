@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { DecodeError } from '../codec/bytes.ts';
+import { DecodeError, Reader } from '../codec/bytes.ts';
 import { UidSet } from '../codec/uid-set.ts';
 import {
   type AccountId,
@@ -27,11 +27,12 @@ import {
   uidlText,
 } from './keys.ts';
 import { MessageGlance } from './message-glance.ts';
+import { messageCodec } from './message-row.ts';
 import {
   accountCodec,
   expungedCodec,
+  isUnreferenced,
   mailboxCodec,
-  messageCodec,
   numberCodec,
   octetsCodec,
   partCodec,
@@ -208,7 +209,6 @@ comesBack('meta', stateCodec, state);
 comesBack('accounts', accountCodec, account);
 comesBack('mailboxes', mailboxCodec, mailbox);
 comesBack('retained', retainedCodec, retained);
-comesBack('messages', messageCodec, message);
 comesBack('parts', partCodec, part);
 comesBack('threads', threadCodec, thread);
 comesBack('segments', segmentCodec, segment);
@@ -220,6 +220,92 @@ comesBack(
   record({ expungedAt: seconds, uids: fc.array(u32, { maxLength: 20 }).map((uids) => UidSet.of(uids)) }),
 );
 comesBack('metadata', octetsCodec, octets);
+
+/** What the format says stands in the octets, read field by field. */
+function fieldsOf(row: Buffer): MessageRow {
+  const r = new Reader(row);
+  const fields = {
+    refs: r.varint(),
+    record: { lsn: brandNumber<Lsn>(r.varint()), bytes: r.varint() },
+    sha: r.bytes(32),
+    size: r.varint(),
+    headerBytes: r.varint(),
+    plainBytes: r.varint(),
+    storedBytes: r.varint(),
+    namedBytes: r.varint(),
+    parts: r.block(),
+    threadKeys: r.block(),
+    derived: r.u8() === 1,
+    envelope: r.block(),
+    bodyStructure: r.block(),
+    listedFields: r.block(),
+  };
+  r.end();
+  return fields;
+}
+
+/** All fields of a row, whichever way it keeps them. */
+function shown(row: MessageRow): MessageRow {
+  const { refs, record, sha, size, headerBytes, plainBytes, storedBytes, namedBytes, parts, threadKeys } = row;
+  const { derived, envelope, bodyStructure, listedFields } = row;
+  const numbers = { refs, record, size, headerBytes, plainBytes, storedBytes, namedBytes, derived };
+  return { ...numbers, sha, parts, threadKeys, envelope, bodyStructure, listedFields };
+}
+
+test('property: a row of messages comes back, and so does its copy', () => {
+  fc.assert(
+    fc.property(message, (row) => {
+      const written = messageCodec.encode(row);
+      assert.deepEqual(fieldsOf(written), row);
+      const read = messageCodec.decode(written);
+      assert.deepEqual(shown(read), row);
+      assert.deepEqual(messageCodec.encode(read), written);
+      assert.deepEqual(messageCodec.encode(messageCodec.copy(read)), written);
+      assert.deepEqual(messageCodec.encode(messageCodec.copy(row)), written);
+    }),
+  );
+});
+
+test('property: what is changed in a row that was read is written as if it had been made so; the original stays', () => {
+  fc.assert(
+    fc.property(message, whole, place, (row, refs, record) => {
+      const written = messageCodec.encode(row);
+      const read = messageCodec.decode(Buffer.from(written));
+      const copy = messageCodec.copy(read);
+      copy.refs = refs;
+      copy.record = record;
+      const changed = messageCodec.encode(copy);
+      assert.deepEqual(changed, messageCodec.encode({ ...row, refs, record }));
+      assert.deepEqual(shown(messageCodec.copy(copy)), { ...row, refs, record });
+      assert.deepEqual(messageCodec.encode(read), written);
+      assert.equal(isUnreferenced(changed), refs === 0);
+    }),
+  );
+});
+
+test('a row that is too short or too long is damage, and told at once', () => {
+  const row: MessageRow = {
+    refs: 1,
+    record: { lsn: brandNumber<Lsn>(4096), bytes: 300 },
+    sha: Buffer.alloc(32, 7),
+    size: 1000,
+    headerBytes: 200,
+    plainBytes: 900,
+    storedBytes: 280,
+    namedBytes: 0,
+    parts: Buffer.alloc(0),
+    threadKeys: Buffer.alloc(8, 1),
+    derived: true,
+    envelope: Buffer.from('(NIL)'),
+    bodyStructure: Buffer.from('("TEXT")'),
+    listedFields: Buffer.from('Subject: one\r\n'),
+  };
+  const written = messageCodec.encode(row);
+  for (let bytes = 0; bytes < written.length; bytes++) {
+    assert.throws(() => messageCodec.decode(written.subarray(0, bytes)), DecodeError, `${bytes} octets`);
+  }
+  assert.throws(() => messageCodec.decode(Buffer.concat([written, Buffer.of(0)])), DecodeError);
+});
 
 test('property: a row cut anywhere, or with an octet more, is refused', () => {
   fc.assert(

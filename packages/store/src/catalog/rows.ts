@@ -134,24 +134,24 @@ export interface SlotsRow {
 export interface MessageRow {
   refs: number;
   record: Location;
-  sha: Buffer;
-  size: number;
-  headerBytes: number;
+  readonly sha: Buffer;
+  readonly size: number;
+  readonly headerBytes: number;
   /** Octets of the record's payload before compression, and stored. */
-  plainBytes: number;
-  storedBytes: number;
+  readonly plainBytes: number;
+  readonly storedBytes: number;
   /** Octets of the message that stand in parts. */
-  namedBytes: number;
+  readonly namedBytes: number;
   /** 32 octets each, distinct. */
-  parts: Buffer;
+  readonly parts: Buffer;
   /** 8 octets each, distinct: hashes of the Message-IDs the message bears or names. */
-  threadKeys: Buffer;
+  readonly threadKeys: Buffer;
   /** False when the three below passed 64 KiB together: then they are empty, and made again from MESSAGE when asked. */
-  derived: boolean;
-  envelope: Buffer;
-  bodyStructure: Buffer;
+  readonly derived: boolean;
+  readonly envelope: Buffer;
+  readonly bodyStructure: Buffer;
   /** The header fields that clients list, as they stand. */
-  listedFields: Buffer;
+  readonly listedFields: Buffer;
 }
 
 export interface ThreadRow {

@@ -44,11 +44,11 @@ import {
   uidlText,
 } from './keys.ts';
 import type { TableName } from './kv.ts';
+import { messageCodec } from './message-row.ts';
 import {
   accountCodec,
   expungedCodec,
   mailboxCodec,
-  messageCodec,
   numberCodec,
   octetsCodec,
   partCodec,

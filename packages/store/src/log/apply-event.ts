@@ -1,7 +1,7 @@
 /** What each kind of EVENT does to the catalog; what leaves sight, comes back or goes for good stands in apply-retained.ts. */
 
 import { Catalog } from '../catalog/catalog.ts';
-import { chunkSlots } from '../catalog/index-chunk.ts';
+import { chunkSlots, type IndexChunk } from '../catalog/index-chunk.ts';
 import type { MailboxRow } from '../catalog/rows.ts';
 import {
   accountNameTable,
@@ -12,7 +12,7 @@ import {
   subscriptionTable,
   uidTable,
 } from '../catalog/schema.ts';
-import { pageUids } from '../catalog/uid-pages.ts';
+import { pageUids, type UidPage } from '../catalog/uid-pages.ts';
 import type { View } from '../catalog/write-set.ts';
 import { brandNumber, flag, type Location, type MailboxId, type ModSeq } from '../types.ts';
 import { forgetAccountName, isNewsOf, putMetadata } from './apply-account.ts';
@@ -130,29 +130,58 @@ function setFlags(view: View, id: MailboxId, groups: readonly FlagGroup[], modSe
   const mailbox = view.edit(mailboxTable, id);
   if (mailbox === undefined) return;
   raiseModSeq(mailbox, modSeq);
-  for (const group of groups) {
-    const keywords = keywordNumbers(view, id, group.keywords);
-    for (const uid of group.uids) setFlagsOf(view, id, mailbox, uid, { flags: group.flags, keywords, modSeq });
+  const rows = new FlagRows(view, id);
+  for (const { flags, keywords: words, uids } of groups) {
+    const to = { flags, keywords: keywordNumbers(view, id, words), modSeq };
+    for (const uid of uids) setFlagsOf(rows, mailbox, uid, to);
+  }
+}
+
+/** The rows in which a mailbox's flags stand, to be changed: neighbours share them, and looking for them costs more than the change. */
+export class FlagRows {
+  readonly #view: View;
+  readonly #mailbox: MailboxId;
+  #chunkNumber = -1;
+  #chunk: IndexChunk | undefined;
+  #pageNumber = -1;
+  #page: UidPage | undefined;
+
+  /** For as long as nobody else puts or removes such rows. */
+  constructor(view: View, mailbox: MailboxId) {
+    this.#view = view;
+    this.#mailbox = mailbox;
+  }
+
+  chunkOf(uid: number): IndexChunk | undefined {
+    const number = Math.floor(uid / chunkSlots);
+    if (number !== this.#chunkNumber) this.#chunk = this.#view.edit(indexTable, this.#mailbox, number);
+    this.#chunkNumber = number;
+    return this.#chunk;
+  }
+
+  pageOf(uid: number): UidPage | undefined {
+    const number = Math.floor(uid / pageUids);
+    if (number !== this.#pageNumber) this.#page = this.#view.edit(uidTable, this.#mailbox, number);
+    this.#pageNumber = number;
+    return this.#page;
   }
 }
 
 /** Gives a live entry its flags, unless it has newer ones; false when it is not there. */
 export function setFlagsOf(
-  view: View,
-  id: MailboxId,
+  rows: FlagRows,
   mailbox: MailboxRow,
   uid: number,
   to: { readonly flags: number; readonly keywords: readonly number[]; readonly modSeq: ModSeq },
 ): boolean {
-  const chunk = view.edit(indexTable, id, Math.floor(uid / chunkSlots));
-  const entry = chunk?.get(uid);
-  if (chunk === undefined || entry === undefined) return false;
-  if (entry.modSeq > to.modSeq) return true;
-  const changed = entry.flags ^ to.flags;
+  const chunk = rows.chunkOf(uid);
+  if (chunk === undefined || !chunk.has(uid)) return false;
+  if (chunk.modSeqOf(uid) > to.modSeq) return true;
+  const changed = chunk.flagsOf(uid) ^ to.flags;
   if ((changed & flag.seen) !== 0) {
     const unseen = (to.flags & flag.seen) === 0;
     mailbox.unseen += unseen ? 1 : -1;
-    view.edit(uidTable, id, Math.floor(uid / pageUids))?.set(uid, unseen);
+    rows.pageOf(uid)?.set(uid, unseen);
   }
   if ((changed & flag.deleted) !== 0) mailbox.flaggedDeleted += (to.flags & flag.deleted) !== 0 ? 1 : -1;
   chunk.setFlags(uid, to.flags, to.keywords, to.modSeq);

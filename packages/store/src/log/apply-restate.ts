@@ -40,7 +40,7 @@ import {
   takeEntry,
   takeRetained,
 } from './apply-entry.ts';
-import { setFlagsOf } from './apply-event.ts';
+import { FlagRows, setFlagsOf } from './apply-event.ts';
 import { rememberExpunge } from './apply-expunge.ts';
 import { purgeMailbox, setDeleted } from './apply-mailbox.ts';
 import type { References } from './references.ts';
@@ -155,10 +155,11 @@ function restateFlags(refs: References, body: Body<'flags'>): void {
   const mailbox = view.edit(mailboxTable, id);
   if (mailbox === undefined) return;
   raiseModSeq(mailbox, modSeq);
+  const rows = new FlagRows(view, id);
   for (const { uids, flags, keywords: words } of body.groups) {
     const keywords = keywordNumbers(view, id, words);
     for (const uid of uids) {
-      if (setFlagsOf(view, id, mailbox, uid, { flags, keywords, modSeq })) continue;
+      if (setFlagsOf(rows, mailbox, uid, { flags, keywords, modSeq })) continue;
       const row = view.read(retainedTable, id, uid);
       if (row === undefined || row.entry.modSeq > modSeq) continue;
       view.put(retainedTable, { ...row, entry: { ...row.entry, flags, keywords, modSeq } }, id, uid);

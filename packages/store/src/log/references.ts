@@ -264,9 +264,11 @@ function stored(row: PartRow): number {
 
 /** The SHA-256 of each part a message names. */
 export function* partsOf(row: MessageRow): Generator<Buffer> {
-  for (let at = 0; at < row.parts.length; at += 32) yield row.parts.subarray(at, at + 32);
+  const { parts } = row;
+  for (let at = 0; at < parts.length; at += 32) yield parts.subarray(at, at + 32);
 }
 
 export function* threadKeysOf(row: MessageRow): Generator<Buffer> {
-  for (let at = 0; at < row.threadKeys.length; at += 8) yield row.threadKeys.subarray(at, at + 8);
+  const { threadKeys } = row;
+  for (let at = 0; at < threadKeys.length; at += 8) yield threadKeys.subarray(at, at + 8);
 }

@@ -5,14 +5,13 @@
 import type { Catalog } from '../catalog/catalog.ts';
 import type { EntryPlace } from '../catalog/index-chunk.ts';
 import type { PartPiece, PartRow } from '../catalog/rows.ts';
-import type { UidSet } from '../codec/uid-set.ts';
 import { StoreError } from '../errors.ts';
 import { isSegmentGone } from '../heap/heap.ts';
 import type { HeapRecord } from '../heap/location.ts';
 import type { Manifest, PartReference } from '../log/manifest.ts';
 import { decodeMessage, decodeRecord } from '../log/records.ts';
 import { contentWindow, wrapBase64Window } from '../mime/transfer-encoding.ts';
-import type { Location, Lsn, MailboxId, MessageId } from '../types.ts';
+import type { Location, Lsn, MessageId } from '../types.ts';
 
 /** What reading asks of the heap. @throws {StoreError} corrupt, with the location */
 export interface RecordReader {
@@ -221,22 +220,4 @@ export function traceOf(read: HeapRecord): Buffer {
   if (record.type === 'restate' && record.body.kind === 'entry') return record.body.trace;
   const { lsn } = read.location;
   throw new StoreError('corrupt', `the record at ${lsn} is no entry`, { lsn });
-}
-
-/** The trace lines of these entries by their places; without those that were compacted meanwhile. @throws {StoreError} corrupt */
-export async function readTraces(
-  heap: RecordReader,
-  catalog: Catalog,
-  mailbox: MailboxId,
-  uids: UidSet,
-): Promise<Map<Lsn, Buffer>> {
-  const traces = new Map<Lsn, Buffer>();
-  for (const entry of [...catalog.entries(mailbox, uids)]) {
-    try {
-      traces.set(entry.lsn, await readTrace(heap, entry));
-    } catch (error) {
-      if (!isSegmentGone(error)) throw error;
-    }
-  }
-  return traces;
 }

@@ -29,10 +29,10 @@ import type { CompactProgress, CompactReport, CompactRequest, StoreWriter } from
 import {
   bodyBytes,
   decodeValue,
-  encodeFrame,
   encodeValue,
   type Frame,
   FrameReader,
+  FrameSender,
   frameType,
   windowBytes,
 } from './wire.ts';
@@ -51,24 +51,28 @@ interface Waiting {
   reject(error: StoreError): void;
 }
 
-/** A message that the writer took under an id of this connection. */
+/** A message that was sent to the writer under an id of this connection. */
 class RemoteMessage implements TakenMessage {
   readonly id: number;
   readonly size: number;
+  /** Its size with CRLF, when the writer has taken it. */
+  readonly taken: Promise<number>;
 
-  constructor(id: number, size: number) {
+  constructor(id: number, size: number, taken: Promise<number>) {
     this.id = id;
     this.size = size;
+    this.taken = taken;
   }
 }
 
-function idOf(message: TakenMessage): number {
+function remote(message: TakenMessage): RemoteMessage {
   if (!(message instanceof RemoteMessage)) throw new StoreError('badIntent', 'a message taken by another writer');
-  return message.id;
+  return message;
 }
 
 export class WriterClient implements StoreWriter {
   readonly #socket: Socket;
+  readonly #out: FrameSender;
   readonly #frames = new FrameReader(limits.answerBytes);
   readonly #waiting = new Map<number, Waiting>();
   readonly #credit = new Map<number, Credit>();
@@ -80,6 +84,7 @@ export class WriterClient implements StoreWriter {
 
   private constructor(socket: Socket) {
     this.#socket = socket;
+    this.#out = new FrameSender(socket);
     this.closed = new Promise((resolve) => socket.on('close', () => resolve()));
     socket.on('data', (octets) => this.#receive(octets));
     socket.on('error', () => undefined);
@@ -115,12 +120,14 @@ export class WriterClient implements StoreWriter {
       refused = error;
       credit.wake?.();
     });
+    let bytes = 0;
     try {
       for await (const some of Buffer.isBuffer(octets) ? [octets] : octets) {
         for (let at = 0; at < some.length && refused === undefined; at += bodyBytes) {
           await this.#sendBody(id, some.subarray(at, at + bodyBytes), credit, () => refused !== undefined);
         }
         if (refused !== undefined) break;
+        bytes += some.length;
       }
       this.#send(frameType.bodyEnd, id, Buffer.alloc(0));
     } catch (error) {
@@ -129,7 +136,9 @@ export class WriterClient implements StoreWriter {
     } finally {
       this.#credit.delete(id);
     }
-    return new RemoteMessage(id, await size);
+    // Who was refused in the middle has octets left that nobody wants, and must hear of it.
+    const isEarly = options.early === true && refused === undefined;
+    return new RemoteMessage(id, isEarly ? bytes : await size, size);
   }
 
   async #sendBody(id: number, octets: Buffer, credit: Credit, isRefused: () => boolean): Promise<void> {
@@ -143,7 +152,7 @@ export class WriterClient implements StoreWriter {
   }
 
   discard(message: TakenMessage): void {
-    this.#send(frameType.discard, idOf(message), Buffer.alloc(0));
+    this.#send(frameType.discard, remote(message).id, Buffer.alloc(0));
   }
 
   deliver(
@@ -151,12 +160,18 @@ export class WriterClient implements StoreWriter {
     targets: readonly DeliveryTarget[],
     options: DeliverOptions = {},
   ): Promise<DeliveryResult[]> {
-    return this.#request('deliver', idOf(message), targets, options);
+    return this.#request('deliver', remote(message).id, targets, options);
   }
 
-  append(mailbox: MailboxId, messages: readonly AppendMessage[]): Promise<Placed[]> {
-    const items = messages.map((one) => ({ ...one, message: idOf(one.message) }));
-    return this.#request('append', mailbox, items);
+  async append(mailbox: MailboxId, messages: readonly AppendMessage[]): Promise<Placed[]> {
+    const items = messages.map((one) => ({ ...one, message: remote(one.message).id }));
+    try {
+      return await this.#request('append', mailbox, items);
+    } catch (error) {
+      // Of a message that was taken early and refused, the refusal says why.
+      for (const { message } of messages) await remote(message).taken;
+      throw error;
+    }
   }
 
   setFlags(request: FlagsRequest): Promise<FlagsAnswer> {
@@ -288,7 +303,7 @@ export class WriterClient implements StoreWriter {
   }
 
   #send(type: number, id: number, payload: Buffer): void {
-    if (this.#gone === undefined) this.#socket.write(encodeFrame(type, id, payload));
+    if (this.#gone === undefined) this.#out.send(type, id, payload);
   }
 
   #receive(octets: Buffer): void {

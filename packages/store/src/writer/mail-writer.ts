@@ -16,7 +16,7 @@ import type { RestoredMailbox } from './intents/undelete.ts';
 
 /** A message taken in and ready to be placed, once, by the writer that took it. */
 export interface TakenMessage {
-  /** Octets, with line ends as CRLF. */
+  /** Octets, with line ends as CRLF; of one taken early, as they were sent. */
   readonly size: number;
 }
 
@@ -25,6 +25,9 @@ export interface TakeOptions {
   readonly finalLineEnd?: boolean;
   /** The buffers of an iterable are the store's from then on, as a buffer given whole is. Default false. */
   readonly givesBuffers?: boolean;
+  /** Resolves when the last octet is on its way to the writer: what the message is refused for, `append` is told. For one message at
+   *  a time: nothing holds back who sends many so. Default false. */
+  readonly early?: boolean;
 }
 
 export interface DeliverOptions {

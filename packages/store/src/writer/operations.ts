@@ -7,7 +7,7 @@ import type { TakenMessage } from './mail-writer.ts';
 import type { StoreWriter } from './store-writer.ts';
 
 /** Gives the message that was sent ahead under an id, once. @throws {StoreError} badIntent */
-export type TakeUpload = (id: number) => TakenMessage;
+export type TakeUpload = (id: number) => Promise<TakenMessage>;
 
 const u32 = z.number().int().min(1).max(0xffff_ffff);
 const accountId = u32.transform((n) => brandNumber<AccountId>(n));
@@ -86,13 +86,13 @@ const compactRequest = z.object({ minGarbage: z.number().min(0).max(1), maxRate:
 export const operations: Readonly<Record<string, Operation>> = {
   deliver: operation(
     z.tuple([u32, z.array(target), z.object({ allOrNone: z.boolean().optional() })]),
-    (writer, [message, targets, options], take) =>
-      writer.deliver(take(message), targets.map(present), present(options)),
+    async (writer, [message, targets, options], take) =>
+      writer.deliver(await take(message), targets.map(present), present(options)),
   ),
-  append: operation(z.tuple([mailboxId, z.array(item)]), (writer, [mailbox, items], take) =>
+  append: operation(z.tuple([mailboxId, z.array(item)]), async (writer, [mailbox, items], take) =>
     writer.append(
       mailbox,
-      items.map((one) => ({ ...present(one), message: take(one.message) })),
+      await Promise.all(items.map(async (one) => ({ ...present(one), message: await take(one.message) }))),
     ),
   ),
   setFlags: operation(z.tuple([flagsRequest]), (writer, [request]) => writer.setFlags(present(request))),

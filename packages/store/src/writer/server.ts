@@ -11,7 +11,7 @@ import type { MailWriter, TakenMessage } from './mail-writer.ts';
 import { operations } from './operations.ts';
 import type { PinnedLog } from './pins.ts';
 import type { StoreWriter } from './store-writer.ts';
-import { decodeValue, encodeFrame, encodeValue, type Frame, FrameReader, frameType, windowBytes } from './wire.ts';
+import { decodeValue, encodeValue, type Frame, FrameReader, FrameSender, frameType, windowBytes } from './wire.ts';
 
 /** Messages sent ahead and not yet used, of one connection. */
 const uploadsMax = 4_096;
@@ -78,7 +78,7 @@ class Upload {
   #wake: (() => void) | undefined;
 
   constructor(writer: MailWriter, finalLineEnd: boolean, confirm: (bytes: number) => void) {
-    this.taken = writer.take(this.#octets(confirm), { finalLineEnd });
+    this.taken = writer.take(this.#octets(confirm), { finalLineEnd, givesBuffers: true });
     // Asked for later, or never.
     this.taken.catch(() => undefined);
   }
@@ -101,7 +101,8 @@ class Upload {
       if (next !== undefined) {
         this.#waitingBytes -= next.length;
         yield next;
-        confirm(next.length);
+        // Who has sent all of it waits for no confirmation.
+        if (this.#ended === 'no') confirm(next.length);
       } else if (this.#ended === 'whole') return;
       else if (this.#ended === 'broken') throw new StoreError('badIntent', 'the body was not finished');
       else {
@@ -126,20 +127,26 @@ function listenHidden(server: Server, path: string, listens: () => void): void {
 class WriterConnection {
   readonly #socket: Socket;
   readonly #writer: StoreWriter;
+  readonly #out: FrameSender;
   readonly #frames = new FrameReader(limits.frameBytes);
+  /** Messages whose octets are still coming. */
   readonly #uploads = new Map<number, Upload>();
+  /** Messages that were asked to be taken, and neither used nor given up. */
+  readonly #taken = new Map<number, Promise<TakenMessage>>();
   #running = 0;
   #finished: (() => void) | undefined;
   #feed = false;
 
   constructor(socket: Socket, writer: StoreWriter) {
     this.#socket = socket;
+    this.#out = new FrameSender(socket);
     this.#writer = writer;
     socket.on('data', (octets) => this.#receive(octets));
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
       for (const upload of this.#uploads.values()) upload.end('broken');
       this.#uploads.clear();
+      for (const id of [...this.#taken.keys()]) this.#giveUp(id);
       for (const pin of this.#pins.splice(0)) void pin?.release();
     });
   }
@@ -190,7 +197,7 @@ class WriterConnection {
       case frameType.discard:
         this.#uploads.get(frame.id)?.end('broken');
         this.#uploads.delete(frame.id);
-        this.#taken.delete(frame.id);
+        this.#giveUp(frame.id);
         break;
       case frameType.request:
         this.#request(frame);
@@ -202,7 +209,7 @@ class WriterConnection {
 
   #upload(id: number, finalLineEnd: boolean): Upload {
     if (this.#uploads.has(id)) throw new StoreError('badIntent', `a second message under ${id}`);
-    if (this.#uploads.size + this.#taken.size >= uploadsMax) {
+    if (this.#taken.size >= uploadsMax) {
       throw new StoreError('limitExceeded', `more than ${uploadsMax} messages sent ahead and not used`);
     }
     const upload = new Upload(this.#writer, finalLineEnd, (bytes) => {
@@ -267,26 +274,42 @@ class WriterConnection {
     return null;
   }
 
-  readonly #taken = new Map<number, TakenMessage>();
-
   /** Begins an upload; answered with its size when it is whole. */
   async #take([id, finalLineEnd]: readonly unknown[]): Promise<unknown> {
     if (typeof id !== 'number' || typeof finalLineEnd !== 'boolean')
       throw new StoreError('badIntent', 'take: id, boolean');
-    const message = await this.#upload(id, finalLineEnd).taken.finally(() => this.#uploads.delete(id));
-    this.#taken.set(id, message);
-    return message.size;
+    const { taken } = this.#upload(id, finalLineEnd);
+    this.#taken.set(id, taken);
+    try {
+      return (await taken).size;
+    } catch (error) {
+      this.#taken.delete(id);
+      throw error;
+    } finally {
+      this.#uploads.delete(id);
+    }
   }
 
-  #use(id: number): TakenMessage {
-    const message = this.#taken.get(id);
-    if (message === undefined) throw new StoreError('badIntent', `no message was sent under ${id}`);
+  /** The message sent under an id, once; waits for the end of it. */
+  async #use(id: number): Promise<TakenMessage> {
+    const taken = this.#taken.get(id);
+    if (taken === undefined) throw new StoreError('badIntent', `no message was sent under ${id}`);
     this.#taken.delete(id);
-    return message;
+    return taken;
+  }
+
+  /** Nobody will use the message: what went ahead of it into the log need not be kept for it. */
+  #giveUp(id: number): void {
+    const taken = this.#taken.get(id);
+    this.#taken.delete(id);
+    taken?.then(
+      (message) => this.#writer.discard(message),
+      () => undefined,
+    );
   }
 
   #send(type: number, id: number, payload: Buffer): void {
-    if (!this.#socket.destroyed) this.#socket.write(encodeFrame(type, id, payload));
+    if (!this.#socket.destroyed) this.#out.send(type, id, payload);
   }
 }
 

@@ -1,6 +1,7 @@
 /** Large work in slices of a bounded size, so that nobody waits behind a mailbox of a million. */
 import type { Catalog } from '../catalog/catalog.ts';
 import { UidSet } from '../codec/uid-set.ts';
+import { invariant, isStoreError } from '../errors.ts';
 import { limits } from '../limits.ts';
 import type { AccountId, MailboxId } from '../types.ts';
 import type { DeliveryTarget } from './intents/place.ts';
@@ -23,6 +24,48 @@ export function uidSlices(catalog: Catalog, mailbox: MailboxId, uids: UidSet, mo
   }
   if (slice.length > 0) slices.push(UidSet.of(slice));
   return slices;
+}
+
+/** Asks for a slice; says when it was decided, which is before the answer. */
+export type AskSlice<Answer> = (uids: UidSet, decided: () => void) => Promise<Answer>;
+
+/**
+ * Asks for one slice after the other, each as soon as the one before was decided: it becomes durable, and comes to the catalog, while
+ * the next ones are decided. Nobody's slices wait in a queue. Answers when all are answered; those behind a mailbox that
+ * vanished are left out. @throws what the first one was refused with
+ */
+export async function inSlices<Answer>(
+  slices: readonly UidSet[],
+  ask: AskSlice<Answer>,
+): Promise<[Answer, ...Answer[]]> {
+  const [first = UidSet.empty, ...rest] = slices;
+  const asked: Promise<Answer>[] = [];
+  let hasFailed = false;
+  const begin = (slice: UidSet): Promise<void> =>
+    new Promise((decided) => {
+      const answer = ask(slice, decided);
+      asked.push(answer);
+      answer
+        .catch(() => {
+          hasFailed = true;
+        })
+        .finally(decided);
+    });
+  await begin(first);
+  for (const slice of rest) if (!hasFailed) await begin(slice);
+  await Promise.allSettled(asked);
+  const [firstAnswer, ...others] = asked;
+  invariant(firstAnswer !== undefined, 'a slice is asked for');
+  const answers: [Answer, ...Answer[]] = [await firstAnswer];
+  for (const other of others) {
+    try {
+      answers.push(await other);
+    } catch (error) {
+      if (!isStoreError(error, 'noMailbox')) throw error;
+      break;
+    }
+  }
+  return answers;
 }
 
 /** Indexes of targets, so many at a time; an account's stay together, since they may lead to one mailbox. */

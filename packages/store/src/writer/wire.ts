@@ -5,6 +5,7 @@
  * answers are JSON in which octets stand as `{"$octets": base64}` and UID sets as `{"$uids": "1:3,7"}`. A message is sent
  * ahead in body frames under an id of its own; at most `windowBytes` of it are under way unconfirmed.
  */
+import type { Socket } from 'node:net';
 import { UidSet } from '../codec/uid-set.ts';
 import { StoreError } from '../errors.ts';
 
@@ -21,6 +22,9 @@ export const frameType = {
 
 /** Octets of a message that may be under way before the writer confirmed any. */
 export const windowBytes = 1_048_576;
+/** Octets up to which what came is copied rather than kept with its neighbours in the buffer. */
+const copiedBytesMax = 4_096;
+
 /** Octets of one body frame. */
 export const bodyBytes = 262_144;
 
@@ -39,6 +43,28 @@ export function encodeFrame(type: number, id: number, payload: Buffer): Buffer {
   frame.writeUInt32BE(id, 5);
   payload.copy(frame, headBytes);
   return frame;
+}
+
+/** Writes frames to a socket; those of one turn go out together, and wake the other side once. */
+export class FrameSender {
+  readonly #socket: Socket;
+  #isGathering = false;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  send(type: number, id: number, payload: Buffer): void {
+    if (!this.#isGathering) {
+      this.#isGathering = true;
+      this.#socket.cork();
+      process.nextTick(() => {
+        this.#isGathering = false;
+        this.#socket.uncork();
+      });
+    }
+    this.#socket.write(encodeFrame(type, id, payload));
+  }
 }
 
 /** Cuts what a socket brings into frames. */
@@ -71,14 +97,19 @@ export class FrameReader {
       yield {
         type: rest.readUInt8(4),
         id: rest.readUInt32BE(5),
-        payload: Buffer.from(rest.subarray(headBytes, 4 + length)),
+        payload: own(rest.subarray(headBytes, 4 + length)),
       };
       rest = rest.subarray(4 + length);
       this.#wantedBytes = headBytes;
     }
-    this.#held = [Buffer.from(rest)];
+    this.#held = [own(rest)];
     this.#heldBytes = rest.length;
   }
+}
+
+/** What came from the socket, to be kept: a few octets do not keep the buffer they came in. */
+function own(octets: Buffer): Buffer {
+  return octets.length < copiedBytesMax ? Buffer.from(octets) : octets;
 }
 
 /** A value as JSON octets. */

@@ -4,13 +4,13 @@
  */
 import { Catalog } from '../catalog/catalog.ts';
 import { UidSet } from '../codec/uid-set.ts';
-import { isStoreError, StoreError } from '../errors.ts';
+import { StoreError } from '../errors.ts';
 import type { Heap } from '../heap/heap.ts';
 import { limits } from '../limits.ts';
-import { readTraces } from '../mail/assemble.ts';
 import { Ingest, type IngestPorts, sendAhead } from '../mail/ingest.ts';
 import { inbox } from '../mail/mailbox-name.ts';
 import type { PreparedMessage } from '../mail/prepared.ts';
+import { readTraces } from '../mail/traces.ts';
 import { CrlfConverter } from '../mime/line-ends.ts';
 import type { AccountId, Lsn, MailboxId, MailboxRole, Uid } from '../types.ts';
 import type { Committer } from './batch.ts';
@@ -26,7 +26,7 @@ import {
   decideSetQuota,
   type WantedAccount,
 } from './intents/account.ts';
-import { type CopyAnswer, decideCopy } from './intents/copy.ts';
+import { type CopyAnswer, type CopyRequest, decideCopy } from './intents/copy.ts';
 import { decideExpunge, type ExpungeAnswer } from './intents/expunge.ts';
 import { decideFlags, type FlagsAnswer, type FlagsRequest } from './intents/flags.ts';
 import {
@@ -58,7 +58,7 @@ import type {
 import { RetainedWriter } from './retained-writer.ts';
 import type { Room } from './room.ts';
 import type { SegmentUse } from './segment-use.ts';
-import { byAccount, octetSlices, uidSlices } from './slices.ts';
+import { type AskSlice, byAccount, inSlices, octetSlices, uidSlices } from './slices.ts';
 import { LocalMessage, preparedOf } from './taken.ts';
 import type { Turn } from './turn.ts';
 
@@ -210,8 +210,8 @@ export class Writer extends RetainedWriter implements MailWriter {
   }
 
   async setFlags(request: FlagsRequest): Promise<FlagsAnswer> {
-    const answers = await this.#sliced(request.mailbox, request.uids, limits.sliceEntries, (uids) =>
-      this.#submit('catalog', (turn) => decideFlags(turn, { ...request, uids })),
+    const answers = await this.#sliced(request.mailbox, request.uids, limits.sliceEntries, (uids, decided) =>
+      this.#submit('catalog', (turn) => decideFlags(turn, { ...request, uids }), decided),
     );
     return {
       changed: union(answers.map((answer) => answer.changed)),
@@ -222,8 +222,8 @@ export class Writer extends RetainedWriter implements MailWriter {
   }
 
   async expunge(mailbox: MailboxId, uids: UidSet, onlyDeleted: boolean): Promise<ExpungeAnswer> {
-    const answers = await this.#sliced(mailbox, uids, limits.expungeEntries, (some) =>
-      this.#submit('catalog', (turn) => decideExpunge(turn, { mailbox, uids: some, onlyDeleted })),
+    const answers = await this.#sliced(mailbox, uids, limits.expungeEntries, (some, decided) =>
+      this.#submit('catalog', (turn) => decideExpunge(turn, { mailbox, uids: some, onlyDeleted }), decided),
     );
     return {
       expunged: union(answers.map((answer) => answer.expunged)),
@@ -241,8 +241,8 @@ export class Writer extends RetainedWriter implements MailWriter {
 
   async #copy(source: MailboxId, uids: UidSet, target: MailboxId, move: boolean): Promise<CopiedMessages> {
     this.#checkCopy(source, uids, target, move);
-    const answers = await this.#sliced(source, uids, limits.copyEntries, (some) =>
-      this.#copySlice(source, some, target, move),
+    const answers = await this.#sliced(source, uids, limits.copyEntries, (some, decided) =>
+      this.#copySlice({ source, target, uids: some, move }, decided),
     );
     const pairs: (readonly [Uid, Uid])[] = answers.flatMap((answer) => answer.pairs);
     return {
@@ -279,12 +279,16 @@ export class Writer extends RetainedWriter implements MailWriter {
     }
   }
 
-  async #copySlice(source: MailboxId, uids: UidSet, target: MailboxId, move: boolean): Promise<CopyAnswer> {
-    const traces = await this.#traces(source, uids);
-    const answer = await this.#submit('catalog', (turn) => decideCopy(turn, { source, target, uids, move, traces }));
-    if (answer.again.size === 0) return answer;
-    const rest = await this.#copySlice(source, answer.again, target, move);
-    return { ...rest, pairs: [...answer.pairs, ...rest.pairs] };
+  async #copySlice(request: Omit<CopyRequest, 'traces'>, decided: () => void): Promise<CopyAnswer> {
+    for (;;) {
+      const traces = await this.#traces(request.source, request.uids);
+      const answer = await this.#submit('catalog', (turn) => {
+        const copied = decideCopy(turn, { ...request, traces });
+        if (copied.again.size === 0) decided();
+        return copied;
+      });
+      if (answer.again.size === 0) return answer;
+    }
   }
 
   #traces(mailbox: MailboxId, uids: UidSet): Promise<Map<Lsn, Buffer>> {
@@ -357,28 +361,29 @@ export class Writer extends RetainedWriter implements MailWriter {
     return this.#feed.subscribe(listener);
   }
 
-  #submit<Answer>(answerAfter: Intent<Answer>['answerAfter'], decide: (turn: Turn) => Answer): Promise<Answer> {
-    return this.#committer.submit({ answerAfter, decide });
+  #submit<Answer>(
+    answerAfter: Intent<Answer>['answerAfter'],
+    decide: (turn: Turn) => Answer,
+    decided: () => void = () => undefined,
+  ): Promise<Answer> {
+    return this.#committer.submit({
+      answerAfter,
+      decide: (turn) => {
+        const answer = decide(turn);
+        decided();
+        return answer;
+      },
+    });
   }
 
-  /** Runs `work` over UIDs that exist, `most` at a time; once over an empty set when none does. */
-  async #sliced<Answer>(
+  /** Asks for UIDs that exist, `most` at a time; once for none when none does. */
+  #sliced<Answer>(
     mailbox: MailboxId,
     uids: UidSet,
     most: number,
-    work: (uids: UidSet) => Promise<Answer>,
+    ask: AskSlice<Answer>,
   ): Promise<[Answer, ...Answer[]]> {
-    const parts = uidSlices(this.#catalog(), mailbox, uids, most);
-    const answers: [Answer, ...Answer[]] = [await work(parts[0] ?? UidSet.empty)];
-    for (const part of parts.slice(1)) {
-      try {
-        answers.push(await work(part));
-      } catch (error) {
-        if (!isStoreError(error, 'noMailbox')) throw error;
-        break;
-      }
-    }
-    return answers;
+    return inSlices(uidSlices(this.#catalog(), mailbox, uids, most), ask);
   }
 }
 

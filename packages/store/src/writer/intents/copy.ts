@@ -22,7 +22,7 @@ export interface CopyAnswer {
   readonly uidValidity: UidValidity;
   /** Source UID and the UID it got, in order (RFC 4315 COPYUID). */
   readonly pairs: readonly (readonly [Uid, Uid])[];
-  /** Entries that moved in the heap since their traces were read: ask again for these. */
+  /** Empty, or all that was asked for: an entry moved in the heap since its trace was read, and nothing was done. */
   readonly again: UidSet;
   readonly sequence: number;
 }
@@ -32,11 +32,14 @@ export function decideCopy(turn: Turn, request: CopyRequest): CopyAnswer {
   const target = liveMailbox(turn, request.target);
   const catalog = new Catalog(turn.view);
   const words = catalog.keywords(request.source);
+  const { uidValidity } = target.row;
   const entries: Entry[] = [];
-  const again: number[] = [];
   for (const entry of catalog.entries(request.source, request.uids)) {
-    if (request.traces.has(entry.lsn)) entries.push(entry);
-    else again.push(entry.uid);
+    // New UIDs rise as the old ones do (RFC 4315 §3): none may be left for later.
+    if (!request.traces.has(entry.lsn)) {
+      return { uidValidity, pairs: [], again: request.uids, sequence: turn.sequence };
+    }
+    entries.push(entry);
   }
   checkUids(target, entries.length);
   const sameAccount = source.row.account === target.row.account;
@@ -66,7 +69,7 @@ export function decideCopy(turn: Turn, request: CopyRequest): CopyAnswer {
     pairs.push([entry.uid, uid]);
   }
   announce(turn, request, pairs);
-  return { uidValidity: target.row.uidValidity, pairs, again: UidSet.of(again), sequence: turn.sequence };
+  return { uidValidity, pairs, again: UidSet.empty, sequence: turn.sequence };
 }
 
 function announce(turn: Turn, request: CopyRequest, pairs: readonly (readonly [Uid, Uid])[]): void {

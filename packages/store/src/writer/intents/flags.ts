@@ -40,37 +40,70 @@ export function decideFlags(turn: Turn, request: FlagsRequest): FlagsAnswer {
   const { row } = liveMailbox(turn, request.mailbox);
   if (request.mode !== 'remove') checkKeywords(turn, request.mailbox, request.keywords);
   const catalog = new Catalog(turn.view);
-  const known = catalog.keywords(request.mailbox);
-  const groups = new Map<string, Group>();
+  const outcomes = new Outcomes(request, catalog.keywords(request.mailbox));
+  const since = request.unchangedSince ?? Number.POSITIVE_INFINITY;
+  const known = request.knownModSeq ?? Number.POSITIVE_INFINITY;
+  const changed: number[] = [];
   const modified: number[] = [];
   const surprising: number[] = [];
   for (const entry of catalog.entries(request.mailbox, request.uids)) {
-    if (request.unchangedSince !== undefined && modSeqOf(row, entry) > request.unchangedSince) {
+    const modSeq = modSeqOf(row, entry);
+    if (modSeq > since) {
       modified.push(entry.uid);
       continue;
     }
-    const { flags, keywords } = result(entry, known, request);
-    if (flags === entry.flags && sameKeywords(entry, known, keywords)) continue;
-    const text = `${flags} ${keywords.join(' ')}`;
-    let group = groups.get(text);
-    if (group === undefined) {
-      group = { flags, keywords, uids: [] };
-      groups.set(text, group);
-    }
+    const group = outcomes.of(entry);
+    if (group === undefined) continue;
     group.uids.push(entry.uid);
-    if (modSeqOf(row, entry) > (request.knownModSeq ?? Number.MAX_SAFE_INTEGER)) surprising.push(entry.uid);
+    changed.push(entry.uid);
+    if (modSeq > known) surprising.push(entry.uid);
   }
   const kept = { modified: UidSet.of(modified), surprising: UidSet.of(surprising) };
-  if (groups.size === 0) return { changed: UidSet.empty, ...kept, sequence: turn.sequence };
-  const all = [...groups.values()];
-  const sequence = turn.event({
-    kind: 'flagsSet',
-    mailbox: request.mailbox,
-    groups: all.map((group) => ({ ...group, uids: UidSet.of(group.uids) })),
-  });
-  const changed = UidSet.of(all.flatMap((group) => group.uids));
-  turn.changes.push({ kind: 'flags', sequence, account: row.account, mailbox: request.mailbox, uids: changed });
-  return { changed, ...kept, sequence };
+  if (changed.length === 0) return { changed: UidSet.empty, ...kept, sequence: turn.sequence };
+  const groups = outcomes.groups.map((group) => ({ ...group, uids: UidSet.of(group.uids) }));
+  const sequence = turn.event({ kind: 'flagsSet', mailbox: request.mailbox, groups });
+  const uids = UidSet.of(changed);
+  turn.changes.push({ kind: 'flags', sequence, account: row.account, mailbox: request.mailbox, uids });
+  return { changed: uids, ...kept, sequence };
+}
+
+/** What becomes of entries: those that bear the same become the same, so that it is found out once. */
+class Outcomes {
+  readonly #request: FlagsRequest;
+  readonly #known: readonly string[];
+  /** By what they come to bear, in the order in which they were met. */
+  readonly #groups = new Map<string, Group>();
+  /** By what entries bear now; undefined where nothing changes. */
+  readonly #outcomes = new Map<number | string, Group | undefined>();
+
+  constructor(request: FlagsRequest, known: readonly string[]) {
+    this.#request = request;
+    this.#known = known;
+  }
+
+  get groups(): readonly Group[] {
+    return [...this.#groups.values()];
+  }
+
+  /** The group that the entry is to be put into; undefined when it stays as it is. */
+  of(entry: Entry): Group | undefined {
+    const { flags, keywords } = entry;
+    const borne = keywords.length === 0 ? flags : `${flags} ${keywords.join(' ')}`;
+    const group = this.#outcomes.get(borne);
+    if (group !== undefined || this.#outcomes.has(borne)) return group;
+    const found = this.#find(entry);
+    this.#outcomes.set(borne, found);
+    return found;
+  }
+
+  #find(entry: Entry): Group | undefined {
+    const { flags, keywords } = result(entry, this.#known, this.#request);
+    if (flags === entry.flags && sameKeywords(entry, this.#known, keywords)) return undefined;
+    const text = `${flags} ${keywords.join(' ')}`;
+    const group = this.#groups.get(text) ?? { flags, keywords, uids: [] };
+    this.#groups.set(text, group);
+    return group;
+  }
 }
 
 function result(

@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { UidSet } from '../codec/uid-set.ts';
+import { StoreError } from '../errors.ts';
+import { inSlices } from './slices.ts';
+
+const slices = [UidSet.range(1, 2), UidSet.range(3, 4), UidSet.range(5, 6)];
+
+/** A slice that was asked for, and what lets it go on. */
+interface Asked {
+  readonly uids: string;
+  decided(): void;
+  answer(uids: string): void;
+  refuse(error: unknown): void;
+}
+
+function asker(): { readonly asked: Asked[]; ask(uids: UidSet, decided: () => void): Promise<string> } {
+  const asked: Asked[] = [];
+  const ask = (uids: UidSet, decided: () => void): Promise<string> =>
+    new Promise((answer, refuse) => asked.push({ uids: `${uids}`, decided, answer, refuse }));
+  return { asked, ask };
+}
+
+const soon = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+test('a slice is asked for when the one before was decided, and answers come in the order of the slices', async () => {
+  const { asked, ask } = asker();
+  const answers = inSlices(slices, ask);
+  await soon();
+  assert.deepEqual(
+    asked.map(({ uids }) => uids),
+    ['1:2'],
+  );
+  asked[0]?.decided();
+  await soon();
+  assert.deepEqual(
+    asked.map(({ uids }) => uids),
+    ['1:2', '3:4'],
+  );
+  asked[1]?.decided();
+  await soon();
+  assert.equal(asked.length, 3);
+  for (const at of [2, 0, 1]) asked[at]?.answer(`${at}`);
+  assert.deepEqual(await answers, ['0', '1', '2']);
+});
+
+test('without slices nothing is asked about once', async () => {
+  const { asked, ask } = asker();
+  const answers = inSlices([], ask);
+  asked[0]?.answer('none');
+  assert.deepEqual(await answers, ['none']);
+  assert.deepEqual(
+    asked.map(({ uids }) => uids),
+    [''],
+  );
+});
+
+test('after a refusal no further slice is asked for; it is told when those under way are answered', async () => {
+  const { asked, ask } = asker();
+  const answers = inSlices(slices, ask);
+  asked[0]?.decided();
+  await soon();
+  asked[0]?.refuse(new StoreError('ioError', 'the first'));
+  await soon();
+  asked[1]?.refuse(new StoreError('ioError', 'the second'));
+  await assert.rejects(answers, /the first/);
+  assert.equal(asked.length, 2);
+});
+
+test('a mailbox that vanished between slices ends the work with what was done, and is told when it was never there', async () => {
+  const gone = new StoreError('noMailbox', 'no mailbox');
+  const { asked, ask } = asker();
+  const answers = inSlices(slices, ask);
+  asked[0]?.decided();
+  await soon();
+  asked[0]?.answer('done');
+  asked[1]?.refuse(gone);
+  assert.deepEqual(await answers, ['done']);
+  assert.equal(asked.length, 2);
+  const never = asker();
+  const none = inSlices(slices, never.ask);
+  never.asked[0]?.refuse(gone);
+  await assert.rejects(none, /no mailbox/);
+});
