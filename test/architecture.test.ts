@@ -57,7 +57,7 @@ const importRules: ImportRules = {
       'rows',
       'row-codecs',
       'index-chunk',
-      'message-glance',
+      'message-row',
       'uid-pages',
       'due',
       'write-set',

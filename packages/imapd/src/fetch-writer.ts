@@ -12,9 +12,9 @@ import {
   type Entry,
   type EntryFlags,
   isStoreError,
-  type MessageGlance,
   modSeqOf,
   type StoredContent,
+  type StoredMessageRow,
 } from '@mstore/store';
 import { AskedSection, type SectionItem } from './asked-section.ts';
 import { decodedContent } from './decoded-content.ts';
@@ -175,7 +175,7 @@ export class FetchWriter {
     return true;
   }
 
-  #rowItem(name: PlainItem, glance: MessageGlance, entry: Entry, keywords: readonly string[]): void {
+  #rowItem(name: PlainItem, glance: StoredMessageRow, entry: Entry, keywords: readonly string[]): void {
     if (name === 'ENVELOPE') this.#derivedItem(name, glance.envelope);
     else if (name === 'BODYSTRUCTURE' || name === 'BODY') this.#derivedItem(name, glance.bodyStructure);
     else this.#entryItem(name, entry, keywords);

@@ -44,9 +44,11 @@ test('the most awkward pattern takes little time for the longest name', () => {
   assert.ok(pattern.isAllowed);
   assert.ok(!new ListPattern('*a'.repeat(limits.patternWildcards + 1)).isAllowed);
   assert.ok(new ListPattern('*'.repeat(10_000)).isAllowed);
-  const start = performance.now();
+  // Others may use the processors.
+  const start = process.cpuUsage();
   assert.ok(!pattern.matches(`${'a'.repeat(999)}b`));
-  assert.ok(performance.now() - start < 100);
+  const { user } = process.cpuUsage(start);
+  assert.ok(user < 100_000, `${user} µs`);
 });
 
 test('parents are every level above, each once', () => {

@@ -1,7 +1,7 @@
 /** The store's face for daemons and commands. */
 export { Catalog, modSeqOf, type NamedAccount, type NamedMailbox } from './catalog/catalog.ts';
 export { chunkSlots, type Entry, type EntryFlags, type EntryPlace } from './catalog/index-chunk.ts';
-export type { MessageGlance } from './catalog/message-glance.ts';
+export type { StoredMessageRow } from './catalog/message-row.ts';
 export { type AccountRow, type MailboxRow, type MessageRow, retentionEntry, type Totals } from './catalog/rows.ts';
 export { pageUids, type UidPage } from './catalog/uid-pages.ts';
 export { UidSet } from './codec/uid-set.ts';

@@ -17,7 +17,7 @@ import {
   u32PairKey,
   u64Text,
 } from './keys.ts';
-import { MessageGlance } from './message-glance.ts';
+import { StoredMessageRow } from './message-row.ts';
 import type { AccountRow, MailboxRow, MessageRow, PartRow, RetainedRow, SegmentRow, StateRow } from './rows.ts';
 import {
   accountNameTable,
@@ -294,10 +294,10 @@ export class Catalog {
     return this.view.read(messageTable, id);
   }
 
-  /** What clients list of a message; valid until the next read of the catalog. */
-  glance(id: MessageId): MessageGlance | undefined {
+  /** A message's row where it lies; valid until the next read of the catalog. @throws {DecodeError} */
+  glance(id: MessageId): StoredMessageRow | undefined {
     const octets = this.view.peek(messageTable, id);
-    return octets === undefined ? undefined : new MessageGlance(octets);
+    return octets === undefined ? undefined : new StoredMessageRow(octets);
   }
 
   messageWithHash(sha: Buffer): MessageId | undefined {

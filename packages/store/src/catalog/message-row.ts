@@ -13,7 +13,7 @@ const shaBytes = 32;
 const frontBytesMax = 24;
 
 /** A row as it was read. Where its fields lie is known, and checked, from the beginning. */
-class StoredMessageRow implements MessageRow {
+export class StoredMessageRow implements MessageRow {
   refs: number;
   record: Location;
   readonly size: number;
@@ -35,7 +35,7 @@ class StoredMessageRow implements MessageRow {
   readonly #bodyStructureEnd: number;
   readonly #listedFields: number;
 
-  /** The octets are the row's from now on. @throws {DecodeError} */
+  /** The octets are the row's for as long as it is used. @throws {DecodeError} */
   constructor(octets: Buffer) {
     const r = new Reader(octets);
     this.refs = r.varint();
@@ -58,6 +58,11 @@ class StoredMessageRow implements MessageRow {
     this.#bodyStructureEnd = r.position;
     this.#listedFields = skipBlock(r);
     r.end();
+  }
+
+  /** Octets of the row. */
+  get bytes(): number {
+    return this.#octets.length;
   }
 
   get sha(): Buffer {
