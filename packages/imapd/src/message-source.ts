@@ -8,6 +8,7 @@ import {
   derive,
   type Entity,
   type Entry,
+  isStoreError,
   type MailboxId,
   type MessageRow,
   openListed,
@@ -51,6 +52,12 @@ const margins = { before: 0, behind: 0, bytesMax: limits.atHandBytes, room: shar
 
 export function damagedOrMissing({ message }: Entry): StoreError {
   return new StoreError('corrupt', `message ${message} is damaged or missing`, { message });
+}
+
+/** Whether a message that could not be read is damaged; false where it was purged meanwhile. @throws every other error */
+export function isDamage(error: unknown, { reading }: Services, mailbox: MailboxId, uid: number): boolean {
+  if (!isStoreError(error, 'corrupt') && !isStoreError(error, 'noMessage')) throw error;
+  return reading.catalog().entryOrRetained(mailbox, uid) !== undefined;
 }
 
 export class MessageSource {

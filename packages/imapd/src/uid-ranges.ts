@@ -2,6 +2,19 @@
 import { UidSet } from '@mstore/store';
 import type { Range } from './view.ts';
 
+/** A range that may grow by what comes behind it. */
+export interface RisingRange {
+  readonly first: number;
+  last: number;
+}
+
+/** Adds what lies above the last of them, to it where they are neighbours. */
+export function addRange(ranges: RisingRange[], first: number, last: number): void {
+  const before = ranges[ranges.length - 1];
+  if (before?.last === first - 1) before.last = last;
+  else ranges.push({ first, last });
+}
+
 /** Those up to a UID. */
 export function upTo({ ranges }: UidSet, most: number): UidSet {
   return UidSet.ofRanges(ranges.map(({ first, last }) => ({ first, last: Math.min(last, most) })));

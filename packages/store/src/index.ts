@@ -22,7 +22,7 @@ export { limits } from './limits.ts';
 export { type Derived, derive, treeInSteps, treeOf } from './log/derive.ts';
 export { decodeRecord, type LogRecord, recordType } from './log/records.ts';
 export type { StoredContent, StoredMessage } from './mail/assemble.ts';
-export { entryNow, openListed } from './mail/listed.ts';
+export { openListed } from './mail/listed.ts';
 export { inbox, mailboxName } from './mail/mailbox-name.ts';
 export {
   accountsDeleted,

@@ -57,8 +57,8 @@ export interface StoreReading {
   /** The message behind an entry. @throws {StoreError} corrupt */
   open(entry: EntryPlace): Promise<StoredMessage>;
   /**
-   * The whole message behind an entry, in a buffer of the caller's with the free octets that `room` asks for: when it is small and all
-   * of it is at hand. Otherwise undefined, whatever the reason, which `open` says.
+   * The whole message behind an entry, in a buffer with the free octets that the margins ask for: when it is small and all of it is
+   * at hand; its row is looked up unless it is given. Otherwise undefined, whatever the reason, which `open` says.
    */
   atHand(entry: EntryPlace, margins: Margins, row?: MessageRow): Buffer | undefined;
   readonly heap: Heap;

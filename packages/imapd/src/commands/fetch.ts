@@ -5,19 +5,20 @@
  * What sets `\Seen` does so before the first octet is sent: nothing that a client was told is taken back.
  */
 import { setImmediate as turn } from 'node:timers/promises';
-import { type Catalog, type Entry, entryNow, flag, isStoreError, modSeqOf, UidSet } from '@mstore/store';
+import { type Catalog, type Entry, flag, modSeqOf, UidSet } from '@mstore/store';
 import { changedEntries } from '../changed-entries.ts';
 import { damaged, RefusedError, refusals } from '../errors.ts';
 import { FetchWriter } from '../fetch-writer.ts';
 import { changeFlags } from '../flag-changes.ts';
 import { limits } from '../limits.ts';
 import { type Numbering, namedUids, selectedOf } from '../message-set.ts';
+import { isDamage } from '../message-source.ts';
 import { useModSeqs } from '../mod-seqs.ts';
 import { type Completion, completed } from '../reply.ts';
 import { tellVanished } from '../resync.ts';
 import type { Selected } from '../selected.ts';
 import type { Session } from '../session.ts';
-import { upTo } from '../uid-ranges.ts';
+import { addRange, type RisingRange, upTo } from '../uid-ranges.ts';
 import type { FetchArguments, FetchItem } from '../wire/fetch-items.ts';
 import type { MessageSet } from '../wire/sequence-set.ts';
 
@@ -103,7 +104,7 @@ class Fetching {
   /** Answers about those messages of the view that have one of these UIDs. */
   async messages(uids: UidSet, setsSeen: boolean): Promise<void> {
     let slice: (readonly [number, number])[] = [];
-    const sliceMax = setsSeen ? limits.seenTogether : this.#sliceMax(setsSeen);
+    const sliceMax = setsSeen ? limits.seenTogether : this.#sliceMax(false);
     for (const message of this.#selected.view.messages(uids)) {
       slice.push(message);
       if (slice.length < sliceMax) continue;
@@ -190,12 +191,12 @@ class Fetching {
           await turn();
         }
       } catch (error) {
-        if (!isStoreError(error, 'corrupt') && !isStoreError(error, 'noMessage')) throw error;
-        if (entryNow(reading.catalog(), mailbox, uid) === undefined) {
+        const { services, entry: own } = this.#session;
+        if (!isDamage(error, services, mailbox, uid)) {
           this.missing += 1;
           continue;
         }
-        this.#session.services.log.error('message damaged', { session: this.#session.entry.id, uid }, error);
+        services.log.error('message damaged', { session: own.id, uid }, error);
         this.damagedUid ??= uid;
       }
     }
@@ -224,15 +225,8 @@ function entriesInStep(
 
 /** Of messages that rise. */
 function uidsOf(messages: readonly (readonly [number, number])[]): UidSet {
-  const ranges: { first: number; last: number }[] = [];
-  let open = { first: 0, last: -1 };
-  for (const [, uid] of messages) {
-    if (uid === open.last + 1) open.last = uid;
-    else {
-      open = { first: uid, last: uid };
-      ranges.push(open);
-    }
-  }
+  const ranges: RisingRange[] = [];
+  for (const [, uid] of messages) addRange(ranges, uid, uid);
   return UidSet.ofRising(ranges);
 }
 

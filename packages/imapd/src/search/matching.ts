@@ -7,11 +7,12 @@
  * gone, is judged by what is retained of it; where nothing is, it belongs to no key but those of the view itself. A message
  * that is damaged is not found by what would have to be read from it.
  */
-import { type Catalog, chunkSlots, type Entry, entryNow, flag, isStoreError, pageUids, UidSet } from '@mstore/store';
+import { type Catalog, chunkSlots, type Entry, flag, pageUids, UidSet } from '@mstore/store';
 import { limits } from '../limits.ts';
-import { MessageSource } from '../message-source.ts';
+import { isDamage, MessageSource } from '../message-source.ts';
 import type { Selected } from '../selected.ts';
 import type { Session } from '../session.ts';
+import { addRange, type RisingRange } from '../uid-ranges.ts';
 import type { Page } from '../view.ts';
 import type { SearchKey } from '../wire/search-keys.ts';
 import { type ContentSearch, isInHeader, readingSearch } from './content-search.ts';
@@ -30,11 +31,6 @@ export async function matching(session: Session, selected: Selected, keys: reado
   return search.found();
 }
 
-interface Range {
-  readonly first: number;
-  last: number;
-}
-
 /** A message that the index and what is at hand of its row leave open. */
 interface Open {
   readonly entry: Entry;
@@ -50,7 +46,7 @@ class Search {
   readonly #pace: Pace;
   /** Work for each entry. */
   readonly #entryWork: number;
-  readonly #ranges: Range[] = [];
+  readonly #ranges: RisingRange[] = [];
   #hasReportedDamage = false;
 
   constructor(session: Session, selected: Selected, tree: Tree, content: ContentSearch) {
@@ -156,9 +152,8 @@ class Search {
       await this.#pace.worked(limits.searchOpenWork);
       return await this.#content.isFound(await source.open(), left, this.#pace);
     } catch (error) {
-      if (!isStoreError(error, 'corrupt') && !isStoreError(error, 'noMessage')) throw error;
-      const now = entryNow(this.#session.services.reading.catalog(), this.#selected.mailbox, entry.uid);
-      if (now !== undefined) this.#reportDamage(entry, error);
+      const { services } = this.#session;
+      if (isDamage(error, services, this.#selected.mailbox, entry.uid)) this.#reportDamage(entry, error);
       return false;
     }
   }
@@ -194,24 +189,17 @@ class Search {
 
 /** The open UIDs of a page from one on. */
 function uidsOpen(open: Bits, start: number, from: number): UidSet {
-  const ranges: Range[] = [];
+  const ranges: RisingRange[] = [];
   for (const bit of bitsSet(open)) if (start + bit >= from) addRange(ranges, start + bit, start + bit);
   return UidSet.ofRising(ranges);
 }
 
 /** The chunks of the index that have open UIDs of a page, from the one with this UID on. */
 function chunksOpen(open: Bits, start: number, from: number): UidSet {
-  const ranges: Range[] = [];
+  const ranges: RisingRange[] = [];
   for (let first = from - (from % chunkSlots); first < start + pageUids; first += chunkSlots) {
     const word = (first - start) >>> 5;
     if (((open[word] ?? 0) | (open[word + 1] ?? 0)) !== 0) addRange(ranges, first, first + chunkSlots - 1);
   }
   return UidSet.ofRising(ranges);
-}
-
-/** Adds what is not below the last of them. */
-function addRange(ranges: Range[], first: number, last: number): void {
-  const before = ranges[ranges.length - 1];
-  if (before?.last === first - 1) before.last = last;
-  else ranges.push({ first, last });
 }

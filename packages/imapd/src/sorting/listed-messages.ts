@@ -2,10 +2,10 @@
  * The messages that a SORT or THREAD is about, in the order of their numbers, with what the catalog keeps of their headers. Only
  * of a message whose rows were too large to be kept is the header read from the heap; a damaged one has no header.
  */
-import { type Derived, type Entry, entryNow, isStoreError, type MessageRow, type UidSet } from '@mstore/store';
+import type { Derived, Entry, MessageRow, UidSet } from '@mstore/store';
 import { entriesOf } from '../commands/fetch.ts';
 import { limits } from '../limits.ts';
-import { MessageSource } from '../message-source.ts';
+import { isDamage, MessageSource } from '../message-source.ts';
 import type { Selected } from '../selected.ts';
 import type { Session } from '../session.ts';
 import type { Turns } from './turns.ts';
@@ -99,8 +99,7 @@ async function readAgain(session: Session, { mailbox }: Selected, entry: Entry):
     const { envelope, listedFields } = await source.derive();
     return { envelope, listedFields };
   } catch (error) {
-    if (!isStoreError(error, 'corrupt') && !isStoreError(error, 'noMessage')) throw error;
-    if (entryNow(services.reading.catalog(), mailbox, entry.uid) === undefined) return noHeader;
+    if (!isDamage(error, services, mailbox, entry.uid)) return noHeader;
     services.log.error('message damaged', { session: session.entry.id, uid: entry.uid }, error);
     return noHeader;
   }

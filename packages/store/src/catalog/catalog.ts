@@ -285,6 +285,15 @@ export class Catalog {
     }
   }
 
+  /** An entry in sight or still retained, and in the latter case when it was expunged; undefined when it is gone for good. */
+  entryOrRetained(
+    mailbox: MailboxId,
+    uid: number,
+  ): { readonly entry: Entry; readonly expungedAt: number | undefined } | undefined {
+    const entry = this.entry(mailbox, uid);
+    return entry === undefined ? this.retainedEntry(mailbox, uid) : { entry, expungedAt: undefined };
+  }
+
   /** An expunged entry still within retention. */
   retainedEntry(mailbox: MailboxId, uid: number): RetainedRow | undefined {
     return this.view.read(retainedTable, mailbox, uid);

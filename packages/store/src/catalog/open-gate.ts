@@ -43,7 +43,7 @@ export class OpenGate {
 
   /** For a commit: resolves when nobody opens and nobody will until `leave`; undefined when that is so at once. */
   enter(): Promise<void> | undefined {
-    return this.#tryEnter() ? undefined : this.#untilEntered();
+    return this.#tryEnter() ? undefined : until(() => this.#tryEnter());
   }
 
   #tryEnter(): boolean {
@@ -55,20 +55,15 @@ export class OpenGate {
     }
   }
 
-  async #untilEntered(): Promise<void> {
-    do await sleep(limits.gateLookMs);
-    while (!this.#tryEnter());
-  }
-
   leave(): void {
     this.#gate.unlock();
   }
 
   /** Opens when no commit is under way. */
   async pass<T>(open: () => T): Promise<T> {
-    while (!this.#turn.tryLock()) await sleep(limits.gateLookMs);
+    await until(() => this.#turn.tryLock());
     try {
-      while (!this.#gate.tryLock()) await sleep(limits.gateLookMs);
+      await until(() => this.#gate.tryLock());
       try {
         return open();
       } finally {
@@ -83,4 +78,8 @@ export class OpenGate {
     this.#turn.close();
     this.#gate.close();
   }
+}
+
+async function until(isTaken: () => boolean): Promise<void> {
+  while (!isTaken()) await sleep(limits.gateLookMs);
 }

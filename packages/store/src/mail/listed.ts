@@ -3,7 +3,7 @@
  * others, purged, and their octets given back. What is gone so is no damage.
  */
 import type { Catalog } from '../catalog/catalog.ts';
-import type { Entry, EntryPlace } from '../catalog/index-chunk.ts';
+import type { EntryPlace } from '../catalog/index-chunk.ts';
 import { isStoreError, StoreError } from '../errors.ts';
 import type { MailboxId } from '../types.ts';
 import type { StoredMessage } from './assemble.ts';
@@ -12,11 +12,6 @@ import type { StoredMessage } from './assemble.ts';
 export interface Opening {
   catalog(): Catalog;
   open(entry: EntryPlace): Promise<StoredMessage>;
-}
-
-/** The entry of a UID, in sight or retained; undefined when it is gone for good. */
-export function entryNow(catalog: Catalog, mailbox: MailboxId, uid: number): Entry | undefined {
-  return catalog.entry(mailbox, uid) ?? catalog.retainedEntry(mailbox, uid)?.entry;
 }
 
 /** Opens the message that had a UID in a mailbox and lay at a place. @throws {StoreError} corrupt; noMessage: gone for good */
@@ -30,7 +25,7 @@ export async function openListed(
     return await store.open(place);
   } catch (error) {
     if (!isStoreError(error, 'corrupt')) throw error;
-    const now = entryNow(store.catalog(), mailbox, uid);
+    const now = store.catalog().entryOrRetained(mailbox, uid)?.entry;
     if (now === undefined) throw new StoreError('noMessage', `UID ${uid} of mailbox ${mailbox} is gone`, {}, error);
     if (now.lsn === place.lsn) throw error;
     return store.open(now);

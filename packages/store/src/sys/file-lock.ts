@@ -15,16 +15,15 @@ export interface FileLock {
 /** Takes the lock, making the file when it is missing; undefined when another holder, in this process or not, has it. */
 export function lockFile(path: string): FileLock | undefined {
   const fd = fs.openSync(path, fs.constants.O_RDWR | fs.constants.O_CREAT, 0o600);
-  let locked = false;
   try {
-    flockSync(fd, 'exnb');
-    locked = true;
+    if (!tryFlock(fd)) {
+      fs.closeSync(fd);
+      return undefined;
+    }
     // Written over the old one, so that a full disk does not stand in the way.
     fs.ftruncateSync(fd, fs.writeSync(fd, `${process.pid}\n`, 0));
   } catch (error) {
     fs.closeSync(fd);
-    const errno = errnoOf(error);
-    if (!locked && (errno === 'EAGAIN' || errno === 'EWOULDBLOCK')) return undefined;
     throw error;
   }
   let held = true;
@@ -48,14 +47,7 @@ export class MomentaryLock {
 
   /** False while another holder, in this process or not, has it. */
   tryLock(): boolean {
-    try {
-      flockSync(this.#fd, 'exnb');
-      return true;
-    } catch (error) {
-      const errno = errnoOf(error);
-      if (errno === 'EAGAIN' || errno === 'EWOULDBLOCK') return false;
-      throw error;
-    }
+    return tryFlock(this.#fd);
   }
 
   unlock(): void {
@@ -65,6 +57,17 @@ export class MomentaryLock {
   /** Lets it go, too. */
   close(): void {
     fs.closeSync(this.#fd);
+  }
+}
+
+function tryFlock(fd: number): boolean {
+  try {
+    flockSync(fd, 'exnb');
+    return true;
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === 'EAGAIN' || errno === 'EWOULDBLOCK') return false;
+    throw error;
   }
 }
 

@@ -20,7 +20,6 @@ import {
   decideVanished,
   flagsToRestate,
   type Move,
-  placeOf,
   retainedToRestate,
 } from '../writer/intents/restate.ts';
 import type { Turn } from '../writer/turn.ts';
@@ -93,7 +92,7 @@ export class Sayings {
   #entry(record: Pick<EntryRecord, 'mailbox' | 'uid' | 'trace'>, { lsn, bytes }: Location): Move | undefined {
     const { mailbox, uid, trace } = record;
     this.#mailboxes.set(mailbox, lsn);
-    if (placeOf(this.#ports.catalog(), mailbox, uid)?.entry.lsn !== lsn) return undefined;
+    if (this.#ports.catalog().entryOrRetained(mailbox, uid)?.entry.lsn !== lsn) return undefined;
     return { kind: 'entry', lsn, bytes, mailbox, uid, trace };
   }
 

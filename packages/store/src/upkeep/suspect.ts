@@ -1,6 +1,6 @@
 /**
- * A catalog whose device failed, or that lost a transaction: it is marked when its writer ends, and made again before the next one writes. Why it must not be
- * written again stands at the head of catalog/generations.ts.
+ * A catalog whose device failed, or that lost a transaction: it is marked when its writer ends, and made again before the next one
+ * writes. Why it must not be written again stands at the head of catalog/generations.ts.
  */
 import { currentGeneration, generationPath, isSuspect, markSuspect, oldGenerations } from '../catalog/generations.ts';
 import { suspect } from '../catalog/kv.ts';

@@ -52,24 +52,13 @@ export function decideMoves(turn: Turn, moves: readonly Move[]): number {
 function moveEntry(turn: Turn, catalog: Catalog, move: Extract<Move, { readonly kind: 'entry' }>): void {
   const { mailbox, uid, trace } = move;
   const row = catalog.mailbox(mailbox);
-  const found = placeOf(catalog, mailbox, uid);
+  const found = catalog.entryOrRetained(mailbox, uid);
   if (row === undefined || found?.entry.lsn !== move.lsn) return;
   const { lsn: _lsn, bytes: _bytes, keywords: numbers, ...entry } = found.entry;
   const words = catalog.keywords(mailbox);
   const keywords = numbers.map((number) => words[number] ?? '');
   const { expungedAt } = found;
   turn.restate({ kind: 'entry', account: row.account, mailbox, ...entry, keywords, trace, expungedAt });
-}
-
-/** An entry, live or retained. */
-export function placeOf(
-  catalog: Catalog,
-  mailbox: MailboxId,
-  uid: number,
-): { readonly entry: Entry; readonly expungedAt: number | undefined } | undefined {
-  const live = catalog.entry(mailbox, uid);
-  if (live !== undefined) return { entry: live, expungedAt: undefined };
-  return catalog.retainedEntry(mailbox, uid);
 }
 
 /** Writes a chunk again; nothing names the new one yet. */
@@ -113,7 +102,7 @@ export function flagsToRestate(
   return groups.flatMap(({ flags, keywords, uids }) => {
     const still: number[] = [];
     for (const uid of uids) {
-      const entry = placeOf(catalog, mailbox, uid)?.entry;
+      const entry = catalog.entryOrRetained(mailbox, uid)?.entry;
       if (entry !== undefined && entry.modSeq === modSeq && restsOn(entry, said, inVictim)) still.push(uid);
     }
     return still.length === 0 ? [] : [{ flags, keywords, uids: UidSet.of(still) }];
