@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { pageUids, UidPage } from '../catalog/uid-pages.ts';
 import { UidSet } from '../codec/uid-set.ts';
 import { StoreError } from '../errors.ts';
-import { inSlices } from './slices.ts';
+import { brandNumber, type MailboxId } from '../types.ts';
+import { inSlices, uidSlices } from './slices.ts';
 
 const slices = [UidSet.range(1, 2), UidSet.range(3, 4), UidSet.range(5, 6)];
 
@@ -81,4 +83,47 @@ test('a mailbox that vanished between slices ends the work with what was done, a
   const none = inSlices(slices, never.ask);
   never.asked[0]?.refuse(gone);
   await assert.rejects(none, /no mailbox/);
+});
+
+const mailbox = brandNumber<MailboxId>(1);
+
+/** A mailbox with these UIDs, of which somebody looks at some pages. */
+function pagesOf(uids: readonly number[]): { uidPages(): Generator<readonly [number, UidPage]>; looks: number } {
+  const pages = new Map<number, UidPage>();
+  for (const uid of uids) {
+    const number = Math.floor(uid / pageUids);
+    const page = pages.get(number) ?? new UidPage();
+    page.set(uid, false);
+    pages.set(number, page);
+  }
+  return {
+    looks: 0,
+    *uidPages() {
+      this.looks += 1;
+      yield* [...pages].sort(([a], [b]) => a - b);
+    },
+  };
+}
+
+test('slices hold the UIDs that exist of those wanted, across pages, so many at a time', () => {
+  const pages = pagesOf([1, 2, 5, 8_191, 8_192, 8_193, 20_000, 90_000]);
+  const slices = (wanted: UidSet, most: number): string[] => uidSlices(pages, mailbox, wanted, most).map(String);
+  assert.deepEqual(slices(UidSet.range(1, 0xffff_ffff), 3), ['1:2,5', '8191:8193', '20000,90000']);
+  assert.deepEqual(
+    slices(
+      UidSet.ofRanges([
+        { first: 2, last: 8_192 },
+        { first: 20_000, last: 20_009 },
+      ]),
+      2,
+    ),
+    ['2,5', '8191:8192', '20000'],
+  );
+  assert.deepEqual(slices(UidSet.range(30_000, 80_000), 10), []);
+});
+
+test('a few UIDs of a large mailbox are not looked for in all of it', () => {
+  const pages = pagesOf([1, 100_000]);
+  assert.deepEqual(uidSlices(pages, mailbox, UidSet.range(7, 9), 3).map(String), ['7:9']);
+  assert.equal(pages.looks, 0);
 });

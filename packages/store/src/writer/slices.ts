@@ -1,5 +1,6 @@
 /** Large work in slices of a bounded size, so that nobody waits behind a mailbox of a million. */
 import type { Catalog } from '../catalog/catalog.ts';
+import { pageUids } from '../catalog/uid-pages.ts';
 import { UidSet } from '../codec/uid-set.ts';
 import { invariant, isStoreError } from '../errors.ts';
 import { limits } from '../limits.ts';
@@ -9,17 +10,32 @@ import type { DeliveryTarget } from './intents/place.ts';
 /** Targets decided in one turn. */
 const targetsPerIntent = 48;
 
-/** The UIDs of the mailbox that are in `uids`, `most` at a time. */
-export function uidSlices(catalog: Catalog, mailbox: MailboxId, uids: UidSet, most: number): UidSet[] {
+/** The UIDs of the mailbox that are in `uids`, `most` at a time; what is one slice anyway is not looked through. */
+export function uidSlices(
+  catalog: Pick<Catalog, 'uidPages'>,
+  mailbox: MailboxId,
+  uids: UidSet,
+  most: number,
+): UidSet[] {
+  if (uids.size <= most) return [uids];
   const slices: UidSet[] = [];
   let slice: number[] = [];
+  const { ranges } = uids;
+  let at = 0;
   for (const [number, page] of catalog.uidPages(mailbox)) {
-    for (const uid of page.uids(number)) {
-      if (!uids.has(uid)) continue;
-      slice.push(uid);
-      if (slice.length < most) continue;
-      slices.push(UidSet.of(slice));
-      slice = [];
+    const start = number * pageUids;
+    const end = start + pageUids - 1;
+    for (let range = ranges[at]; range !== undefined && range.first <= end; range = ranges[at]) {
+      const last = Math.min(range.last, end);
+      for (let uid = Math.max(range.first, start); uid <= last; uid++) {
+        if (!page.has(uid)) continue;
+        slice.push(uid);
+        if (slice.length < most) continue;
+        slices.push(UidSet.of(slice));
+        slice = [];
+      }
+      if (range.last > end) break;
+      at += 1;
     }
   }
   if (slice.length > 0) slices.push(UidSet.of(slice));
