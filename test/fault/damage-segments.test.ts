@@ -21,6 +21,9 @@ import { type SimMachine, simDirectory } from '../support/sim-machine.ts';
 const scene: Scene = await makeScene();
 const newest = Math.max(...scene.records.map(({ segment }) => segment));
 
+/** Cuts elsewhere than at the edges of records of which one is repaired. */
+const repairStep = 7;
+
 async function octetsOf(segment: number): Promise<Buffer> {
   return scene.machine.disk.contents(segmentPath(segment));
 }
@@ -68,11 +71,15 @@ async function assertNotOpened(machine: SimMachine): Promise<void> {
 test('a last segment cut at any octet: noticed, and what lies before the cut stays as it was', async () => {
   const whole = await octetsOf(newest);
   assert.ok(whole.length > 12_000 && whole.length < 20_000, `${whole.length} octets`);
+  const edges = new Set(scene.records.filter(({ segment }) => segment === newest).map(({ offset }) => offset));
+  const isAtEdge = (end: number): boolean => edges.has(end - 1) || edges.has(end) || edges.has(end + 1);
   for (let end = 0; end < whole.length; end += counts(797, 1)) {
     const machine = scene.machine.restart();
     await replaceFile(machine, segmentPath(newest), whole.subarray(0, end));
     assert.ok((await statesOf(machine)).has('lostTail'), `cut at ${end}`);
     await assertNotOpened(machine);
+    // A repair, a delivery and a rebuild take several times what it takes to notice.
+    if (end % counts(1, repairStep) !== 0 && !isAtEdge(end)) continue;
     const inside = scene.records.filter((one) => one.segment === newest && one.kind === 'ENTRY' && one.offset >= end);
     const replaced = await repaired(machine);
     assert.ok(replaced >= inside.length && replaced <= 3, `cut at ${end}: ${replaced} replaced`);
