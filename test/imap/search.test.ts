@@ -9,7 +9,7 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { limits } from '@mstore/imapd/internal/limits';
 import { Daemons } from '../support/daemons.ts';
-import { ImapClient } from '../support/imap-client.ts';
+import { ImapClient, multiply } from '../support/imap-client.ts';
 import { counts } from '../support/long.ts';
 import { LongestTurn, ranMs } from '../support/longest-turn.ts';
 import { MessageSource } from '../support/messages.ts';
@@ -32,16 +32,6 @@ async function withMail(daemons: Daemons, messages: readonly (string | Buffer)[]
 function found(lines: readonly string[]): number[] {
   const line = lines.find((one) => one.startsWith('* SEARCH')) ?? '';
   return line.split(' ').slice(2).map(Number);
-}
-
-/** Copies messages into their own mailbox until there are so many. */
-async function multiply(client: ImapClient, from: number, to: number): Promise<void> {
-  for (let count = from; count < to; ) {
-    const more = Math.min(count, to - count);
-    await client.ok(`COPY 1:${more} INBOX`);
-    count += more;
-  }
-  await client.ok('NOOP');
 }
 
 test('keys of the catalog read nothing of the heap', async () => {

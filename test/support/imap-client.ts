@@ -116,6 +116,16 @@ export class ImapClient {
   }
 }
 
+/** Copies messages of the selected INBOX into it until there are so many. */
+export async function multiply(client: ImapClient, from: number, to: number): Promise<void> {
+  for (let count = from; count < to; ) {
+    const more = Math.min(count, to - count);
+    await client.ok(`COPY 1:${more} INBOX`);
+    count += more;
+  }
+  await client.ok('NOOP');
+}
+
 /** The literal or quoted string behind a section's label in a FETCH line, in Latin-1. */
 export function sectionOf(line: string, label: string): string {
   const at = line.indexOf(`${label} `);
