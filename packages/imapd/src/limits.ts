@@ -63,6 +63,8 @@ export const limits = {
   largeMessageBytes: 65_536, // 64 * KiB
   /** messages whose index entries are looked at in one turn of the event loop: some 3 ms. */
   sliceEntries: 5_000,
+  /** UIDs among which those of deleted messages are looked for in one turn of the event loop: 2 to 8 ms. */
+  turnUids: 65_536,
   /** characters of a text that is searched for: what a person types, and a bound on the cost of looking for it at each place. */
   searchTextChars: 1_000,
   /** texts that one search may look for: each is compared with everything that is read; clients make chains of some hundreds. */

@@ -1,5 +1,5 @@
 /**
- * A mailbox as a session sees it: which UIDs are there, and so which number each message has (DESIGN: reading). Pages of 8,192
+ * A mailbox as a session sees it: which UIDs are there, and so which number each message has. Pages of 8,192
  * UIDs are bitmaps; a view never changes, what changes is a new one that shares the pages that stayed. A session thus costs a
  * pointer for as long as nothing happens, however many messages there are.
  *

@@ -1,5 +1,6 @@
 /** COPY, MOVE (RFC 9051 §6.4.7, §6.4.8), EXPUNGE and UID EXPUNGE (§6.4.3, RFC 4315). */
 import { isStoreError, UidSet } from '@mstore/store';
+import { deletedUids } from '../deleted-uids.ts';
 import { RefusedError, refusals } from '../errors.ts';
 import { namedMailbox } from '../mailbox.ts';
 import { type Numbering, namedUids, selectedOf } from '../message-set.ts';
@@ -84,8 +85,9 @@ async function expungeOf(session: Session, uids: UidSet): Promise<Completion> {
   const { mailbox, isReadOnly } = selectedOf(session);
   if (isReadOnly) throw new RefusedError(refusals.readOnly);
   try {
-    const { expunged } = await session.services.writer.expunge(mailbox, uids, true);
-    if (expunged.size > 0) return completedUpToHere(session, 'expunged');
+    const deleted = await deletedUids(session.services, mailbox, uids);
+    const isAny = deleted.size > 0 && (await session.services.writer.expunge(mailbox, deleted, true)).expunged.size > 0;
+    if (isAny) return completedUpToHere(session, 'expunged');
   } catch (error) {
     // The session learns of a mailbox that is gone in its own way.
     if (!isStoreError(error, 'noMailbox')) throw error;

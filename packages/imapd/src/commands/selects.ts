@@ -7,6 +7,7 @@ import {
   limits as storeLimits,
   UidSet,
 } from '@mstore/store';
+import { deletedUids } from '../deleted-uids.ts';
 import { RefusedError, refusals } from '../errors.ts';
 import { mailboxIdText, mailboxIn } from '../mailbox.ts';
 import { type Completion, completed, untaggedOk } from '../reply.ts';
@@ -109,10 +110,8 @@ export async function close(session: Session): Promise<Completion> {
   const { selected, services } = session;
   session.selected = undefined;
   if (selected !== undefined && !selected.isReadOnly) {
-    const row = services.reading.catalog().mailbox(selected.mailbox);
-    if (row !== undefined && row.flaggedDeleted > 0) {
-      await services.writer.expunge(selected.mailbox, UidSet.range(1, uidMax), true);
-    }
+    const deleted = await deletedUids(services, selected.mailbox, UidSet.range(1, uidMax));
+    if (deleted.size > 0) await services.writer.expunge(selected.mailbox, deleted, true);
   }
   return completed('left, and rid of what was deleted');
 }

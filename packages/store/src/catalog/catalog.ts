@@ -206,6 +206,21 @@ export class Catalog {
     return found;
   }
 
+  /** The UIDs of the entries in `uids` that have a flag, for still less work where few have. */
+  uidsWith(mailbox: MailboxId, uids: UidSet, flag: number): number[] {
+    const decode = (octets: Buffer): IndexChunk | undefined => IndexChunk.decodeFlagsWith(octets, flag);
+    const found: number[] = [];
+    for (const [first, last] of chunkRanges(uids)) {
+      const range = { from: u32PairKey(mailbox, first), to: behindU32Pair(mailbox, last) };
+      for (const [key, chunk] of this.view.rangeBy(indexTable, range, decode)) {
+        for (const { uid, flags } of chunk?.flags(key.readUInt32BE(4)) ?? []) {
+          if ((flags & flag) !== 0 && uids.has(uid)) found.push(uid);
+        }
+      }
+    }
+    return found;
+  }
+
   /**
    * Entries in `uids` whose MODSEQ, as clients see it, is above `since`. Chunks of the index without any are passed over undecoded.
    * Ends after `limits.chunkSteps`; the caller goes on from `next`, in a later turn of the event loop.

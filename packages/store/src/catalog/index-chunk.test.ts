@@ -98,6 +98,23 @@ test('property: the highest MODSEQ can be read without the rest', () => {
   );
 });
 
+test('property: a chunk is passed over undecoded only where no entry has the flag', () => {
+  const deleted = 8;
+  fc.assert(
+    fc.property(steps, fc.boolean(), (given, areAlike) => {
+      const { chunk, model } = make(given);
+      if (areAlike) for (const { uid, modSeq } of model) chunk.setFlags(uid, 1, [], modSeq);
+      const found = IndexChunk.decodeFlagsWith(chunk.encode(), deleted);
+      if (areAlike) assert.equal(found, undefined);
+      else {
+        const uidsIn = (entries: readonly Pick<Entry, 'uid' | 'flags'>[]): number[] =>
+          entries.filter(({ flags }) => (flags & deleted) !== 0).map(({ uid }) => uid);
+        assert.deepEqual(uidsIn(found?.flags(chunkNumber) ?? []), uidsIn(model));
+      }
+    }),
+  );
+});
+
 test('property: a copy and its original do not change one another', () => {
   fc.assert(
     fc.property(steps, entry, (given, more) => {

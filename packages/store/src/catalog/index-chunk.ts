@@ -225,6 +225,16 @@ export class IndexChunk {
     return IndexChunk.#decode(octets, col.flags);
   }
 
+  /** As `decodeFlags`; undefined, and hardly any work, where no entry can have that flag. */
+  static decodeFlagsWith(octets: Buffer, flag: number): IndexChunk | undefined {
+    const reader = new Reader(octets);
+    const slots = bitsOf(reader.u32()) + bitsOf(reader.u32());
+    reader.u64();
+    for (let column = 0; column < col.flags; column++) skipColumn(reader, slots);
+    const isMixed = readWidth(reader) > 0;
+    return isMixed || (reader.varint() & flag) !== 0 ? IndexChunk.decodeFlags(octets) : undefined;
+  }
+
   /** All columns, or one of them. */
   static #decode(octets: Buffer, wanted: number): IndexChunk {
     const reader = new Reader(octets);
@@ -315,6 +325,12 @@ function decodeColumn(
     cells[slot * columnCount + column] = low + difference;
     at += width;
   }
+}
+
+function bitsOf(word: number): number {
+  let count = 0;
+  for (let left = word; left !== 0; left = (left & (left - 1)) >>> 0) count++;
+  return count;
 }
 
 function skipColumn(reader: Reader, slots: number): void {

@@ -1,0 +1,22 @@
+/**
+ * Which messages an EXPUNGE means (RFC 9051 §6.4.3), found out here: the writer, who serves everybody, is asked about these alone, and not
+ * about a whole mailbox for the sake of one.
+ */
+import { setImmediate as turn } from 'node:timers/promises';
+import { flag, type MailboxId, UidSet } from '@mstore/store';
+import { limits } from './limits.ts';
+import type { Services } from './services.ts';
+import { intersection } from './uid-ranges.ts';
+
+/** Those of `uids` that bear `\Deleted`. */
+export async function deletedUids({ reading }: Services, mailbox: MailboxId, uids: UidSet): Promise<UidSet> {
+  const row = reading.catalog().mailbox(mailbox);
+  const found: number[] = [];
+  for (let first = 1; row !== undefined && first < row.uidNext; first += limits.turnUids) {
+    if (found.length === row.flaggedDeleted) break;
+    if (first > 1) await turn();
+    const slice = intersection(uids, UidSet.range(first, first + limits.turnUids - 1));
+    found.push(...reading.catalog().uidsWith(mailbox, slice, flag.deleted));
+  }
+  return UidSet.of(found);
+}
