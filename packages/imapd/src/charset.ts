@@ -52,6 +52,30 @@ export function charsetDecoder(name: string): CharsetDecoder | undefined {
   return { dearness: foreignDearness, push: (octets) => decoder.write(octets), end: () => decoder.end() ?? '' };
 }
 
+/** Of the character sets that were met last: a decoder takes longer to be made than a few words to be decoded. */
+const wholeDecoders = new Map<string, (octets: Buffer) => string>();
+const wholeDecodersMax = 64;
+
+/** Octets that are all there as text in that character set; where it is not known, as what they look like. */
+export function textOf(octets: Buffer, charset: string): string {
+  let decode = wholeDecoders.get(charset);
+  if (decode === undefined) {
+    decode = wholeDecoder(charset);
+    if (wholeDecoders.size >= wholeDecodersMax) wholeDecoders.clear();
+    if (charset.length <= nameLengthMax) wholeDecoders.set(charset, decode);
+  }
+  return decode(octets);
+}
+
+function wholeDecoder(charset: string): (octets: Buffer) => string {
+  const platform = charset.length > nameLengthMax ? undefined : platformDecoder(charset, false);
+  if (platform !== undefined) return (octets) => platform.decode(octets);
+  return (octets) => {
+    const decoder = charsetDecoder(charset) ?? new GuessingDecoder();
+    return decoder.push(octets) + decoder.end();
+  };
+}
+
 /** How octets are text, undefined for those that are none; undefined when the character set is not known. */
 export function strictDecoding(name: string): ((octets: Buffer) => string | undefined) | undefined {
   if (name.length > nameLengthMax) return undefined;

@@ -3,11 +3,19 @@
  * character set is the same they are decoded as one, since many mailers cut in the middle of a character. Words need not
  * keep to their length or stand alone between blanks.
  */
-import { type CharsetDecoder, charsetDecoder, GuessingDecoder } from '../charset.ts';
+import { textOf } from '../charset.ts';
 import { transferDecoder } from './transfer-decoding.ts';
+
+const noOctets = Buffer.alloc(0);
 
 /** Each class ends where the next character begins: linear. */
 const encodedWord = /=\?([^?\s]+)\?([bq])\?([^?]*)\?=/gi;
+
+/** Words of one character set that follow one another. */
+interface Run {
+  readonly charset: string;
+  readonly octets: Buffer[];
+}
 
 export function withoutEncodedWords(text: string): string {
   let decoded = '';
@@ -17,25 +25,19 @@ export function withoutEncodedWords(text: string): string {
     const gap = text.slice(at, index);
     const isAdjacent = run !== undefined && gap.trim() === '';
     if (run === undefined || !isAdjacent || run.charset !== charset) {
-      decoded += `${run?.decoder.end() ?? ''}${isAdjacent ? '' : gap}`;
-      run = runOf(charset);
+      decoded += `${run === undefined ? '' : decodedRun(run)}${isAdjacent ? '' : gap}`;
+      run = { charset, octets: [] };
     }
-    decoded += run.decoder.push(octetsOf(encoding, content));
+    run.octets.push(octetsOf(encoding, content));
     at = index + word.length;
   }
-  return `${decoded}${run?.decoder.end() ?? ''}${text.slice(at)}`;
-}
-
-/** Words of one character set that follow one another. */
-interface Run {
-  readonly charset: string;
-  readonly decoder: CharsetDecoder;
+  return run === undefined ? text : `${decoded}${decodedRun(run)}${text.slice(at)}`;
 }
 
 /** RFC 2231 §5: a language may stand behind the character set. */
-function runOf(charset: string): Run {
-  const [name = ''] = charset.split('*');
-  return { charset, decoder: charsetDecoder(name) ?? new GuessingDecoder() };
+function decodedRun({ charset, octets }: Run): string {
+  const [only = noOctets] = octets;
+  return textOf(octets.length === 1 ? only : Buffer.concat(octets), charset.split('*', 1)[0] ?? '');
 }
 
 function octetsOf(encoding: string, content: string): Buffer {
@@ -43,5 +45,6 @@ function octetsOf(encoding: string, content: string): Buffer {
   const decoder = transferDecoder(isBase64 ? 'base64' : 'quoted-printable');
   // As codes: blanks at the end of a word are of it, at the end of a line they are not.
   const octets = decoder.push(Buffer.from(isBase64 ? content : content.replace(/[_ ]/g, '=20'), 'utf8'));
-  return Buffer.concat([octets, decoder.end()]);
+  const rest = decoder.end();
+  return rest.length === 0 ? octets : Buffer.concat([octets, rest]);
 }

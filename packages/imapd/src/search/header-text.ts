@@ -3,14 +3,14 @@
  * octets taken for UTF-8 where they are. What the store reads of a header counts: of a flood of fields the first ones.
  */
 import { disposition, fieldTexts, headerFields, mediaType, type Parameter } from '@mstore/store';
-import { charsetDecoder, GuessingDecoder } from '../charset.ts';
+import { GuessingDecoder, textOf } from '../charset.ts';
 import { limits } from '../limits.ts';
 import { withoutEncodedWords } from './encoded-words.ts';
 import { folded } from './folded-text.ts';
 import type { Pace } from './pace.ts';
 
 /** An encoded word costs about as much as so many characters without one. */
-const encodedWork = 16;
+export const encodedWork = 16;
 
 /** The folded values of a field by its name in small letters; of a header that is small. */
 export function foldedValues(header: Buffer, name: string): string[] {
@@ -80,6 +80,5 @@ function extendedValue({ name, value }: Parameter): string[] {
   const octets = encoded.replace(/%([0-9a-fA-F]{2})/g, (_, digits: string) =>
     String.fromCharCode(Number.parseInt(digits, 16)),
   );
-  const decoder = charsetDecoder(charset) ?? new GuessingDecoder();
-  return [decoder.push(Buffer.from(octets, 'latin1')) + decoder.end()];
+  return [textOf(Buffer.from(octets, 'latin1'), charset)];
 }

@@ -5,7 +5,7 @@
 import { fieldTexts } from '@mstore/store';
 import { limits } from '../limits.ts';
 import { comparingWork } from './folded-text.ts';
-import { foldedValues } from './header-text.ts';
+import { encodedWork, foldedValues } from './header-text.ts';
 import { isRelated, type Leaf, leavesOf, reduced, type Tree } from './key-tree.ts';
 import { PlainText } from './plain-fields.ts';
 import { sentDay } from './sent-day.ts';
@@ -14,6 +14,12 @@ import { sentDay } from './sent-day.ts';
 const plainShare = 8;
 
 const dateField: ReadonlySet<string> = new Set(['date']);
+
+function charsIn(values: readonly string[]): number {
+  let chars = 0;
+  for (const value of values) chars += value.length;
+  return chars;
+}
 
 /** True when a message whose Date is not readable belongs to no day. */
 export function sentDayHolds(header: Buffer, { relation, day }: Extract<Leaf, { kind: 'sent' }>): boolean {
@@ -62,9 +68,13 @@ export class RowKeys {
       if (leaf.kind !== 'field' || !leaf.isListed) return undefined;
       const isHeld = this.#plain.get(leaf)?.isIn(listedFields);
       if (isHeld !== undefined) return isHeld;
-      work = this.work(listedFields);
-      const known = values.get(leaf.name) ?? foldedValues(listedFields, leaf.name);
-      values.set(leaf.name, known);
+      let known = values.get(leaf.name);
+      if (known === undefined) {
+        known = foldedValues(listedFields, leaf.name);
+        values.set(leaf.name, known);
+        work += listedFields.length + encodedWork * charsIn(known);
+      }
+      work += comparingWork(charsIn(known), leaf.text);
       return known.some((value) => value.includes(leaf.text));
     });
     worked(work);
