@@ -102,7 +102,8 @@ export class FrameReader {
       rest = rest.subarray(4 + length);
       this.#wantedBytes = headBytes;
     }
-    this.#held = [own(rest)];
+    // An empty one would have what comes next copied behind it.
+    this.#held = rest.length === 0 ? [] : [own(rest)];
     this.#heldBytes = rest.length;
   }
 }
