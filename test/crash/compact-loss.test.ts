@@ -66,7 +66,7 @@ test('power loss at any moment of a compaction leaves what clients saw, and a lo
     const journal = new Journal();
     await furnish(store, random, journal);
     const before = seen(dumpStore(store));
-    camera.start(machine, journal, counts(0.7, 8));
+    camera.start(machine, journal, counts(0.7, 1));
     await store.compact({ minGarbage: random.pick([0, 0.3]), maxRate: 0 });
     await store.dropRetired(true);
     await store.close();
