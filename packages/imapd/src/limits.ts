@@ -118,6 +118,10 @@ export const limits = {
   expungedRanges: 20_000,
   /** runs of message numbers and UIDs that are compared, from the last one down: clients send some ten. At most 10 ms. */
   matchRuns: 500,
+  /** octets of a FETCH line that are held before they are sent: each of thousands of items may have `gatherBytes`. */
+  heldLineBytes: 1_048_576, // 1 * MiB
+  /** items of a message that are answered in one turn of the event loop: each may copy or look through `atHandBytes`; some 3 ms. */
+  itemsAtOnce: 32,
   /** octets whose transfer encoding is taken off in one turn of the event loop: some 2 ms. */
   decodeBytes: 131_072, // 128 * KiB
   /** requests of one command that the writer is given at a time; each changes up to 4,000 messages. */

@@ -1,0 +1,91 @@
+/**
+ * FETCH lines that are too large to be held: they are sent in part, neither memory nor other sessions feel how many items one has, and
+ * what turns out damaged behind the beginning of a line breaks the connection off.
+ */
+import assert from 'node:assert/strict';
+import { open, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { Daemons } from '../support/daemons.ts';
+import { ImapClient } from '../support/imap-client.ts';
+import { LongestTurn } from '../support/longest-turn.ts';
+import { multipart, wrapped } from '../support/messages.ts';
+import { seededRandom } from '../support/random.ts';
+import { testSeed } from '../support/seed.ts';
+import { WireClient } from '../support/wire-client.ts';
+
+const user = 'ann@example.org';
+
+/** Logs in, and selects INBOX, on a connection whose octets are the caller's. */
+async function selected(daemons: Daemons): Promise<WireClient> {
+  const client = await WireClient.connect(daemons.address('imap'));
+  await client.send(`a LOGIN ${user} secret\r\nb SELECT INBOX\r\n`);
+  for (;;) if ((await client.line())?.startsWith('b OK') !== false) return client;
+}
+
+/** Counts what comes until the last of it ends with `end`, or the connection does; nothing is kept. */
+function counted(client: WireClient, end: string): Promise<number> {
+  let bytes = 0;
+  let last = '';
+  client.socket.removeAllListeners('data');
+  return new Promise((resolve) => {
+    client.socket.on('data', (octets: Buffer) => {
+      bytes += octets.length;
+      last = (last + octets.subarray(-end.length).toString('latin1')).slice(-end.length);
+      if (last === end) resolve(bytes);
+    });
+    client.socket.on('close', () => resolve(bytes));
+  });
+}
+
+test('one message asked for thousands of times takes little memory, and holds nobody up', async (t) => {
+  await using daemons = await Daemons.start();
+  await daemons.addUser(user);
+  const message = `Subject: many\r\n\r\n${wrapped(seededRandom(testSeed()).bytes(90_000), 76)}`;
+  await daemons.deliver(user, Buffer.from(message));
+  const client = await selected(daemons);
+  const heldBytes = (): number => process.memoryUsage().arrayBuffers;
+  const before = heldBytes();
+  let most = 0;
+  const watch = setInterval(() => {
+    most = Math.max(most, heldBytes() - before);
+  }, 5);
+  const turns = new LongestTurn();
+  const items = 3_000;
+  const answer = counted(client, 'c OK that is all\r\n');
+  await client.send(`c FETCH 1 (${'BODY.PEEK[] '.repeat(items)}UID)\r\n`);
+  const bytes = await answer;
+  most = Math.max(most, heldBytes() - before);
+  const longest = turns.stop();
+  clearInterval(watch);
+  client.close();
+  assert.ok(bytes > items * message.length, `${bytes} octets came`);
+  t.diagnostic(`${most} octets were held, and the event loop ${longest.toFixed(1)} ms`);
+  assert.ok(most < 100_000_000, `${most} octets were held`);
+  assert.ok(longest < 300, `the event loop was held for ${longest} ms`);
+});
+
+test('damage behind what was sent of a line breaks the connection off, and is refused the next time', async () => {
+  await using daemons = await Daemons.start({ mayLog: /a message broke off|message damaged/ });
+  await daemons.addUser(user);
+  const random = seededRandom(testSeed());
+  const [large, damaged] = [random.bytes(300_000), random.bytes(90_000)];
+  const parts = [large, damaged].map((content) => ({ encoding: 'base64', body: wrapped(content, 76) }));
+  await daemons.deliver(user, multipart(['Subject: parts'], 'text', parts));
+  const heap = join(daemons.directory, 'heap');
+  const [segment = ''] = (await readdir(heap)).filter((name) => name.endsWith('.seg'));
+  const at = (await readFile(join(heap, segment))).indexOf(damaged.subarray(50_000, 50_040));
+  assert.ok(at > 0, 'the content stands in the heap as it is');
+  await using file = await open(join(heap, segment), 'r+');
+  await file.write(Buffer.from([(damaged[50_000] ?? 0) ^ 1]), 0, 1, at);
+  const client = await selected(daemons);
+  const answer = counted(client, 'd OK nothing done\r\n');
+  await client.send('c FETCH 1 (BODY.PEEK[2] BODY.PEEK[3])\r\nd NOOP\r\n');
+  assert.ok((await answer) > large.length, 'the large part came');
+  assert.ok(client.socket.closed, 'the connection ended, and nothing was answered in the middle of the line');
+  const again = await ImapClient.logIn(daemons.address('imap'), user);
+  await again.ok('SELECT INBOX');
+  assert.match((await again.ask('FETCH 1 (BODY.PEEK[2] BODY.PEEK[3])')).status, /^NO \[CORRUPTION\]/);
+  again.close();
+  await file.write(damaged, 50_000, 1, at);
+});
