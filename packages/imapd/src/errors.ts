@@ -226,7 +226,7 @@ export const refusals: Readonly<Record<RefusalName, Refusal>> = {
   inboxExists: no('ALREADYEXISTS', 'INBOX is always there'),
   inboxStays: no('CANNOT', 'INBOX cannot be deleted'),
   noSuchUse: no('USEATTR', 'no mailbox can be made with this special use'),
-  tooManyPatterns: no('LIMIT', 'too many patterns, or wildcards in one'),
+  tooManyPatterns: no('LIMIT', 'too many patterns, or wildcards in them'),
   noSuchNumber: bad('no message has this number'),
   noSuchFlag: bad('there is no such system flag'),
   notEnabled: bad('QRESYNC is not enabled'),

@@ -42,8 +42,10 @@ export const limits = {
   keepAliveMs: 120_000,
   /** patterns of one LIST. */
   listPatterns: 100,
-  /** wildcards of one pattern: each is a state to be carried along every name. */
-  patternWildcards: 50,
+  /** wildcards of one LIST's patterns together: each is a state to be carried along every name. */
+  patternWildcards: 100,
+  /** characters of names times wildcards that LIST looks at in one turn of the event loop: some 3 ms. */
+  turnPatternWork: 49_152, // 48 * KiB
   /** mailboxes looked up in one turn of the event loop: some 3 ms. */
   sliceMailboxes: 500,
 
