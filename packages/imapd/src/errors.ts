@@ -77,7 +77,7 @@ const ofStore: Readonly<Record<StoreErrorCode, Refusal>> = {
   accountExists: notYours,
   noMailbox: no('NONEXISTENT', 'no such mailbox'),
   mailboxExists: no('ALREADYEXISTS', 'a mailbox of that name exists'),
-  badName: no('CANNOT', 'no mailbox can be called so'),
+  badName: no('CANNOT', 'no mailbox and no keyword can be called so'),
   noMessage: no('EXPUNGEISSUED', 'this message is gone'),
   overQuota: no('OVERQUOTA', 'the account is full'),
   messageTooLarge: no('TOOBIG', 'the message is too large'),
