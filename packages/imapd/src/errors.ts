@@ -231,7 +231,7 @@ export const refusals: Readonly<Record<RefusalName, Refusal>> = {
   noSuchFlag: bad('there is no such system flag'),
   notEnabled: bad('QRESYNC is not enabled'),
   vanishedByUid: bad('VANISHED goes with UID FETCH'),
-  searchTooLong: no('LIMIT', 'a text to search for is too long, or there are too many'),
+  searchTooLong: no('LIMIT', 'a text to search for is too long, or there are too many keys'),
   noCharset: bad('CHARSET is not for who enabled UTF8=ACCEPT'),
   noSortReturn: bad('SORT with RETURN is not offered'),
   unknownEncoding: no('UNKNOWN-CTE', 'a part is encoded in a way that is not known'),

@@ -67,8 +67,11 @@ export const limits = {
   sliceEntries: 5_000,
   /** characters of a text that is searched for: what a person types, and a bound on the cost of looking for it at each place. */
   searchTextChars: 1_000,
-  /** texts that one search may look for: each is compared with everything that is read; clients make chains of some hundreds. */
+  /** texts and sent days that one search may look for: each is compared with everything that is read; clients make chains of
+   *  some hundreds. */
   searchTexts: 1_000,
+  /** keys of one search, once message numbers and UIDs of an OR are one: each is a bitmap for each page of a mailbox, some 5 µs. */
+  searchKeys: 5_000,
   /** work of a search in one turn of the event loop: characters compared, and what counts like them; 1 to 3 ms. */
   searchTurnWork: 49_152, // 48 * KiB
   /** what looking at one message's index entry counts as. */
