@@ -1,6 +1,6 @@
 /**
- * FETCH lines that are too large to be held: they are sent in part, neither memory nor other sessions feel how many items one has, and
- * what turns out damaged behind the beginning of a line breaks the connection off.
+ * FETCH lines that are too large to be held, one or all of an answer: they are sent in part, neither memory nor other sessions feel how
+ * many items or keywords one has, and what turns out damaged behind the beginning of a line breaks the connection off.
  */
 import assert from 'node:assert/strict';
 import { open, readdir, readFile } from 'node:fs/promises';
@@ -38,31 +38,70 @@ function counted(client: WireClient, end: string): Promise<number> {
   });
 }
 
+/** Watches what buffers hold, until it is stopped. */
+class HeldBytes {
+  readonly #before = process.memoryUsage().arrayBuffers;
+  readonly #watch: NodeJS.Timeout = setInterval(() => this.#look(), 5);
+  #most = 0;
+
+  /** The most that there was beyond what there had been before. */
+  stop(): number {
+    clearInterval(this.#watch);
+    this.#look();
+    return this.#most;
+  }
+
+  #look(): void {
+    this.#most = Math.max(this.#most, process.memoryUsage().arrayBuffers - this.#before);
+  }
+}
+
 test('one message asked for thousands of times takes little memory, and holds nobody up', async (t) => {
   await using daemons = await Daemons.start();
   await daemons.addUser(user);
   const message = `Subject: many\r\n\r\n${wrapped(seededRandom(testSeed()).bytes(90_000), 76)}`;
   await daemons.deliver(user, Buffer.from(message));
   const client = await selected(daemons);
-  const heldBytes = (): number => process.memoryUsage().arrayBuffers;
-  const before = heldBytes();
-  let most = 0;
-  const watch = setInterval(() => {
-    most = Math.max(most, heldBytes() - before);
-  }, 5);
+  const held = new HeldBytes();
   const turns = new LongestTurn();
   const items = 3_000;
   const answer = counted(client, 'c OK that is all\r\n');
   await client.send(`c FETCH 1 (${'BODY.PEEK[] '.repeat(items)}UID)\r\n`);
   const bytes = await answer;
-  most = Math.max(most, heldBytes() - before);
+  const most = held.stop();
   const longest = turns.stop();
-  clearInterval(watch);
   client.close();
   assert.ok(bytes > items * message.length, `${bytes} octets came`);
   t.diagnostic(`${most} octets were held, and the event loop ${longest.toFixed(1)} ms`);
   assert.ok(most < 100_000_000, `${most} octets were held`);
   assert.ok(longest < 300, `the event loop was held for ${longest} ms`);
+});
+
+test('what others did to messages full of keywords is told piece by piece', async (t) => {
+  await using daemons = await Daemons.start();
+  await daemons.addUser(user);
+  await daemons.deliver(user, Buffer.from('Subject: keywords\r\n\r\n'));
+  const other = await ImapClient.logIn(daemons.address('imap'), user);
+  await other.ok('SELECT INBOX');
+  const keywordsMax = 252;
+  for (let from = 0; from < keywordsMax; from += 63) {
+    const words = Array.from({ length: 63 }, (_, at) => `${from + at}-`.padEnd(254, 'x'));
+    await other.ok(`STORE 1 +FLAGS.SILENT (${words.join(' ')})`);
+  }
+  const doublings = 9;
+  for (let times = 0; times < doublings; times += 1) await other.ok('COPY 1:* INBOX');
+  const client = await selected(daemons);
+  await other.ok('STORE 1:* +FLAGS.SILENT (\\Seen)');
+  const held = new HeldBytes();
+  const answer = counted(client, 'c OK nothing done\r\n');
+  await client.send('c NOOP\r\n');
+  const bytes = await answer;
+  const most = held.stop();
+  client.close();
+  other.close();
+  assert.ok(bytes > 2 ** doublings * keywordsMax * 250, `${bytes} octets came`);
+  t.diagnostic(`${most} octets were held`);
+  assert.ok(most < 40_000_000, `${most} octets were held`);
 });
 
 test('thousands of names of header fields are looked for in no time', async (t) => {
