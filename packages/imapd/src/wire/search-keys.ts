@@ -168,7 +168,7 @@ const keys: ReadonlyMap<string, Parse> = new Map<string, Parse>([
 export function expectSearchKeys(decoder: Decoder, decode: TextDecoding): SearchKey {
   const all: SearchKey[] = [];
   do all.push(expectKey(decoder, decode));
-  while (decoder.trySpace());
+  while (decoder.tryMore());
   return joined('and', all);
 }
 
