@@ -105,19 +105,27 @@ test('no message and no key holds the event loop', async (t) => {
   }
   await daemons.deliver(user, Buffer.from('Subject: plain\r\n\r\nA body.\r\n'));
   await client.ok('NOOP');
-  for (const chain of ['OR 1 ', 'OR LARGER 1000000000 ', 'OR BODY nosuch ', 'NOT ']) {
+  for (const chain of [
+    'OR 1 ',
+    'OR LARGER 1000000000 ',
+    'OR BODY nosuch ',
+    'NOT ',
+    'UNSEEN ',
+    'NOT SENTON 1-Feb-1994 ',
+  ]) {
     const longest = new LongestTurn();
-    const count = chain.includes('BODY') ? limits.searchTexts : Math.floor(60_000 / chain.length);
+    const most = /BODY|SENT/.test(chain) ? limits.searchTexts : chain === 'UNSEEN ' ? limits.searchKeys - 2 : 60_000;
+    const count = Math.min(most, Math.floor(60_000 / chain.length));
     await client.ok(`SEARCH ${Object.keys(hostile).length + 1} ${chain.repeat(count)}SEEN`);
     const ms = longest.stop();
     t.diagnostic(`a chain of ${chain}: ${ms.toFixed(1)} ms`);
     // A line of 64 KiB is read at one stroke, and leaves much garbage.
     assert.ok(ms < 3 * longestTurnMs, `a chain of ${chain} held the event loop for ${ms} ms`);
   }
-  assert.match(
-    (await client.ask(`SEARCH ${'OR BODY nosuch '.repeat(limits.searchTexts + 1)}ALL`)).status,
-    /^NO \[LIMIT\]/,
-  );
+  for (const keys of ['OR BODY nosuch ', 'SENTON 1-Feb-1994 ']) {
+    assert.match((await client.ask(`SEARCH ${keys.repeat(limits.searchTexts + 1)}ALL`)).status, /^NO \[LIMIT\]/);
+  }
+  assert.match((await client.ask(`SEARCH ${'UNSEEN '.repeat(limits.searchKeys)}ANSWERED`)).status, /^NO \[LIMIT\]/);
   client.close();
 });
 

@@ -55,6 +55,10 @@ export async function tellChangedFlags(
     for (const entry of entries) {
       const number = known.has(modSeqOf(selected, entry)) ? 0 : view.numberOf(entry.uid);
       if (number > 0) writer.ofEntry(number, entry, keywords);
+      // A message may have 64 KiB of keywords.
+      if (!writer.isFull) continue;
+      await writer.flush();
+      await turn();
     }
     await writer.flush();
   }

@@ -8,7 +8,7 @@
  * Invariant: of a command at most the allowed octets are held, and one read of the connection.
  */
 import { isPeerError, type LineReader } from '@mstore/net';
-import { type Refusal, refusalFor, refusals } from './errors.ts';
+import { type Refusal, RefusedError, refusalFor, refusals } from './errors.ts';
 import { limits } from './limits.ts';
 import type { Segment } from './wire/decoder.ts';
 import { announcedLiteral, type LiteralAnnouncement } from './wire/literal.ts';
@@ -34,6 +34,17 @@ export const loggedInBounds: CommandBounds = {
 export type ReadCommand =
   | { readonly kind: 'command'; readonly segments: readonly Segment[] }
   | { readonly kind: 'refused'; readonly first: Buffer; readonly refusal: Refusal };
+
+/** A line that was too long to be read. */
+interface SkippedCommandLine {
+  /** Its first octets. */
+  readonly start: Buffer;
+  /** What it announced at its end. */
+  readonly literal: LiteralAnnouncement | undefined;
+  readonly refusal: Refusal;
+}
+
+const noOctets = Buffer.alloc(0);
 
 export interface CommandReaderOptions {
   /** Asks the client for the literal that it announced. */
@@ -65,14 +76,17 @@ export class CommandReader {
   /** The next command; undefined when none comes any more. @throws {PeerError} the connection is of no more use */
   async next(): Promise<ReadCommand | undefined> {
     if ((await this.#passUnread()) === 'endless') {
-      return { kind: 'refused', first: Buffer.alloc(0), refusal: refusals.literalEndless };
+      return { kind: 'refused', first: noOctets, refusal: refusals.literalEndless };
     }
     const segments: Segment[] = [];
     let bytes = 0;
     for (;;) {
       const line = await this.#line();
       if (line === undefined) return undefined;
-      if (!Buffer.isBuffer(line)) return refusedAt(segments, line.refusal);
+      if (!Buffer.isBuffer(line)) {
+        const { start, literal, refusal } = line;
+        return this.#pass(segments.length > 0 ? segments : [{ line: start }], literal, refusal);
+      }
       const first = segments[0]?.line ?? line;
       this.#options.heard(line, first);
       bytes += line.length;
@@ -108,11 +122,15 @@ export class CommandReader {
     yield* this.#lines.bytes(literal.bytes);
   }
 
-  /** What stands behind a message: the rest of the command, or of it up to the next message. */
+  /** What stands behind a message: the rest of the command, or of it up to the next message. @throws {RefusedError} too long */
   async behindMessage(): Promise<Segment | undefined> {
     this.#owesLine = false;
-    const line = await this.#lines.next();
+    const line = await this.#line();
     if (line === undefined) return undefined;
+    if (!Buffer.isBuffer(line)) {
+      this.#unread = line.literal;
+      throw new RefusedError(line.refusal);
+    }
     this.#unread = announcedLiteral(line);
     return this.#unread === undefined ? { line } : { line, literal: 'unread' };
   }
@@ -122,7 +140,7 @@ export class CommandReader {
     if (this.#owesLine) {
       this.#owesLine = false;
       const line = await this.#line();
-      if (Buffer.isBuffer(line)) this.#unread = announcedLiteral(line);
+      this.#unread = Buffer.isBuffer(line) ? announcedLiteral(line) : line?.literal;
     }
     const literal = this.#unread;
     this.#unread = undefined;
@@ -138,14 +156,15 @@ export class CommandReader {
     return undefined;
   }
 
-  /** A line, without its end; what a line that was skipped is answered with. */
-  async #line(): Promise<Buffer | { readonly refusal: Refusal } | undefined> {
+  /** A line, without its end; of one that was skipped what is left. */
+  async #line(): Promise<Buffer | SkippedCommandLine | undefined> {
     try {
       return await this.#lines.next();
     } catch (error) {
       const refusal = isPeerError(error) ? refusalFor(error) : undefined;
       if (refusal === undefined) throw error;
-      return { refusal };
+      const { start, end } = this.#lines.skipped ?? { start: noOctets, end: noOctets };
+      return { start, literal: announcedLiteral(end), refusal };
     }
   }
 
@@ -160,7 +179,7 @@ export class CommandReader {
   /** Reads what the client sends of a refused command without being asked. */
   async #pass(
     segments: readonly Segment[],
-    first: LiteralAnnouncement,
+    first: LiteralAnnouncement | undefined,
     refusal: Refusal,
   ): Promise<ReadCommand | undefined> {
     let left = this.#bounds.skippedBytes;
@@ -170,7 +189,12 @@ export class CommandReader {
       this.#lines.bytes(literal.bytes);
       const line = await this.#line();
       if (line === undefined) return undefined;
-      if (!Buffer.isBuffer(line)) return refusedAt(segments, line.refusal.status === 'BYE' ? line.refusal : refusal);
+      if (!Buffer.isBuffer(line)) {
+        if (line.refusal.status === 'BYE') return refusedAt(segments, line.refusal);
+        left -= limits.lineBytes;
+        literal = line.literal;
+        continue;
+      }
       left -= line.length;
       literal = announcedLiteral(line);
     }
@@ -179,5 +203,5 @@ export class CommandReader {
 }
 
 function refusedAt(segments: readonly Segment[], refusal: Refusal): ReadCommand {
-  return { kind: 'refused', first: segments[0]?.line ?? Buffer.alloc(0), refusal };
+  return { kind: 'refused', first: segments[0]?.line ?? noOctets, refusal };
 }

@@ -1,17 +1,15 @@
 /**
- * FETCH lines (RFC 9051 §7.5.2): one message after the other, each line whole before it is sent unless a section in it is too large to
- * be held. What lies in the catalog is written without a look at the heap.
+ * FETCH lines (RFC 9051 §7.5.2): one message after the other, each line whole before it is sent unless it is too large to be held. What
+ * lies in the catalog is written without a look at the heap.
  *
- * Damage is answered with an error as long as nothing of the message was sent. Where a larger section turns out damaged on the
- * way, the connection is broken off, as no octet could say that the literal is not whole; the message is remembered, and
- * refused at once the next time.
+ * Damage is answered with an error as long as nothing of the message was sent; behind that the connection is broken off
+ * (streamed-section.ts).
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import {
   type Catalog,
   type Entry,
   type EntryFlags,
-  isStoreError,
   modSeqOf,
   type StoredContent,
   type StoredMessageRow,
@@ -26,21 +24,13 @@ import { withoutExtensions } from './responses/body-structure.ts';
 import { writeFlags } from './responses/flags.ts';
 import type { Selected } from './selected.ts';
 import type { Session } from './session.ts';
+import { brokenOff, streamed, type Unread } from './streamed-section.ts';
 import { formatDateTime } from './wire/date-time.ts';
 import type { Encoder } from './wire/encoder.ts';
 import type { FetchItem, PlainItem } from './wire/fetch-items.ts';
 import type { Partial } from './wire/section.ts';
 
 type BinaryItem = Extract<FetchItem, { kind: 'binary' | 'binarySize' }>;
-
-/** Octets of a known number that are still to be read. */
-interface Unread {
-  readonly from: number;
-  readonly to: number;
-  octets(from: number, to: number): AsyncGenerator<Buffer>;
-  /** They may hold NUL. */
-  readonly isBinary: boolean;
-}
 
 /** A line that is being written. */
 interface Line {
@@ -89,7 +79,8 @@ export class FetchWriter {
     this.#selected = selected;
     this.#items = items;
     const sources = items.map(sourceOf);
-    this.#source = sources.includes('heap') ? 'heap' : sources.includes('row') ? 'row' : 'entry';
+    const isLong = items.length > limits.itemsAtOnce;
+    this.#source = isLong || sources.includes('heap') ? 'heap' : sources.includes('row') ? 'row' : 'entry';
     this.#isRev2 = session.isRev2;
     this.#to = session.encoder();
   }
@@ -112,7 +103,8 @@ export class FetchWriter {
     const source = new MessageSource(this.#session.services, catalog, this.#selected.mailbox, entry);
     const line: Line = { source, keywords, items, mark: this.#to.bytes, next: 0, isSent: false };
     this.#begin(number);
-    while (line.next < items.length && this.#writeHere(line)) line.next += 1;
+    const atOnce = Math.min(items.length, limits.itemsAtOnce);
+    while (line.next < atOnce && this.#writeHere(line)) line.next += 1;
     if (line.next < items.length) return this.#rest(line);
     this.#to.raw(')\r\n');
     return undefined;
@@ -132,7 +124,9 @@ export class FetchWriter {
 
   /** Nothing but flags and UIDs is asked for. */
   get isOfFlags(): boolean {
-    return this.#items.every((item) => item.kind === 'plain' && (item.name === 'FLAGS' || item.name === 'UID'));
+    const isOfFlags = (item: FetchItem): boolean =>
+      item.kind === 'plain' && (item.name === 'FLAGS' || item.name === 'UID');
+    return this.#source === 'entry' && this.#items.every(isOfFlags);
   }
 
   /** Writes a message's line, where nothing but flags and UIDs is asked for. */
@@ -219,10 +213,12 @@ export class FetchWriter {
   async #rest(line: Line): Promise<void> {
     try {
       for (; line.next < line.items.length; line.next += 1) {
+        if (this.#to.bytes >= limits.heldLineBytes) await this.#send(line);
+        if (line.next > 0 && line.next % limits.itemsAtOnce === 0) await turn();
         if (!this.#writeHere(line)) await this.#writeRead(line);
       }
     } catch (error) {
-      if (line.isSent) throw error;
+      if (line.isSent) throw brokenOff(line.source, error);
       this.#to.cutTo(line.mark);
       throw error;
     }
@@ -235,11 +231,11 @@ export class FetchWriter {
     if (item?.kind === 'section') {
       const content = await source.content(item.section);
       this.#blank(next);
-      line.isSent = (await this.#section(source, item, content)) || line.isSent;
+      await this.#section(line, item, content);
     } else if (item?.kind === 'binary' || item?.kind === 'binarySize') {
       const content = await decodedContent(source, item.part);
       this.#blank(next);
-      line.isSent = (await this.#binary(source, item, content)) || line.isSent;
+      await this.#binary(line, item, content);
     } else if (item?.kind === 'plain') {
       const { envelope, bodyStructure } = await source.derive();
       this.#blank(next);
@@ -311,33 +307,27 @@ export class FetchWriter {
     this.#to.literal(partial === undefined ? octets : octets.subarray(offset, offset + bytes));
   }
 
-  /** True when it was sent already, and more than it. */
-  async #section(source: MessageSource, item: SectionItem, content: Content): Promise<boolean> {
+  async #section(line: Line, item: SectionItem, content: Content): Promise<void> {
     if (content === undefined || Buffer.isBuffer(content)) {
       this.#label(item);
       if (content === undefined) this.#to.raw('NIL');
       else this.#held(content, item);
-      return false;
+      return;
     }
     const { offset, bytes } = item.partial ?? wholePart;
     const from = Math.min(content.from + offset, content.to);
     const to = Math.min(from + bytes, content.to);
-    const octets: Unread['octets'] = (...range) => source.octets(...range);
-    return this.#unread(source, () => this.#label(item), { from, to, octets, isBinary: false });
+    const octets: Unread['octets'] = (...range) => line.source.octets(...range);
+    await this.#unread(line, () => this.#label(item), { from, to, octets, isBinary: false });
   }
 
-  /** As `#section`. */
-  async #binary(
-    source: MessageSource,
-    item: BinaryItem,
-    content: StoredContent | 'unknown' | undefined,
-  ): Promise<boolean> {
+  async #binary(line: Line, item: BinaryItem, content: StoredContent | 'unknown' | undefined): Promise<void> {
     if (content === 'unknown') this.hasUnknownEncoding = true;
     const known = content === 'unknown' ? undefined : content;
     const part = `[${item.part.join('.')}]`;
     if (item.kind === 'binarySize') {
       this.#to.raw(`BINARY.SIZE${part} ${known?.bytes ?? 0}`);
-      return false;
+      return;
     }
     const { offset, bytes } = item.partial ?? wholePart;
     const label = (): void => {
@@ -346,54 +336,33 @@ export class FetchWriter {
     if (known === undefined) {
       label();
       this.#to.raw('NIL');
-      return false;
+      return;
     }
     const from = Math.min(offset, known.bytes);
     const to = Math.min(from + bytes, known.bytes);
-    return this.#unread(source, label, { from, to, octets: (...range) => known.octets(...range), isBinary: true });
+    await this.#unread(line, label, { from, to, octets: (...range) => known.octets(...range), isBinary: true });
   }
 
-  /** True when it was sent already, and more than it. */
-  async #unread(source: MessageSource, label: () => void, unread: Unread): Promise<boolean> {
+  async #unread(line: Line, label: () => void, unread: Unread): Promise<void> {
     const { from, to, isBinary } = unread;
     if (to - from > limits.gatherBytes) {
       // Damage at the beginning is still answered.
-      await source.open();
+      await line.source.open();
       label();
-      await this.#stream(source, unread);
-      return true;
+      this.#to.literalHead(to - from, isBinary);
+      await this.#send(line);
+      await streamed(this.#session, unread);
+      return;
     }
     const whole = await gathered(unread.octets(from, to));
     label();
     if (isBinary) this.#to.binary(whole);
     else this.#to.literal(whole);
-    return false;
   }
 
-  /** Sends what is written, and the octets as fast as they are taken. */
-  async #stream(source: MessageSource, { from, to, octets: read, isBinary }: Unread): Promise<void> {
-    await this.#session.say(this.#to.literalHead(to - from, isBinary).take());
-    try {
-      for await (const octets of read(from, to)) {
-        for (let at = 0; at < octets.length; at += limits.gatherBytes) {
-          const piece = octets.subarray(at, at + limits.gatherBytes);
-          await this.#session.say(isBinary ? piece : withoutNul(piece));
-          await turn();
-        }
-      }
-    } catch (error) {
-      if (!isStoreError(error, 'corrupt')) throw error;
-      source.markDamaged();
-      throw new Error('a message broke off', { cause: error });
-    }
+  /** Sends what is there of a line. */
+  async #send(line: Line): Promise<void> {
+    line.isSent = true;
+    await this.flush();
   }
-}
-
-/** The octets with 0x80 for NUL, which no literal may hold; the same buffer when there is none. */
-function withoutNul(octets: Buffer): Buffer {
-  let at = octets.indexOf(0);
-  if (at === -1) return octets;
-  const copy = Buffer.from(octets);
-  for (; at !== -1; at = copy.indexOf(0, at + 1)) copy[at] = 0x80;
-  return copy;
 }

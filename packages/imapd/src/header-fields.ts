@@ -23,17 +23,24 @@ export function areListed(names: readonly string[]): boolean {
   return names.every((name) => listed.has(name.toLowerCase()));
 }
 
+/** More names are looked up, fewer compared. */
+const comparedMax = 32;
+
 /** Names of fields, in any letter case. */
 export class FieldNames {
   /** In small letters. */
   readonly #names: readonly string[];
+  /** The same, where there are many. */
+  readonly #set: ReadonlySet<string> | undefined;
 
   constructor(names: readonly string[]) {
     this.#names = names.map((name) => name.toLowerCase());
+    this.#set = names.length > comparedMax ? new Set(this.#names) : undefined;
   }
 
   /** Whether the octets from … to − 1 are one of them. */
   has(octets: Buffer, from: number, to: number): boolean {
+    if (this.#set !== undefined) return this.#set.has(octets.toString('latin1', from, to).toLowerCase());
     for (const name of this.#names) {
       if (name.length !== to - from) continue;
       let index = 0;

@@ -42,8 +42,10 @@ export const limits = {
   keepAliveMs: 120_000,
   /** patterns of one LIST. */
   listPatterns: 100,
-  /** wildcards of one pattern: each is a state to be carried along every name. */
-  patternWildcards: 50,
+  /** wildcards of one LIST's patterns together: each is a state to be carried along every name. */
+  patternWildcards: 100,
+  /** characters of names times wildcards that LIST looks at in one turn of the event loop: some 3 ms. */
+  turnPatternWork: 49_152, // 48 * KiB
   /** mailboxes looked up in one turn of the event loop: some 3 ms. */
   sliceMailboxes: 500,
 
@@ -67,8 +69,11 @@ export const limits = {
   turnUids: 65_536,
   /** characters of a text that is searched for: what a person types, and a bound on the cost of looking for it at each place. */
   searchTextChars: 1_000,
-  /** texts that one search may look for: each is compared with everything that is read; clients make chains of some hundreds. */
+  /** texts and sent days that one search may look for: each is compared with everything that is read; clients make chains of
+   *  some hundreds. */
   searchTexts: 1_000,
+  /** keys of one search, once message numbers and UIDs of an OR are one: each is a bitmap for each page of a mailbox, some 5 µs. */
+  searchKeys: 5_000,
   /** work of a search in one turn of the event loop: characters compared, and what counts like them; 1 to 3 ms. */
   searchTurnWork: 49_152, // 48 * KiB
   /** what looking at one message's index entry counts as. */
@@ -120,6 +125,10 @@ export const limits = {
   expungedRanges: 20_000,
   /** runs of message numbers and UIDs that are compared, from the last one down: clients send some ten. At most 10 ms. */
   matchRuns: 500,
+  /** octets of a FETCH line that are held before they are sent: each of thousands of items may have `gatherBytes`. */
+  heldLineBytes: 1_048_576, // 1 * MiB
+  /** items of a message that are answered in one turn of the event loop: each may copy or look through `atHandBytes`; some 3 ms. */
+  itemsAtOnce: 32,
   /** octets whose transfer encoding is taken off in one turn of the event loop: some 2 ms. */
   decodeBytes: 131_072, // 128 * KiB
   /** requests of one command that the writer is given at a time; each changes up to 4,000 messages. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { limits } from './limits.ts';
-import { ListPattern } from './list-pattern.ts';
+import { ListPattern, ListPatterns } from './list-pattern.ts';
 import { parentsOf, sortedNames } from './mailbox-names.ts';
 
 const matches = (pattern: string, name: string): boolean => new ListPattern(pattern).matches(name);
@@ -41,14 +41,36 @@ test('a pattern matches what the same regular expression matches', () => {
 
 test('the most awkward pattern takes little time for the longest name', () => {
   const pattern = new ListPattern('*a'.repeat(limits.patternWildcards));
-  assert.ok(pattern.isAllowed);
-  assert.ok(!new ListPattern('*a'.repeat(limits.patternWildcards + 1)).isAllowed);
-  assert.ok(new ListPattern('*'.repeat(10_000)).isAllowed);
   // Others may use the processors.
   const start = process.cpuUsage();
   assert.ok(!pattern.matches(`${'a'.repeat(999)}b`));
   const { user } = process.cpuUsage(start);
   assert.ok(user < 100_000, `${user} µs`);
+});
+
+test('the wildcards of all patterns together are bounded, and so are the patterns', () => {
+  const areAllowed = (...texts: readonly string[]): boolean => new ListPatterns(texts).areAllowed;
+  const half = '*a'.repeat(limits.patternWildcards / 2);
+  assert.ok(areAllowed(half, half));
+  assert.ok(!areAllowed(half, half, '%'));
+  assert.ok(areAllowed('*'.repeat(10_000)));
+  const names = Array.from({ length: limits.listPatterns }, (_, at) => `${at}`);
+  assert.ok(areAllowed(...names));
+  assert.ok(!areAllowed(...names, 'one more'));
+});
+
+test('many names are gone through in turns of the event loop', async () => {
+  const patterns = new ListPatterns(['*a'.repeat(limits.patternWildcards)]);
+  const names = Array.from({ length: 60 }, (_, at) => `${'a'.repeat(900)}${at}${at % 3 === 0 ? 'a' : ''}`);
+  let turns = 0;
+  const count = (): void => {
+    turns += 1;
+    next = setImmediate(count);
+  };
+  let next = setImmediate(count);
+  assert.equal((await patterns.matching(names)).size, 20);
+  clearImmediate(next);
+  assert.ok(turns >= 40, `${turns} turns`);
 });
 
 test('parents are every level above, each once', () => {

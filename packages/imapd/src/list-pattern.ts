@@ -2,6 +2,7 @@
  * LIST patterns (RFC 9051 §6.3.9): `*` is any text, `%` any within one level. A name is walked once with all places of the
  * pattern where it may be at that point, so that no pattern takes longer than its wildcards times the name.
  */
+import { setImmediate as turn } from 'node:timers/promises';
 import { inbox } from '@mstore/store';
 import { limits } from './limits.ts';
 
@@ -20,9 +21,8 @@ export class ListPattern {
     this.#hasWildcards = /[%*]/.test(text);
   }
 
-  /** Few enough wildcards for a walk along every name of an account. */
-  get isAllowed(): boolean {
-    return this.#text.replace(/[^%*]/g, '').length <= limits.patternWildcards;
+  get wildcards(): number {
+    return this.#text.replace(/[^%*]/g, '').length;
   }
 
   matches(name: string): boolean {
@@ -45,6 +45,38 @@ export class ListPattern {
       places = withSkipped(text, next);
     }
     return places.includes(text.length);
+  }
+}
+
+/** The patterns of one LIST. */
+export class ListPatterns {
+  readonly #patterns: readonly ListPattern[];
+  /** Of all patterns together. */
+  readonly #wildcards: number;
+
+  /** @param texts as those of a pattern */
+  constructor(texts: readonly string[]) {
+    this.#patterns = texts.map((text) => new ListPattern(text));
+    this.#wildcards = this.#patterns.reduce((sum, { wildcards }) => sum + wildcards, 0);
+  }
+
+  /** Few enough for a walk along every name of an account. */
+  get areAllowed(): boolean {
+    return this.#patterns.length <= limits.listPatterns && this.#wildcards <= limits.patternWildcards;
+  }
+
+  /** The names that match one of the patterns, found in slices of the event loop. */
+  async matching(names: Iterable<string>): Promise<Set<string>> {
+    const found = new Set<string>();
+    let work = 0;
+    for (const name of names) {
+      if (this.#patterns.some((pattern) => pattern.matches(name))) found.add(name);
+      work += this.#patterns.length + name.length * this.#wildcards;
+      if (work < limits.turnPatternWork) continue;
+      work = 0;
+      await turn();
+    }
+    return found;
   }
 }
 

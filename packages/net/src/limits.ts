@@ -8,6 +8,8 @@ export const limits = {
   lineBytes: 65_536, // 64 * KiB
   /** octets of one over-long line that are skipped in the hope of its end; beyond, the peer is not speaking our protocol. */
   lineSkipBytes: 16_777_216, // 16 * MiB
+  /** octets of such a line that are kept at either end: an IMAP command's tag, and the literal that it announces. */
+  skippedEdgeBytes: 512,
   /** octets received and not yet asked for, of one connection; one more read of 64 KiB may lie on top. */
   readAheadBytes: 65_536, // 64 * KiB
   /** octets written and not yet taken by the kernel, of one connection, above which the writer is told to wait. */

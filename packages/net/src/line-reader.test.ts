@@ -74,6 +74,20 @@ test('a line of the bound is read, one octet more is skipped and reported', asyn
   assert.deepEqual(await readStream([...text], options), expected);
 });
 
+test('the first and the last octets of a skipped line can be asked for until the next one', async () => {
+  const text = `tag ${'x'.repeat(2_000)} {10+}`;
+  const wire = `${text}\r\nok\r\n`;
+  for (const at of [1, 3, 600, text.length - 3, text.length, text.length + 1, text.length + 2]) {
+    const lines = new LineReader(saying([wire.slice(0, at), wire.slice(at)]).connection, { lineBytesMax: 100 });
+    await assert.rejects(lines.next(), (error) => isPeerError(error, 'lineTooLong'));
+    const { start, end } = lines.skipped ?? {};
+    assert.equal(String(start), text.slice(0, limits.skippedEdgeBytes), `cut at ${at}`);
+    assert.ok(text.endsWith(String(end)) && String(end).endsWith('x {10+}'), `cut at ${at}: ${end}`);
+    assert.equal(String(await lines.next()), 'ok');
+    assert.equal(lines.skipped, undefined);
+  }
+});
+
 test('a long line is skipped without being kept, and an endless one given up', async () => {
   const block = Buffer.alloc(65_536, 'x');
   const peer = new MemoryPeer(new HandClock());

@@ -2,7 +2,7 @@
  * Lines out of a connection, and raw octets between them: command lines, the literals behind them, the dotted lines of a
  * message. Pipelined lines are views of the octets as they came; only a line that lies across two reads is copied.
  *
- * An over-long line is skipped to its end without being kept, and reported where it stood; the next line can be read. What
+ * An over-long line is skipped to its end, with but its first and last octets kept, and reported where it stood; the next line can be read. What
  * a caller leaves unread of a literal or a message is skipped before the next line, so that a refusal in the middle does not
  * turn content into commands.
  *
@@ -25,6 +25,14 @@ export interface LineReaderOptions {
   readonly bareLineFeed?: 'ends' | 'refused';
 }
 
+/** What is kept of a line that was skipped: enough to say whose it was, and what it announced. */
+export interface SkippedLine {
+  /** Its first octets. */
+  readonly start: Buffer;
+  /** Its last octets, without its end; they may be among the first. */
+  readonly end: Buffer;
+}
+
 interface BytesContent {
   readonly kind: 'bytes';
   left: number;
@@ -41,6 +49,7 @@ export class LineReader {
   #octets: Buffer = Buffer.alloc(0);
   #at = 0;
   #content: Content | undefined;
+  #skipped: SkippedLine | undefined;
   /** The line under way holds an LF that does not end it. */
   #bareSeen = false;
 
@@ -55,12 +64,18 @@ export class LineReader {
     this.#lineBytesMax = bytes;
   }
 
+  /** The line that was too long, when `next` has just said so. */
+  get skipped(): SkippedLine | undefined {
+    return this.#skipped;
+  }
+
   /**
    * The next line without its end; undefined when no further command comes (`Connection.farewell` says why). The buffer is
    * the caller's, but holds on to the whole read: copy what is kept.
    * @throws {PeerError} lineTooLong, bareLineFeed: the line was skipped, go on; others: the connection is of no more use
    */
   async next(): Promise<Buffer | undefined> {
+    this.#skipped = undefined;
     if (this.#content !== undefined) await this.#skipContent();
     if (this.#connection.isLeaving) return undefined;
     if (this.#at === this.#octets.length && !this.#hold(await this.#connection.read('command'))) return undefined;
@@ -212,27 +227,31 @@ export class LineReader {
       bytes += part.length;
       endsWithCr = part[part.length - 1] === cr;
       // One octet more may be the CR of its end.
-      if (bytes > this.#lineBytesMax + 1) return await this.#skipLine(bytes, endsWithCr);
       parts.push(part);
+      if (bytes > this.#lineBytesMax + 1) return await this.#skipLine(bytes, Buffer.concat(parts), endsWithCr);
       if (!(await this.#more('line'))) throw new PeerError('gone', 'the peer ended in the middle of a line');
       const end = endsWithCr && this.#octets[0] === lf ? 0 : this.#lineEnd(this.#octets, 0);
       if (end === -1) continue;
       this.#at = end + 1;
-      if (bytes + end > this.#lineBytesMax + 1) throw tooLong();
       parts.push(this.#octets.subarray(0, end + 1));
-      return Buffer.concat(parts);
+      const line = Buffer.concat(parts);
+      if (bytes + end > this.#lineBytesMax + 1) throw this.#tooLong(line, line);
+      return line;
     }
   }
 
   /** Reads to the end of a line that is too long already. */
-  async #skipLine(bytes: number, cameToCr: boolean): Promise<never> {
+  async #skipLine(bytes: number, beginning: Buffer, cameToCr: boolean): Promise<never> {
+    const start = firstOf(beginning);
+    let last = lastOf(beginning);
     let skipped = bytes;
     let endsWithCr = cameToCr;
     while (skipped <= limits.lineSkipBytes) {
       if (!(await this.#more('line'))) throw new PeerError('gone', 'the peer ended in the middle of a line');
       const end = endsWithCr && this.#octets[0] === lf ? 0 : this.#lineEnd(this.#octets, 0);
       this.#at = end === -1 ? this.#octets.length : end + 1;
-      if (end !== -1) throw tooLong();
+      last = lastOf(Buffer.concat([last, lastOf(this.#octets.subarray(0, this.#at))]));
+      if (end !== -1) throw this.#tooLong(start, last);
       skipped += this.#octets.length;
       endsWithCr = this.#octets[this.#octets.length - 1] === cr;
     }
@@ -253,12 +272,23 @@ export class LineReader {
   /** A line without its end. */
   #checked(line: Buffer): Buffer {
     const end = line[line.length - 2] === cr ? line.length - 2 : line.length - 1;
-    if (end > this.#lineBytesMax) throw tooLong();
+    if (end > this.#lineBytesMax) throw this.#tooLong(line, line);
     if (this.#bareSeen) throw new PeerError('bareLineFeed', 'a command holds a line feed without CR');
     return line.subarray(0, end);
   }
+
+  /** @param last its last octets, with its end */
+  #tooLong(first: Buffer, last: Buffer): PeerError {
+    const end = last[last.length - 2] === cr ? last.length - 2 : last.length - 1;
+    this.#skipped = { start: firstOf(first), end: lastOf(last.subarray(0, end)) };
+    return new PeerError('lineTooLong', 'a line beyond its bound');
+  }
 }
 
-function tooLong(): PeerError {
-  return new PeerError('lineTooLong', 'a line beyond its bound');
+function firstOf(octets: Buffer): Buffer {
+  return Buffer.from(octets.subarray(0, limits.skippedEdgeBytes));
+}
+
+function lastOf(octets: Buffer): Buffer {
+  return Buffer.from(octets.subarray(-limits.skippedEdgeBytes));
 }

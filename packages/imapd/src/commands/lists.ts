@@ -8,7 +8,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { NamedMailbox } from '@mstore/store';
 import { RefusedError, refusals } from '../errors.ts';
 import { limits } from '../limits.ts';
-import { ListPattern } from '../list-pattern.ts';
+import { ListPatterns } from '../list-pattern.ts';
 import { MailboxNames, parentsOf, sortedNames } from '../mailbox-names.ts';
 import { useModSeqs } from '../mod-seqs.ts';
 import { type Completion, completed } from '../reply.ts';
@@ -31,7 +31,7 @@ export async function list(session: Session, args: ListArguments): Promise<Compl
     await session.say('* LIST (\\Noselect) "/" ""\r\n');
     return listed;
   }
-  const matches = matcherOf(texts.map((text) => reference + text));
+  const patterns = patternsOf(texts.map((text) => reference + text));
   if (args.returns?.status?.includes('HIGHESTMODSEQ') === true) useModSeqs(session);
   const names = new MailboxNames(session.services.reading.catalog(), session.account);
   const chosen = args.onlySpecialUse ? await withRoles(session, names) : names.mailboxes;
@@ -39,10 +39,11 @@ export async function list(session: Session, args: ListArguments): Promise<Compl
     ? intersection(names.subscriptions, args.onlySpecialUse ? chosen : undefined)
     : chosen;
   // Levels that lead to something wanted which the pattern does not reach.
-  const leading = args.isRecursive ? parentsOf([...wanted].filter((name) => !matches(name))) : new Set<string>();
+  const matched = await patterns.matching(wanted);
+  const leading = args.isRecursive ? parentsOf(without(wanted, matched)) : new Set<string>();
   const isPartial = args.onlySubscribed || args.onlySpecialUse;
-  const candidates = sortedNames(wanted, isPartial ? leading : names.parents).filter(matches);
-  await inSlices(session, candidates, (name, mailbox, to) => {
+  const above = await patterns.matching(isPartial ? leading : names.parents);
+  await inSlices(session, sortedNames(matched, above), (name, mailbox, to) => {
     if (mailbox === undefined && names.mailboxes.has(name)) return undefined;
     const isSubscribed = names.subscriptions.has(name);
     const showsSubscribed = isSubscribed && (args.onlySubscribed || args.returns?.subscribed === true);
@@ -63,11 +64,13 @@ export async function lsub(
   session: Session,
   { reference, pattern }: { readonly reference: string; readonly pattern: string },
 ): Promise<Completion> {
-  const matches = matcherOf([reference + pattern]);
+  const patterns = patternsOf([reference + pattern]);
   const { subscriptions } = new MailboxNames(session.services.reading.catalog(), session.account);
   // With % a level that is not subscribed stands for what is subscribed below it.
-  const leading = /%/.test(pattern) ? parentsOf([...subscriptions].filter((name) => !matches(name))) : [];
-  await inSlices(session, sortedNames(subscriptions, leading).filter(matches), (name, mailbox, to) => {
+  const matched = await patterns.matching(subscriptions);
+  const leading = /%/.test(pattern) ? parentsOf(without(subscriptions, matched)) : [];
+  const above = await patterns.matching(leading);
+  await inSlices(session, sortedNames(matched, above), (name, mailbox, to) => {
     const use = mailbox === undefined ? undefined : useOfRole(mailbox.row.role);
     const attributes = [subscriptions.has(name) ? undefined : '\\Noselect', use];
     to.raw('* LSUB ').list(
@@ -80,13 +83,15 @@ export async function lsub(
   return listed;
 }
 
-/** Whether a name matches one of some patterns. @throws {RefusedError} tooManyPatterns */
-function matcherOf(texts: readonly string[]): (name: string) => boolean {
-  const patterns = texts.map((text) => new ListPattern(normalName(text)));
-  if (patterns.length > limits.listPatterns || patterns.some(({ isAllowed }) => !isAllowed)) {
-    throw new RefusedError(refusals.tooManyPatterns);
-  }
-  return (name) => patterns.some((pattern) => pattern.matches(name));
+/** @throws {RefusedError} tooManyPatterns */
+function patternsOf(texts: readonly string[]): ListPatterns {
+  const patterns = new ListPatterns(texts.map(normalName));
+  if (!patterns.areAllowed) throw new RefusedError(refusals.tooManyPatterns);
+  return patterns;
+}
+
+function without(names: ReadonlySet<string>, others: ReadonlySet<string>): readonly string[] {
+  return [...names].filter((name) => !others.has(name));
 }
 
 function intersection(names: ReadonlySet<string>, others: ReadonlySet<string> | undefined): ReadonlySet<string> {

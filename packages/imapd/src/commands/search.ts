@@ -9,11 +9,10 @@ import { type Numbering, selectedOf } from '../message-set.ts';
 import { useModSeqs } from '../mod-seqs.ts';
 import { type Completion, completed } from '../reply.ts';
 import { sayExtendedSearch, saySearch } from '../responses/search.ts';
-import { highestModSeq } from '../search/highest-mod-seq.ts';
+import { asksForModSeq, highestModSeq } from '../search/highest-mod-seq.ts';
 import { matching } from '../search/matching.ts';
 import type { Session } from '../session.ts';
 import { expectSearchArguments, type SearchReturn } from '../wire/search-arguments.ts';
-import type { SearchKey } from '../wire/search-keys.ts';
 
 /** SEARCH by number, or UID SEARCH. */
 export function searchCommand(numbering: Numbering): Command {
@@ -73,10 +72,4 @@ function concerned(uids: UidSet, returns: ReadonlySet<SearchReturn>): UidSet {
   const last = uids.ranges[uids.ranges.length - 1]?.last;
   if (!isEndsOnly || first === undefined || last === undefined) return uids;
   return UidSet.of([...(returns.has('MIN') ? [first] : []), ...(returns.has('MAX') ? [last] : [])]);
-}
-
-function asksForModSeq(key: SearchKey): boolean {
-  if (key.kind === 'not') return asksForModSeq(key.key);
-  if (key.kind === 'and' || key.kind === 'or') return key.keys.some(asksForModSeq);
-  return key.kind === 'modSeq';
 }

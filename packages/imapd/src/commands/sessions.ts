@@ -25,7 +25,7 @@ export function logout(session: Session): Completion {
 export function expectExtensions(decoder: Decoder): readonly string[] {
   const names: string[] = [];
   do names.push(decoder.expectAtom('the name of an extension').toUpperCase());
-  while (!decoder.hasFailed && decoder.trySpace());
+  while (!decoder.hasFailed && decoder.tryMore());
   return names;
 }
 

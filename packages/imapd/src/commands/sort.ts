@@ -1,9 +1,11 @@
-/** SORT and UID SORT (RFC 5256 §3): the messages that match, in the order that was asked for. */
+/** SORT and UID SORT (RFC 5256 §3): the messages that match, in the order that was asked for; MODSEQ as for SEARCH (RFC 7162 §7). */
 import type { UidSet } from '@mstore/store';
 import { RefusedError, refusals } from '../errors.ts';
 import { type Numbering, selectedOf } from '../message-set.ts';
+import { useModSeqs } from '../mod-seqs.ts';
 import { type Completion, completed } from '../reply.ts';
 import { LongLine } from '../responses/long-line.ts';
+import { asksForModSeq, highestModSeq } from '../search/highest-mod-seq.ts';
 import { matching } from '../search/matching.ts';
 import { Pace } from '../search/pace.ts';
 import type { Session } from '../session.ts';
@@ -29,10 +31,14 @@ async function sortBy(
 ): Promise<Completion> {
   if (returns !== undefined) throw new RefusedError(refusals.noSortReturn);
   const selected = selectedOf(session);
+  const asksModSeq = asksForModSeq(key);
+  if (asksModSeq) useModSeqs(session);
   const uids = await matching(session, selected, [key]);
   const count = Math.min(uids.size, selected.view.count);
   const find = (): Promise<Found> => inOrder(session, order, uids, count, numbering);
-  await tell(session, await session.services.sorting.run(count, find));
+  const found = await session.services.sorting.run(count, find);
+  const modSeq = asksModSeq && found.order.length > 0 ? await highestModSeq(session, selected, uids) : undefined;
+  await tell(session, found, modSeq);
   return done;
 }
 
@@ -66,11 +72,12 @@ async function inOrder(
   return { names, order: await sorted(count, keys.compare, pace) };
 }
 
-async function tell(session: Session, { names, order }: Found): Promise<void> {
+async function tell(session: Session, { names, order }: Found, modSeq: number | undefined): Promise<void> {
   const line = new LongLine(session, session.encoder().raw('* SORT'));
   for (const place of order) {
     line.raw(` ${names[place] ?? 0}`);
     if (line.isFull) await line.send();
   }
+  if (modSeq !== undefined) line.raw(` (MODSEQ ${modSeq})`);
   await line.end();
 }

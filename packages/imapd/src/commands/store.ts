@@ -75,16 +75,14 @@ class Answer {
     for (const message of this.#selected.view.messages(uids)) {
       slice.push(message);
       if (slice.length < limits.sliceMessages) continue;
-      this.#slice(writer, slice);
-      await writer.flush();
+      await this.#slice(writer, slice);
       slice = [];
       await turn();
     }
-    this.#slice(writer, slice);
-    await writer.flush();
+    await this.#slice(writer, slice);
   }
 
-  #slice(writer: FetchWriter, messages: readonly (readonly [number, number])[]): void {
+  async #slice(writer: FetchWriter, messages: readonly (readonly [number, number])[]): Promise<void> {
     const catalog = this.#session.services.reading.catalog();
     const keywords = catalog.keywords(this.#selected.mailbox);
     const entries = liveEntries(catalog, this.#selected, messages);
@@ -94,7 +92,9 @@ class Answer {
       if (entry === undefined || this.#untouched.has(uid)) continue;
       const items = this.#surprising.has(uid) ? this.#itemsOfSurprising : this.#items;
       if (items.length > 0) writer.ofEntry(number, entry, keywords, items);
+      if (writer.isFull) await writer.flush();
     }
+    await writer.flush();
   }
 }
 

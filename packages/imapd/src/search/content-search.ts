@@ -46,7 +46,10 @@ async function withoutFields(message: StoredMessage, tree: Tree, pace: Pace): Pr
 
 /** Whether a header, or what the catalog keeps of it, satisfies a key. An empty text is held by each field of the name. */
 export async function isInHeader(header: Buffer, leaf: HeaderLeaf, pace: Pace): Promise<boolean> {
-  if (leaf.kind === 'sent') return sentDayHolds(header, leaf);
+  if (leaf.kind === 'sent') {
+    await pace.worked(header.length);
+    return sentDayHolds(header, leaf);
+  }
   for await (const value of valuesAtPace(header, leaf.name, pace)) if (await holds(value, leaf.text, pace)) return true;
   return false;
 }

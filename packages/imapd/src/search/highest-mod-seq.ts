@@ -1,10 +1,18 @@
-/** The highest MODSEQ of messages that a search found (RFC 7162 §3.1.5). */
+/** The highest MODSEQ of messages that a search found (RFC 7162 §3.1.5, §7 search-sort-mod-seq). */
 import { type Catalog, chunkSlots, type Entry, modSeqOf, UidSet } from '@mstore/store';
 import { limits } from '../limits.ts';
 import type { Selected } from '../selected.ts';
 import type { Session } from '../session.ts';
 import { from } from '../uid-ranges.ts';
+import type { SearchKey } from '../wire/search-keys.ts';
 import { Pace } from './pace.ts';
+
+/** Whether keys speak of MODSEQs: the answer then ends with the highest one. */
+export function asksForModSeq(key: SearchKey): boolean {
+  if (key.kind === 'not') return asksForModSeq(key.key);
+  if (key.kind === 'and' || key.kind === 'or') return key.keys.some(asksForModSeq);
+  return key.kind === 'modSeq';
+}
 
 /** As clients see it; of what was expunged meanwhile that of the last change before. 0 where there is no message. */
 export async function highestModSeq(session: Session, { mailbox }: Selected, uids: UidSet): Promise<number> {

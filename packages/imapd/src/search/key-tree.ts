@@ -40,7 +40,9 @@ const secondsADay = 86_400;
 
 /** The tree of keys that must all hold. @throws {RefusedError} searchTooLong */
 export function treeOf(selected: Selected, keys: readonly SearchKey[], nowSeconds: number): Tree {
-  return new TreeMaker(selected, nowSeconds).all(keys);
+  const tree = new TreeMaker(selected, nowSeconds).all(keys);
+  if ([...leavesOf(tree)].length > limits.searchKeys) throw new RefusedError(refusals.searchTooLong);
+  return tree;
 }
 
 /** The tree less what is known: `known` says of a leaf whether it holds, undefined for what is not known yet. */
@@ -97,6 +99,7 @@ function objectNumber(letter: 'E' | 'T', id: string): number | undefined {
 class TreeMaker {
   readonly #selected: Selected;
   readonly #nowSeconds: number;
+  /** Keys that are looked for in what is written in messages. */
   #texts = 0;
 
   constructor(selected: Selected, nowSeconds: number) {
@@ -142,19 +145,23 @@ class TreeMaker {
       case 'text':
         return key.text === '' ? true : { kind: key.kind, text: this.#needle(key.text) };
       case 'date':
-        if (key.of === 'sent') return { kind: 'sent', relation: key.relation, day: key.day };
-        return ofEntry(key, this.#nowSeconds);
+        if (key.of === 'internal') return ofEntry(key, this.#nowSeconds);
+        this.#countText();
+        return { kind: 'sent', relation: key.relation, day: key.day };
       default:
         return ofEntry(key, this.#nowSeconds);
     }
   }
 
   #needle(text: string): string {
-    this.#texts += 1;
-    if (text.length > limits.searchTextChars || this.#texts > limits.searchTexts) {
-      throw new RefusedError(refusals.searchTooLong);
-    }
+    this.#countText();
+    if (text.length > limits.searchTextChars) throw new RefusedError(refusals.searchTooLong);
     return folded(text);
+  }
+
+  #countText(): void {
+    this.#texts += 1;
+    if (this.#texts > limits.searchTexts) throw new RefusedError(refusals.searchTooLong);
   }
 
   get #recent(): Tree {

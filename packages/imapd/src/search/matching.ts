@@ -163,10 +163,12 @@ class Search {
     let left = tree;
     const row = this.#rowKeys.isNone ? undefined : this.#session.services.reading.catalog().message(entry.message);
     if (row?.derived !== true) return left;
-    for (const leaf of new Set(leavesOf(tree))) {
+    const leaves = new Set(leavesOf(tree));
+    for (const leaf of leaves) {
       if (leaf.kind !== 'sent' && (leaf.kind !== 'field' || !leaf.isListed)) continue;
       const isFound = await isInHeader(row.listedFields, leaf, this.#pace);
       left = reduced(left, (other) => (other === leaf ? isFound : undefined));
+      await this.#pace.worked(leaves.size);
       if (typeof left === 'boolean') break;
     }
     return left;

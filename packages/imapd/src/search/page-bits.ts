@@ -8,6 +8,9 @@ import type { Leaf, Tree } from './key-tree.ts';
 
 const pageWords = pageUids / 32;
 
+/** Never changed, as no bounds are that were given out. */
+const nothing: Bits = new Uint32Array(pageWords);
+
 /** One bit a UID of the page. */
 export type Bits = Uint32Array;
 
@@ -92,6 +95,8 @@ export class PageBounds {
   readonly #number: number;
   readonly #there: Bits;
   readonly #stored: UidPage | undefined;
+  /** The same however often it is asked for. */
+  #unseen: Bounds | undefined;
 
   constructor(page: Page, stored: UidPage | undefined) {
     this.#number = page.number;
@@ -101,7 +106,7 @@ export class PageBounds {
 
   /** The page's messages that belong to the tree. */
   of(tree: Tree): Bounds {
-    if (typeof tree === 'boolean') return tree ? this.#exactly(this.#there) : this.#exactly(new Uint32Array(pageWords));
+    if (typeof tree === 'boolean') return this.#exactly(tree ? this.#there : nothing);
     switch (tree.kind) {
       case 'not': {
         const { sure, possible } = this.of(tree.tree);
@@ -129,9 +134,14 @@ export class PageBounds {
 
   #ofLeaf(leaf: Leaf): Bounds {
     if (leaf.kind === 'uids') return this.#exactly(bitsInBoth(bitsWithin(leaf.uids, this.#number), this.#there));
-    if (leaf.kind !== 'unseen') return { sure: new Uint32Array(pageWords), possible: this.#there };
+    if (leaf.kind !== 'unseen') return { sure: nothing, possible: this.#there };
+    this.#unseen ??= this.#ofUnseen();
+    return this.#unseen;
+  }
+
+  #ofUnseen(): Bounds {
     // Of what was expunged meanwhile the entry says whether it was seen.
-    if (this.#stored === undefined) return { sure: new Uint32Array(pageWords), possible: this.#there };
+    if (this.#stored === undefined) return { sure: nothing, possible: this.#there };
     const stored = bitsOf(this.#stored.present);
     const sure = bitsInBoth(bitsInBoth(bitsOf(this.#stored.unseen), stored), this.#there);
     const gone = bitsWithout(this.#there, stored);

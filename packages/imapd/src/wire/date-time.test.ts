@@ -28,6 +28,9 @@ test('what is in no calendar is no date', () => {
     '01-Jan-2024 00:00:00 +0060',
     '01-Jan-2024 00:00:00 GMT',
     '01-Jan-2024 00:00:00',
+    // Beyond four digits in UTC.
+    '31-Dec-9999 23:59:59 -0100',
+    '01-Jan-0000 00:00:00 +0100',
     '',
   ];
   for (const text of wrong) {

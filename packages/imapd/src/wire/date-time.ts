@@ -5,6 +5,10 @@ const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', '
 
 const secondsADay = 86_400;
 
+/** Seconds of the years 0 to 9999 in UTC: others have no four digits, and the store keeps none. */
+const secondsMin = -62_167_219_200;
+const secondsMax = 253_402_300_799;
+
 /** A day: days since 1 January 1970. */
 export type Day = number;
 
@@ -28,7 +32,7 @@ export function expectDate(decoder: Decoder): Day {
 
 const dateTime = /^([ 0-3]\d)-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)$/;
 
-/** `"17-Jul-1996 02:44:25 -0700"` as seconds since 1970; a leap second is the one behind it. */
+/** `"17-Jul-1996 02:44:25 -0700"` as seconds since 1970; a leap second is the one behind it. Undefined for what is no date, in UTC too. */
 export function parseDateTime(text: string): number | undefined {
   const [, day, month = '', year, hours, minutes, seconds, sign, zoneHours, zoneMinutes] = dateTime.exec(text) ?? [];
   if (day === undefined) return undefined;
@@ -36,7 +40,8 @@ export function parseDateTime(text: string): number | undefined {
   if (days === undefined || Number(hours) > 23 || Number(minutes) > 59 || Number(seconds) > 60) return undefined;
   if (Number(zoneHours) > 23 || Number(zoneMinutes) > 59) return undefined;
   const zone = (Number(zoneHours) * 60 + Number(zoneMinutes)) * 60 * (sign === '-' ? -1 : 1);
-  return days * secondsADay + (Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds) - zone;
+  const all = days * secondsADay + (Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds) - zone;
+  return all < secondsMin || all > secondsMax ? undefined : all;
 }
 
 /** Where a quote stands, a date with its time; undefined where none does. */

@@ -42,6 +42,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 const numberMax = 0xffff_ffff;
 
+const space = 0x20;
 const quote = 0x22;
 const backslash = 0x5c;
 
@@ -100,6 +101,13 @@ export class Decoder {
   /** One blank. */
   trySpace(): boolean {
     return this.tryChar(' ');
+  }
+
+  /** One blank that something follows: those at the end of a command mean nothing. */
+  tryMore(): boolean {
+    let at = this.#at;
+    while (this.#line[at] === space) at += 1;
+    return (at < this.#line.length || this.#segment < this.#segments.length - 1) && this.trySpace();
   }
 
   expectSpace(before: string): void {

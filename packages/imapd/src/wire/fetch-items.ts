@@ -76,7 +76,7 @@ export function expectFetchArguments(decoder: Decoder): FetchArguments {
   decoder.expectSpace('what to fetch');
   const items = expectItems(decoder);
   const modifiers = { changedSince: undefined, vanished: false };
-  return { messages, items, ...(decoder.trySpace() ? expectModifiers(decoder) : modifiers) };
+  return { messages, items, ...(decoder.tryMore() ? expectModifiers(decoder) : modifiers) };
 }
 
 function expectItems(decoder: Decoder): FetchItem[] {
@@ -172,7 +172,7 @@ export function expectFlags(decoder: Decoder): string[] {
   if (decoder.next === 0x28) decoder.expectList('a flag', one, true);
   else {
     do one();
-    while (!decoder.hasFailed && decoder.trySpace());
+    while (!decoder.hasFailed && decoder.tryMore());
   }
   return flags;
 }

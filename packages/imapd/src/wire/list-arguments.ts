@@ -66,7 +66,7 @@ export function expectListArguments(decoder: Decoder): ListArguments {
   const hasList = decoder.next === 0x28;
   if (hasList) decoder.expectList('a pattern', () => patterns.push(expectPattern(decoder)));
   else patterns.push(expectPattern(decoder));
-  const returns = decoder.trySpace() ? expectReturns(decoder) : undefined;
+  const returns = decoder.tryMore() ? expectReturns(decoder) : undefined;
   return {
     reference,
     patterns,

@@ -27,7 +27,7 @@ export function expectSelectArguments(decoder: Decoder): SelectArguments {
   const name = expectGivenMailbox(decoder);
   let condStore = false;
   let quickResync: QuickResync | undefined;
-  if (decoder.trySpace()) {
+  if (decoder.tryMore()) {
     decoder.expectList('CONDSTORE or QRESYNC', () => {
       const name = decoder.expectName('CONDSTORE or QRESYNC');
       if (name === 'CONDSTORE') condStore = true;
@@ -78,7 +78,7 @@ export interface CreateArguments extends GivenName {
 export function expectCreateArguments(decoder: Decoder): CreateArguments {
   const name = expectGivenMailbox(decoder);
   const uses: string[] = [];
-  if (decoder.trySpace()) {
+  if (decoder.tryMore()) {
     decoder.expectList('USE', () => {
       if (!decoder.tryWord('USE')) decoder.fail('USE');
       decoder.expectSpace('special uses');

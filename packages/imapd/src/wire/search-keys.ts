@@ -9,6 +9,7 @@
 import { flag } from '@mstore/store';
 import { type Day, expectDate } from './date-time.ts';
 import type { Decoder } from './decoder.ts';
+import { expectModSeq } from './mod-seq.ts';
 import { expectFieldName } from './section.ts';
 import { expectMessageSet, isSequenceStart, type MessageSet } from './sequence-set.ts';
 
@@ -119,7 +120,7 @@ function modSeq(decoder: Decoder): SearchKey {
     if (!['PRIV', 'SHARED', 'ALL'].includes(kind)) decoder.fail('priv, shared or all');
     decoder.expectSpace('a MODSEQ');
   }
-  return { kind: 'modSeq', least: decoder.expectNumber('a MODSEQ', 0, Number.MAX_SAFE_INTEGER) };
+  return { kind: 'modSeq', least: expectModSeq(decoder, 0) };
 }
 
 const keys: ReadonlyMap<string, Parse> = new Map<string, Parse>([
@@ -167,7 +168,7 @@ const keys: ReadonlyMap<string, Parse> = new Map<string, Parse>([
 export function expectSearchKeys(decoder: Decoder, decode: TextDecoding): SearchKey {
   const all: SearchKey[] = [];
   do all.push(expectKey(decoder, decode));
-  while (decoder.trySpace());
+  while (decoder.tryMore());
   return joined('and', all);
 }
 
