@@ -10,6 +10,7 @@ import type { Change } from './feed.ts';
 import type { MailWriter, TakenMessage } from './mail-writer.ts';
 import { operations } from './operations.ts';
 import type { PinnedLog } from './pins.ts';
+import { checkSocketPath } from './socket-path.ts';
 import type { StoreWriter } from './store-writer.ts';
 import { decodeValue, encodeValue, type Frame, FrameReader, FrameSender, frameType, windowBytes } from './wire.ts';
 
@@ -37,8 +38,12 @@ export class WriterServer {
     });
   }
 
-  /** Opens the socket, replacing one that a dead writer left: the lock proves that it is dead. */
+  /**
+   * Opens the socket, replacing one that a dead writer left: the lock proves that it is dead.
+   * @throws {StoreError} limitExceeded where no socket can have that path
+   */
   static async listen(writer: StoreWriter, path: string): Promise<WriterServer> {
+    checkSocketPath(path);
     await unlink(path).catch((error: unknown) => {
       if (errnoOf(error) !== 'ENOENT') throw error;
     });
@@ -48,7 +53,10 @@ export class WriterServer {
       server.once('error', reject);
       listenHidden(server, path, resolve);
     });
-    await chmod(path, 0o600);
+    await chmod(path, 0o600).catch(async (error: unknown) => {
+      await listening.close();
+      throw error;
+    });
     // A failed accept(2) costs one connection; unheard it would end the process.
     server.on('error', () => undefined);
     return listening;
