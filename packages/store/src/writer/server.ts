@@ -2,8 +2,9 @@
  * The writer's socket: other processes of the store's user send intents, and get answers and the change feed. Access is the
  * socket's file mode. A peer that breaks the protocol loses its connection; what it had asked is decided all the same.
  */
-import { chmod, unlink } from 'node:fs/promises';
+import { chmod, mkdir, unlink } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
+import { dirname } from 'node:path';
 import { errnoOf, errorText, isStoreError, StoreError, type StoreErrorCode } from '../errors.ts';
 import { limits } from '../limits.ts';
 import type { Change } from './feed.ts';
@@ -44,6 +45,8 @@ export class WriterServer {
    */
   static async listen(writer: StoreWriter, path: string): Promise<WriterServer> {
     checkSocketPath(path);
+    // A copy of a store's heap, moved to another disk, has none.
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     await unlink(path).catch((error: unknown) => {
       if (errnoOf(error) !== 'ENOENT') throw error;
     });
