@@ -1,7 +1,7 @@
 /** What `mstore doctor` finds that needs neither a service nor a full disk. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { copyFile, rename, writeFile } from 'node:fs/promises';
+import { copyFile, rename, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { repositoryRoot } from '../support/repository.ts';
@@ -23,6 +23,23 @@ test('doctor names a directory of users that cannot be read, and a look at the u
   }
   await copyFile(away, file);
   assert.match(await store.done(['user', 'list']), /ann@example\.org/);
+});
+
+test('a catalog whose file was cut kills who reads it: doctor and fsck say so instead, and a repair makes a new one', async () => {
+  await using store = await CliStore.make('ann@example.org');
+  await store.done(['deliver', '-d', 'ann@example.org'], { input: 'Subject: x\n\nx\n' });
+  await truncate(join(store.directory, 'catalog/1/data.mdb'), 8_192);
+  const death = /the catalog cannot be used: who reads .*catalog\/1 is killed \(SIG\w+\)/;
+  for (const args of [['fsck'], ['fsck', '--quick']]) {
+    const found = await store.run(args);
+    assert.equal(found.code, 1, found.stderr);
+    assert.match(found.stdout.toString(), death);
+  }
+  const found = await store.run(['doctor']);
+  assert.equal(found.code, 1, found.stderr);
+  assert.match(found.stdout.toString(), /!! {2}catalog: who reads .* is killed/);
+  assert.match(await store.done(['fsck', '--repair']), /noCatalog[\s\S]*nothing is wrong now/);
+  assert.equal((await store.octets('ann@example.org')).length, 1);
 });
 
 test('doctor says that the file system is read-only', async (t) => {

@@ -40,6 +40,7 @@ import { decideCounts, decideHistoryLost } from './writer/intents/mend.ts';
 import {
   isStore,
   machinePorts,
+  refuseDeadly,
   making,
   type StoreOptions,
   type StorePorts,
@@ -141,6 +142,7 @@ class Repair {
   async #finish(): Promise<void> {
     if (this.#isDry) return;
     try {
+      await refuseDeadly(this.#ports, this.#directory);
       await (await readFrom(this.#directory, { ...this.#options, idleCommitMs: 0 })).close();
     } catch (error) {
       const isDamaged = (['corrupt', 'lostLog', 'catalogMissing', 'noStore'] as const).some((code) =>
