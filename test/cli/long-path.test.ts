@@ -15,7 +15,10 @@ test('a store whose socket no path can name says so, ends, and works through a l
   assert.equal((await at(['init'])).code, 0);
   assert.equal((await at(['user', 'import', '-'], `ada@x ${anyHash}\n`)).code, 0);
   const message = 'Subject: deep\n\nx\n';
-  assert.match(refusal(75, ['deliver'], await at(['deliver', '-d', 'ada@x'], message)), /octets.*shorter path, or a link/);
+  assert.match(
+    refusal(75, ['deliver'], await at(['deliver', '-d', 'ada@x'], message)),
+    /octets.*shorter path, or a link/,
+  );
   assert.match(refusal(1, ['compact'], await at(['compact'])), /shorter path/);
   // Of a longer path the system takes the beginning: a socket with the folder's name would lie here.
   assert.deepEqual(await readdir(temp.path), [deep]);

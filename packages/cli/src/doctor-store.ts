@@ -109,7 +109,10 @@ async function lineOfPermissions(directory: string): Promise<Line> {
   const problem = await access(directory, constants.W_OK).then(() => undefined, errnoOf);
   if (problem === 'EROFS') {
     const why = 'the kernel makes one so when the device failed: look at the system log';
-    return finding('permissions', `the file system of ${directory} is read-only, so that nothing can be changed; ${why}`);
+    return finding(
+      'permissions',
+      `the file system of ${directory} is read-only, so that nothing can be changed; ${why}`,
+    );
   }
   const isOpen = (mode & 0o007) !== 0;
   const open = `everybody on this machine may look into ${directory}: chmod o-rwx it`;

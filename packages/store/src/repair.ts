@@ -40,8 +40,8 @@ import { decideCounts, decideHistoryLost } from './writer/intents/mend.ts';
 import {
   isStore,
   machinePorts,
-  refuseDeadly,
   making,
+  refuseDeadly,
   type StoreOptions,
   type StorePorts,
   takeLock,

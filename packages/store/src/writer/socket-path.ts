@@ -10,5 +10,8 @@ export function checkSocketPath(path: string): void {
   const bytes = Buffer.byteLength(path);
   if (bytes <= limits.socketPathBytes) return;
   const bound = `has ${bytes} octets, a socket's may have ${limits.socketPathBytes}`;
-  throw new StoreError('limitExceeded', `${path}: the path ${bound}: name the store by a shorter path, or a link to it`);
+  throw new StoreError(
+    'limitExceeded',
+    `${path}: the path ${bound}: name the store by a shorter path, or a link to it`,
+  );
 }
