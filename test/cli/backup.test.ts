@@ -1,7 +1,7 @@
 /** Checkpoint, backup, verify and restore as an administrator uses them; and what docs/operations/backup.md prints, as it stands there. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { chmod, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { readRepositoryFile, repositoryRoot } from '../support/repository.ts';
@@ -67,6 +67,25 @@ test('a store that burnt down comes back with mail, users and configuration', as
   refusal(73, [], await mstore(['backup', store.directory, '--data', store.directory]));
   refusal(2, [], await mstore(['restore', folder, '--data', store.directory, '--list']));
   assert.match(await store.done(['backup', folder]), /Backup 3/);
+});
+
+test('a restore writes over no users that are there, nor leaves an old log of theirs to be read into the ones it brings', async () => {
+  await using store = await CliStore.make('ann@example.org');
+  await deliver(store, 'one');
+  const folder = join(store.folder, 'backup');
+  await store.done(['backup', folder]);
+  for (const name of ['heap', 'catalog']) await rm(join(store.directory, name), { recursive: true });
+  const file = join(store.directory, 'directory.sqlite');
+  assert.match(await store.refused(73, ['restore', folder]), /holds directory\.sqlite, .*move it away/);
+  await rename(file, join(store.folder, 'newer.sqlite'));
+  await rm(`${file}-shm`, { force: true });
+  await writeFile(`${file}-wal`, 'of the users that were there');
+  assert.match(await store.refused(73, ['restore', folder]), /holds directory\.sqlite-wal/);
+  await rm(`${file}-wal`);
+  assert.match(await store.refused(73, ['restore', folder]), /holds mstore\.toml/);
+  await rm(join(store.directory, 'mstore.toml'));
+  await store.done(['restore', folder]);
+  assert.match(await store.done(['user', 'list']), /ann@example\.org/);
 });
 
 const inFiles = (names: readonly string[]): string[] => names.map((name) => `files/${name}`);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { tempDirectory } from '../support/temp.ts';
@@ -88,6 +88,10 @@ test('stats, df and dump explain a store', async () => {
   );
   assert.ok(Number(space.logical) > 18_000);
   assert.match(await store.done(['df']), /saved: same message/);
+  // As a file that compaction took away between two looks.
+  await symlink(join(store.directory, 'nowhere'), join(store.directory, 'heap/gone'));
+  assert.deepEqual(JSON.parse(await store.done(['df', '--json'])), space);
+  await rm(join(store.directory, 'heap/gone'));
   assert.match(await store.done(['dump', 'account', 'ADA@X']), /INBOX/);
   assert.match(await store.done(['dump', 'mailbox', '1']), /UIDNEXT +2/);
   const message = await store.done(['dump', 'message', '1']);

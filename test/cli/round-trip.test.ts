@@ -159,3 +159,16 @@ test('the internal date is that of the topmost Received, else of Date, else the 
   const dates = await Promise.all([1, 2, 3].map(async (n) => (await stat(join(out, `INBOX/${n}.eml`))).mtimeMs / 1000));
   assert.deepEqual(dates, [1_420_070_400, 1_420_092_000, 1_000_000_000]);
 });
+
+test('standard output takes one mailbox as mbox, and nothing else is made a folder of that name', async () => {
+  await using store = await CliStore.make('ada@x');
+  await store.done(['deliver', '-d', 'ada@x'], { input: 'Subject: x\n\nx\n' });
+  const options = { cwd: store.folder };
+  for (const form of ['mbox', 'maildir', 'eml']) {
+    const refused = await store.refused(2, ['export', form, '-', '--user', 'ada@x'], options);
+    assert.match(refused, /export mbox - --mailbox NAME/);
+  }
+  assert.ok(!(await readdir(store.folder)).includes('-'));
+  const out = await store.done(['export', 'mbox', '-', '--user', 'ada@x', '--mailbox', 'INBOX'], options);
+  assert.match(out, /^From .*\n[\s\S]*Subject: x\n/);
+});

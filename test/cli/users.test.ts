@@ -209,6 +209,8 @@ test('quotas are shown and set, and count at once', async () => {
   await store.refused(75, ['deliver', '-d', 'ada@x'], mail);
   const account = (): Promise<string> => store.done(['dump', 'account', 'ada@x']);
   assert.match(await account(), /up to 1,073,741,824 octets, up to 1 message$/m);
+  await store.done(['quota', 'ada@x', '--messages', '999999999999999']);
+  assert.match(await store.done(['user', 'list']), / 1\.0G 999,999,999,999,999 +user +ada@x\n/);
   assert.match(await store.done(['quota', 'ada@x', '--messages', '0']), /messages +1, no limit/);
   assert.match(await account(), /up to 1,073,741,824 octets, no limit of messages$/m);
   await store.done(['deliver', '-d', 'ada@x'], mail);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { link, mkdir } from 'node:fs/promises';
+import { link, mkdir, rm, stat } from 'node:fs/promises';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -175,6 +175,21 @@ test('LMDB: the handles of a process share what is open, and the last one closes
   assert.equal(valueOfA(next), '2');
   await next.close();
   assert.throws(() => valueOfA(next), { code: 'closed' });
+});
+
+test('LMDB: the file of readers is made without holes, so that a full disk kills nobody who writes to its map', async () => {
+  await using directory = await tempDirectory();
+  const path = `${directory.path}/1`;
+  const kv = await openLmdbKv(path, { readOnly: false, mapBytes });
+  const slots = await stat(`${path}/lock.mdb`);
+  assert.ok(slots.blocks * 512 >= slots.size, `${slots.blocks} blocks for ${slots.size} octets`);
+  await kv.close();
+  // Who takes a copy that lacks it makes it so too.
+  await rm(`${path}/lock.mdb`);
+  const again = await openLmdbKv(path, { readOnly: true, mapBytes });
+  const made = await stat(`${path}/lock.mdb`);
+  assert.deepEqual([made.size, made.blocks], [slots.size, slots.blocks]);
+  await again.close();
 });
 
 test('LMDB: a transaction that somebody else took away is noticed', { timeout: 120_000 }, async () => {

@@ -324,6 +324,19 @@ test('verify names each file that is not what it was, and restore brings back wh
   assert.deepEqual(await verified(target, folder.path), []);
 });
 
+test('a checkpoint that the backup lost is written again, though nothing was logged since', async () => {
+  await using temp = await tempStore(small);
+  await using folder = await tempDirectory();
+  await temp.store.createAccount('a@example.org');
+  const target = `${folder.path}/backup`;
+  await backup(temp.directory, target, temp.store);
+  const [name = ''] = await readdir(`${target}/checkpoint`);
+  await rm(`${target}/checkpoint/${name}`);
+  await backup(temp.directory, target, temp.store);
+  assert.deepEqual(await readdir(`${target}/checkpoint`), [name]);
+  assert.deepEqual(await verified(target, folder.path), []);
+});
+
 test('a folder that holds something else is not made a backup, and a backup is no store', async () => {
   await using temp = await tempStore(small);
   await using other = await tempStore(small);

@@ -1,5 +1,6 @@
 /** Becoming a store's writer, and what the writer does when its disk fails. */
 import assert from 'node:assert/strict';
+import { cp } from 'node:fs/promises';
 import { test } from 'node:test';
 import {
   type AccountId,
@@ -9,6 +10,7 @@ import {
   type DeliveryTarget,
   limits,
   openAsWriter,
+  rebuild,
   Store,
   type StoreNotice,
   WriterClient,
@@ -28,6 +30,26 @@ test('who wants to be the writer waits until the one before is done, and then se
   await first.close();
   const own = await second;
   const client = await WriterClient.connect(`${temp.path}/run/writer.sock`);
+  const message = await client.take(Buffer.from('Subject: x\r\n\r\n'));
+  const [result] = await client.deliver(message, [{ account, trace: Buffer.alloc(0) }]);
+  assert.ok(result?.ok);
+  await client.close();
+  await own.store.settle();
+  await assertClean(own.store);
+  await own.close();
+});
+
+test('the heap alone, copied to another disk, is a store again once its catalog is made', async () => {
+  await using temp = await tempDirectory();
+  const [old, moved] = [`${temp.path}/old`, `${temp.path}/moved`];
+  await createStore(old);
+  const first = await openAsWriter(old);
+  const { account } = await first.store.createAccount('anna');
+  await first.close();
+  await cp(`${old}/heap`, `${moved}/heap`, { recursive: true });
+  await rebuild(moved);
+  const own = await openAsWriter(moved);
+  const client = await WriterClient.connect(`${moved}/run/writer.sock`);
   const message = await client.take(Buffer.from('Subject: x\r\n\r\n'));
   const [result] = await client.deliver(message, [{ account, trace: Buffer.alloc(0) }]);
   assert.ok(result?.ok);

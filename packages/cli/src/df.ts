@@ -150,9 +150,19 @@ async function diskBytes(folder: string): Promise<number> {
   for (const entry of await listed(folder)) {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) bytes += await diskBytes(path);
-    else bytes += (await stat(path)).blocks * 512;
+    else bytes += await fileBytes(path);
   }
   return bytes;
+}
+
+/** Octets that a file takes on disk; none where it went meanwhile, as segments do that were compacted. */
+async function fileBytes(path: string): Promise<number> {
+  try {
+    return (await stat(path)).blocks * 512;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return 0;
+    throw error;
+  }
 }
 
 async function listed(folder: string): Promise<{ name: string; isDirectory(): boolean }[]> {

@@ -1,6 +1,7 @@
 /** What `mstore doctor` says of a store's directory: what is there, what is known to be damaged, who may read it. */
-import { readdir, stat } from 'node:fs/promises';
+import { access, constants, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { configuredDirectory, isDirectoryError } from '@mstore/directory';
 import {
   type Config,
   errnoOf,
@@ -30,7 +31,7 @@ export async function linesOfStore(directory: string, config: Config): Promise<L
     ...(await linesOfHeap(directory)),
     lineOfScrub(state, config.scrub.interval, machinePorts.clock.now() / 1_000),
     await lineOfCheckpoint(directory),
-    await lineOfUsers(directory),
+    await lineOfUsers(directory, config),
     await lineOfPermissions(directory),
     ...(await linesOfLostAndFound(directory)),
   ];
@@ -83,11 +84,20 @@ async function lineOfCheckpoint(directory: string): Promise<Line> {
   return well('checkpoint', newest === 0 ? none : `the newest is of ${humanTime(newest / 1_000)}`);
 }
 
-async function lineOfUsers(directory: string): Promise<Line> {
-  const isThere = (await names(directory)).includes('directory.sqlite');
+async function lineOfUsers(directory: string, config: Config): Promise<Line> {
   const gone =
     'directory.sqlite is missing, so nobody can log in and no mail is taken: bring it back, or `mstore init`';
-  return isThere ? well('users', 'directory.sqlite is there') : finding('users', gone);
+  if (!(await names(directory)).includes('directory.sqlite')) return finding('users', gone);
+  const users = configuredDirectory(directory, config);
+  try {
+    await users.userNamed('postmaster@localhost');
+    return well('users', 'directory.sqlite can be read');
+  } catch (error) {
+    if (!isDirectoryError(error)) throw error;
+    return finding('users', `nobody can log in and no mail is taken: ${error.message}`);
+  } finally {
+    await users.close();
+  }
 }
 
 async function lineOfPermissions(directory: string): Promise<Line> {
@@ -95,6 +105,14 @@ async function lineOfPermissions(directory: string): Promise<Line> {
   const me = process.getuid?.();
   if (me !== undefined && me !== 0 && uid !== me) {
     return finding('permissions', `${directory} belongs to user ${uid}, this is user ${me}: run as the service's user`);
+  }
+  const problem = await access(directory, constants.W_OK).then(() => undefined, errnoOf);
+  if (problem === 'EROFS') {
+    const why = 'the kernel makes one so when the device failed: look at the system log';
+    return finding(
+      'permissions',
+      `the file system of ${directory} is read-only, so that nothing can be changed; ${why}`,
+    );
   }
   const isOpen = (mode & 0o007) !== 0;
   const open = `everybody on this machine may look into ${directory}: chmod o-rwx it`;

@@ -111,6 +111,10 @@ export interface Failure {
 /** Anything thrown, as an exit code and one line. */
 export function failureOf(error: unknown): Failure {
   if (error instanceof CommandError) return { exit: error.exit, text: oneLine(error.message) };
+  const isRefused = error instanceof ConfigError || isStoreError(error, 'ioError');
+  if (isRefused && fileFailure(error.cause)?.exit === exit.noPermission) {
+    return { exit: exit.noPermission, text: oneLine(`${error.message} (run as the user whose store it is)`) };
+  }
   if (error instanceof ConfigError) return { exit: exit.configuration, text: oneLine(error.message) };
   if (isStoreError(error)) {
     const { exit: code, text } = meanings[error.code];

@@ -61,7 +61,11 @@ async function openMbox(path: string, run: Run, one: boolean): Promise<Target> {
   return mboxFileTarget(run.out);
 }
 
+/** @throws CommandError usage, cannotCreate */
 async function emptyFolder(path: string): Promise<string> {
+  if (path === '-') {
+    throw new CommandError(exit.usage, 'to standard output goes one mailbox as mbox: export mbox - --mailbox NAME');
+  }
   await mkdir(path, { recursive: true });
   if ((await readdir(path)).length > 0) throw new CommandError(exit.cannotCreate, `${path}: the folder is not empty`);
   return path;

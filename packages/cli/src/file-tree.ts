@@ -36,6 +36,6 @@ export async function filesBelow(root: string, folders: readonly string[] = []):
       found.push({ path, folders, name: entry.name });
     }
   }
-  for (const name of deeper) found.push(...(await filesBelow(root, [...folders, name])));
+  for (const name of deeper) for (const file of await filesBelow(root, [...folders, name])) found.push(file);
   return found;
 }

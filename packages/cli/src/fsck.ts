@@ -6,8 +6,10 @@ import {
   type Finding,
   isStoreError,
   keepLog,
+  machinePorts,
   type RepairStep,
   readFrom,
+  refuseDeadly,
   repair,
   type StoreErrorCode,
   storeOptions,
@@ -85,12 +87,12 @@ function describeLeft(findings: readonly Finding[]): string {
 export async function checkStore(run: Run, content: boolean): Promise<CheckReport> {
   const options = storeOptions((await run.config()).config);
   // What the last writer left undone is finished first, where nobody writes.
-  await readFrom(run.directory, options).then(
-    (reading) => reading.close(),
-    (error: unknown) => {
-      if (!isStoreError(error) || !damaged.has(error.code)) throw error;
-    },
-  );
+  try {
+    await refuseDeadly(machinePorts, run.directory);
+    await (await readFrom(run.directory, options)).close();
+  } catch (error) {
+    if (!isStoreError(error) || !damaged.has(error.code)) throw error;
+  }
   const progress = run.progress('checking', 'items');
   // Compaction goes on meanwhile; what the check is to read stays.
   const kept = await keepLog(run.directory);

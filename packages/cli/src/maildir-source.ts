@@ -30,7 +30,8 @@ export async function maildirSource(path: string, mailbox: string | undefined): 
   );
   const files: MaildirFile[] = [];
   for (const folder of ['', ...folders.map(({ name }) => name).sort()]) {
-    files.push(...(await filesOf(join(path, folder), mailbox ?? mailboxOfFolder(folder))));
+    const inFolder = await filesOf(join(path, folder), mailbox ?? mailboxOfFolder(folder));
+    for (const file of inFolder) files.push(file);
   }
   let done = 0;
   let gone = 0;

@@ -9,11 +9,11 @@ import { type MailOptions, restoreUser } from './restore-mail.ts';
 import { counted, humanBytes, humanTime } from './text.ts';
 
 const manual = `
-Makes a store in the folder that --data names, which must not hold one, of the backup FROM: mail, users and configuration as they were.
-UIDVALIDITY stays. UIDs, MODSEQs and ids go on above all that can have been given since the backup, and clients compare everything
-once. Each restore is counted in FROM, which must be writable: a second one of the same backup goes on above the first. Where the store
-was restored from another backup or another copy of this one meanwhile, --epoch-above names the highest epoch it had
-("mstore stats" shows it).
+Makes a store of the backup FROM in the folder that --data names: mail, users and configuration as they were. Nothing is written
+over: a folder that holds a store, or one of the backup's files, is refused (exit code 73). UIDVALIDITY stays. UIDs, MODSEQs and ids go
+on above all that can have been given since the backup, and clients compare everything once. Each restore is counted in FROM, which must
+be writable: a second one of the same backup goes on above the first. Where the store was restored from another backup or another copy of
+this one meanwhile, --epoch-above names the highest epoch it had ("mstore stats" shows it).
 
 A restore that was interrupted leaves a folder that no other command takes for a store; run the same command again. What is damaged in
 the backup is named and passed over (exit code 1). A service must not run on the old store at the same time as on the new one.

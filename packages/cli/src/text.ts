@@ -40,9 +40,11 @@ const number = /^-?[\d.,]+[KMGTP%]?$/;
 
 /** Rows in columns as wide as they need to be; columns of numbers stand right, under a head or without one. */
 export function table(rows: readonly (readonly string[])[]): string {
-  const columns = Math.max(...rows.map((row) => row.length), 0);
+  // Not by spreading: there are more accounts than a call can have arguments.
+  const largest = (sizes: readonly number[]): number => sizes.reduce((most, size) => Math.max(most, size), 0);
+  const columns = largest(rows.map((row) => row.length));
   const cells = (at: number): string[] => rows.map((row) => row[at] ?? '');
-  const widths = Array.from({ length: columns }, (_, at) => Math.max(...cells(at).map((cell) => cell.length)));
+  const widths = Array.from({ length: columns }, (_, at) => largest(cells(at).map((cell) => cell.length)));
   const isRight = widths.map((_, at) => {
     const below = cells(at).slice(1);
     return below.length > 0 && below.every((cell) => cell === '' || cell === '-' || number.test(cell));

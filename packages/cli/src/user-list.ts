@@ -67,6 +67,7 @@ function lineOf(usage: Usage): string {
 
 /** Of the same widths however long the list is; names come last, as they may be of any length. */
 function line(numbers: readonly string[], state: string, address: string): string {
-  const cells = numbers.map((cell, at) => cell.padStart(widths[at] ?? 0));
+  // A blank before each, so that long ones stay apart.
+  const cells = numbers.map((cell, at) => ` ${cell.padStart((widths[at] ?? 1) - 1)}`);
   return `${cells.join('')}  ${state.padEnd(8)}  ${address}\n`;
 }

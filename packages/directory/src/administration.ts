@@ -12,7 +12,7 @@ import { isDirectoryError } from './errors.ts';
 import { type ImportLine, parseImportLine } from './import-line.ts';
 import { limits } from './limits.ts';
 import { type PasswordOptions, Passwords } from './password.ts';
-import { createFile } from './sqlite-file.ts';
+import { createDirectory } from './sqlite-file.ts';
 import { type Clock, systemClock } from './sys/clock.ts';
 import type { User } from './types.ts';
 
@@ -85,7 +85,7 @@ export class DirectoryAdministration {
 
   /** Makes an empty directory and opens it. @throws {DirectoryError} exists, unavailable */
   static async create(path: string, options: AdministrationOptions = {}): Promise<DirectoryAdministration> {
-    createFile(path);
+    createDirectory(path);
     return DirectoryAdministration.open(path, options);
   }
 

@@ -22,6 +22,9 @@ export function asDirectoryError(error: unknown, path: string): DirectoryError {
   if (codeOf(error) === 'SQLITE_FULL' && errorText(error).includes('database or disk is full')) {
     return new DirectoryError('unavailable', `no space to change ${path}, or no user id is left`, error);
   }
+  if (codeOf(error) === 'SQLITE_IOERR_SHMSIZE') {
+    return new DirectoryError('unavailable', `there is no room for what SQLite keeps beside ${path}`, error);
+  }
   return new DirectoryError('unavailable', `${path}: ${errorText(error)}`, error);
 }
 
@@ -68,9 +71,18 @@ function migrate(connection: Database.Database, path: string): void {
  * @throws {DirectoryError} unavailable
  */
 export function openForChanges(path: string): Database.Database {
+  return opened(path, false);
+}
+
+function opened(path: string, isNew: boolean): Database.Database {
   let connection: Database.Database | undefined;
   try {
     connection = new Database(path, { fileMustExist: true, timeout: limits.writeWaitMs });
+    if (!isNew && versionOf(connection) === 0) {
+      // A copy that failed, perhaps. As a directory with nobody in it, it would refuse mail for good.
+      const remedy = 'bring it back, or move it away and let `mstore init` make one with nobody in it';
+      throw new DirectoryError('unavailable', `${path} is empty: ${remedy}`);
+    }
     connection.pragma('journal_mode = WAL');
     connection.pragma('synchronous = FULL');
     connection.pragma('foreign_keys = ON');
@@ -90,4 +102,10 @@ export function createFile(path: string): void {
     if (codeOf(error) === 'EEXIST') throw new DirectoryError('exists', `${path} is there already`, error);
     throw asDirectoryError(error, path);
   }
+}
+
+/** Makes an empty directory, open for changes for a moment only. @throws {DirectoryError} exists, unavailable */
+export function createDirectory(path: string): void {
+  createFile(path);
+  opened(path, true).close();
 }

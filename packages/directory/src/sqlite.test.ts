@@ -183,6 +183,9 @@ test('a directory that is missing, damaged, of another release or locked is unav
   await isUnavailable(directory);
   writeFileSync(path, '');
   await isUnavailable(directory);
+  // Who administers makes no directory of it either: one with nobody in it would refuse mail for good.
+  await assert.rejects(DirectoryAdministration.open(path), /is empty: bring it back/);
+  assert.equal(statSync(path).size, 0);
   copyFileSync(away, path);
   const newer = new Database(path);
   newer.pragma(`user_version = ${schemaVersion + 1}`);

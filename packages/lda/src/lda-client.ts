@@ -14,6 +14,8 @@ export async function deliverThrough(
   octets: AsyncIterable<Buffer>,
 ): Promise<LdaAnswer | undefined> {
   const opening = encodeOpening(args);
+  // Of a longer one the system takes the beginning, where another store's daemon may listen.
+  if (Buffer.byteLength(path) > limits.socketPathBytes) return keep(`the path of the socket is too long: ${path}`);
   const socket = await connected(path);
   if (socket === undefined) return undefined;
   if (typeof socket === 'string') return keep(`${path}: ${socket}`);

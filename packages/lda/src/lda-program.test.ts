@@ -46,3 +46,20 @@ test('where nothing moves, be it the input or the daemon, it gives up', async ()
     await rm(data, { recursive: true });
   }
 });
+
+test('a store that lies too deep for a socket is no other store', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'mstore-test-'));
+  // What the system would make of the path below.
+  const other = join(folder, 'x'.repeat(107 - folder.length - 1));
+  const server = createServer((socket) => socket.destroy());
+  await new Promise<void>((resolve) => server.listen(other, resolve));
+  let connections = 0;
+  server.on('connection', () => connections++);
+  try {
+    const { code, text } = await runLda({ args: ['a@b'], data: `${other}xxx`, octets: endless() });
+    assert.deepEqual([code, /too long/.test(text), connections], [75, true, 0]);
+  } finally {
+    server.close();
+    await rm(folder, { recursive: true });
+  }
+});

@@ -40,6 +40,8 @@ export const limits = {
   arguments: 4_096,
   /** octets of one frame of a message on lda.sock; frames are passed on in pieces as they come, so this only bounds nonsense. */
   pieceBytes: 1_048_576, // 1 * MiB
+  /** octets of the path of lda.sock: sun_path less its final NUL. */
+  socketPathBytes: 107,
   /** octets of the line that answers an mstore-lda: what mail servers keep of a program's output. */
   answerBytes: 900,
   /** trampolines connected at a time, waiting ones included: a mail server starts hundreds at most. Each costs up to 128 KiB. */

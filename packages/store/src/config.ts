@@ -11,8 +11,8 @@ import { type Retention, retentionDaysMax } from './mail/retention.ts';
 
 /** `mstore.toml` cannot be read as what it should be; the message names the file, the key and what was expected. */
 export class ConfigError extends Error {
-  constructor(message: string) {
-    super(message);
+  constructor(message: string, cause?: unknown) {
+    super(message, { cause });
     this.name = 'ConfigError';
   }
 }
@@ -329,7 +329,7 @@ async function textOf(path: string, mayBeMissing: boolean): Promise<string> {
     return await readFile(path, 'utf8');
   } catch (error) {
     if (mayBeMissing && errnoOf(error) === 'ENOENT') return '';
-    throw new ConfigError(`${path} cannot be read: ${errorText(error)}`);
+    throw new ConfigError(`${path} cannot be read: ${errorText(error)}`, error);
   }
 }
 

@@ -66,8 +66,8 @@ export function errorText(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** The errno name of a failed system call (`ENOENT` …), or undefined. */
+/** The errno name of a failed system call (`ENOENT` …), or undefined: other errors have codes as well. */
 export function errnoOf(error: unknown): string | undefined {
-  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;
-  return undefined;
+  if (!(error instanceof Error && 'code' in error && typeof error.code === 'string')) return undefined;
+  return /^E[A-Z0-9]+$/.test(error.code) ? error.code : undefined;
 }

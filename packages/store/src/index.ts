@@ -116,6 +116,6 @@ export type { Purged } from './writer/intents/purge.ts';
 export type { RestoredMailbox } from './writer/intents/undelete.ts';
 export type { AppendMessage, DeliverOptions, MailWriter, TakenMessage, TakeOptions } from './writer/mail-writer.ts';
 export type { StoreHealth, StoreNotice } from './writer/notices.ts';
-export { isStore, machinePorts, type StoreOptions, type StorePorts } from './writer/store-directory.ts';
+export { isStore, machinePorts, refuseDeadly, type StoreOptions, type StorePorts } from './writer/store-directory.ts';
 export type { CompactProgress, CompactReport, CompactRequest, StoreWriter } from './writer/store-writer.ts';
 export { WriterLink } from './writer/writer-link.ts';

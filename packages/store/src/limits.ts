@@ -179,6 +179,8 @@ export const limits = {
   /** octets of a metadata value (RFC 5464). */
   metadataBytes: 65_536, // 64 * KiB
 
+  /** octets of the path of the writer's socket: sun_path less its final NUL. */
+  socketPathBytes: 107,
   /** octets of one frame to the writer: a delivery to 10,000 recipients, with the trace line of each. */
   frameBytes: 8_388_608, // 8 * MiB
   /** octets of one frame from the writer: the UIDs of a COPY of a million messages. */

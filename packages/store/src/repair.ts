@@ -41,6 +41,7 @@ import {
   isStore,
   machinePorts,
   making,
+  refuseDeadly,
   type StoreOptions,
   type StorePorts,
   takeLock,
@@ -141,6 +142,7 @@ class Repair {
   async #finish(): Promise<void> {
     if (this.#isDry) return;
     try {
+      await refuseDeadly(this.#ports, this.#directory);
       await (await readFrom(this.#directory, { ...this.#options, idleCommitMs: 0 })).close();
     } catch (error) {
       const isDamaged = (['corrupt', 'lostLog', 'catalogMissing', 'noStore'] as const).some((code) =>

@@ -96,6 +96,7 @@ async function ownStore(directory: string, options: StoreOptions): Promise<OwnSt
   const store = await Store.open(directory, options);
   const server = await WriterServer.listen(store, socketPath(directory)).catch(async (error: unknown) => {
     await store.close();
+    if (isStoreError(error)) throw error;
     throw new StoreError('ioError', `cannot listen on ${socketPath(directory)}`, {}, error);
   });
   const close = async (): Promise<void> => {

@@ -27,6 +27,9 @@ export interface LmdbKvOptions {
 /** Processes and handles that may read at a time. */
 const readersMax = 1_024;
 
+/** Octets of the file of readers' slots, and some for its head. */
+const slotsBytes = readersMax * 64 + 256;
+
 /** The table directory's own tables, and room for those of later formats. */
 const tablesMax = 64;
 
@@ -73,8 +76,11 @@ export class LmdbEnvironment {
   static async #open(path: string, options: LmdbKvOptions): Promise<LmdbEnvironment> {
     const gate = OpenGate.at(path);
     try {
-      const make = (): LmdbEnvironment => new LmdbEnvironment(path, options, gate);
-      return gate === undefined ? make() : await gate.pass(make);
+      if (gate === undefined) return new LmdbEnvironment(path, options, gate);
+      return await gate.pass(() => {
+        makeSlots(join(path, 'lock.mdb'));
+        return new LmdbEnvironment(path, options, gate);
+      });
     } catch (error) {
       gate?.close();
       throw error;
@@ -89,6 +95,22 @@ export class LmdbEnvironment {
     environments.delete(this.#path);
     await this.root.close();
     this.gate?.close();
+  }
+}
+
+/**
+ * Makes the file of readers' slots with all its blocks, where there is none: nobody has the environment open then. LMDB would make it
+ * of holes and write to them through its map, and where a full disk has no block for one, that kills the process (SIGBUS).
+ */
+function makeSlots(path: string): void {
+  if (fs.existsSync(path)) return;
+  try {
+    fs.writeFileSync(path, Buffer.alloc(slotsBytes), { flag: 'wx', mode: 0o600 });
+  } catch (error) {
+    // Who passed the gate by has made it meanwhile, and uses it.
+    if (errnoOf(error) === 'EEXIST') return;
+    fs.rmSync(path, { force: true });
+    throw error;
   }
 }
 

@@ -46,19 +46,30 @@ export function textOfPosition({ storeId, appliedLsn, segment }: CatalogPosition
 }
 
 /** The position of the LMDB catalog in a directory; undefined where it cannot be known, whatever happened to who looked. */
-export function positionAt(path: string): Promise<CatalogPosition | undefined> {
+export async function positionAt(path: string): Promise<CatalogPosition | undefined> {
+  return positionFrom((await looked(path)).text);
+}
+
+/** What kills a process that reads the LMDB catalog in a directory, as `SIGBUS`; undefined where nothing does. */
+export async function deathAt(path: string): Promise<string | undefined> {
+  const { signal } = await looked(path);
+  // Sent by us to one that took too long.
+  return signal === 'SIGKILL' ? undefined : signal;
+}
+
+/** What the process of its own said, and the signal that ended it, if one did. */
+function looked(path: string): Promise<{ readonly text: string; readonly signal: string | undefined }> {
   const program = fileURLToPath(new URL('./position-main.js', import.meta.url));
-  const said = new Promise<string>((resolve) => {
+  return new Promise((resolve) => {
     execFile(
       process.execPath,
       [program, path],
       { timeout: limits.positionMs, killSignal: 'SIGKILL' },
       (error, text) => {
-        resolve(error === null ? text : '');
+        resolve({ text: error === null ? text : '', signal: error?.signal });
       },
     );
   });
-  return said.then(positionFrom);
 }
 
 function positionFrom(text: string): CatalogPosition | undefined {

@@ -69,3 +69,7 @@ test('a holder that is killed leaves the lock free', async (context) => {
   assert.ok(lock !== undefined);
   lock.release();
 });
+
+test('a file that cannot be written is named', () => {
+  assert.throws(() => lockFile('/dev/full'), { code: 'ENOSPC', path: '/dev/full' });
+});

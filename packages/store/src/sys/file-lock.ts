@@ -24,6 +24,8 @@ export function lockFile(path: string): FileLock | undefined {
     fs.ftruncateSync(fd, fs.writeSync(fd, `${process.pid}\n`, 0));
   } catch (error) {
     fs.closeSync(fd);
+    // Of a call on a descriptor Node does not say which file failed.
+    if (errnoOf(error) !== undefined) Object.assign(Object(error), { path });
     throw error;
   }
   let held = true;

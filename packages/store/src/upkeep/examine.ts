@@ -10,7 +10,14 @@ import { type Damage, Heap } from '../heap/heap.ts';
 import { SegmentSurvey, type SurveyedSegment } from '../heap/survey.ts';
 import type { FileSystem } from '../sys/fs.ts';
 import { brandNumber, type Lsn } from '../types.ts';
-import { heapPorts, isStore, machinePorts, openCatalog, type StoreOptions } from '../writer/store-directory.ts';
+import {
+  heapPorts,
+  isStore,
+  machinePorts,
+  openCatalog,
+  refuseDeadly,
+  type StoreOptions,
+} from '../writer/store-directory.ts';
 import { type CheckOptions, type CheckReport, check, tailNotes } from './check.ts';
 import { concernedBy, needing } from './concerned.ts';
 import type { Finding } from './findings.ts';
@@ -49,6 +56,7 @@ export async function openExamined(
   let kv: Kv | undefined;
   let catalogProblem: string | undefined;
   try {
+    await refuseDeadly(ports, directory);
     kv = await openCatalog(ports, directory, heap, true);
   } catch (error) {
     if (isStoreError(error, 'newerFormat')) {

@@ -25,6 +25,7 @@ import type {
 } from './mail-writer.ts';
 import type { PinnedLog } from './pins.ts';
 import type { Refusal } from './server.ts';
+import { checkSocketPath } from './socket-path.ts';
 import type { CompactProgress, CompactReport, CompactRequest, StoreWriter } from './store-writer.ts';
 import {
   bodyBytes,
@@ -91,8 +92,9 @@ export class WriterClient implements StoreWriter {
     socket.on('close', () => this.#end());
   }
 
-  /** @throws {StoreError} noWriter when nobody listens */
-  static connect(path: string): Promise<WriterClient> {
+  /** @throws {StoreError} noWriter when nobody listens, limitExceeded where nobody can */
+  static async connect(path: string): Promise<WriterClient> {
+    checkSocketPath(path);
     return new Promise((resolve, reject) => {
       const socket = connect(path);
       socket.once('error', (error) => {

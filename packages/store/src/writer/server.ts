@@ -2,14 +2,16 @@
  * The writer's socket: other processes of the store's user send intents, and get answers and the change feed. Access is the
  * socket's file mode. A peer that breaks the protocol loses its connection; what it had asked is decided all the same.
  */
-import { chmod, unlink } from 'node:fs/promises';
+import { chmod, mkdir, unlink } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
+import { dirname } from 'node:path';
 import { errnoOf, errorText, isStoreError, StoreError, type StoreErrorCode } from '../errors.ts';
 import { limits } from '../limits.ts';
 import type { Change } from './feed.ts';
 import type { MailWriter, TakenMessage } from './mail-writer.ts';
 import { operations } from './operations.ts';
 import type { PinnedLog } from './pins.ts';
+import { checkSocketPath } from './socket-path.ts';
 import type { StoreWriter } from './store-writer.ts';
 import { decodeValue, encodeValue, type Frame, FrameReader, FrameSender, frameType, windowBytes } from './wire.ts';
 
@@ -37,8 +39,14 @@ export class WriterServer {
     });
   }
 
-  /** Opens the socket, replacing one that a dead writer left: the lock proves that it is dead. */
+  /**
+   * Opens the socket, replacing one that a dead writer left: the lock proves that it is dead.
+   * @throws {StoreError} limitExceeded where no socket can have that path
+   */
   static async listen(writer: StoreWriter, path: string): Promise<WriterServer> {
+    checkSocketPath(path);
+    // A copy of a store's heap, moved to another disk, has none.
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     await unlink(path).catch((error: unknown) => {
       if (errnoOf(error) !== 'ENOENT') throw error;
     });
@@ -48,7 +56,10 @@ export class WriterServer {
       server.once('error', reject);
       listenHidden(server, path, resolve);
     });
-    await chmod(path, 0o600);
+    await chmod(path, 0o600).catch(async (error: unknown) => {
+      await listening.close();
+      throw error;
+    });
     // A failed accept(2) costs one connection; unheard it would end the process.
     server.on('error', () => undefined);
     return listening;

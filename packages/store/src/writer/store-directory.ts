@@ -8,7 +8,7 @@ import { formatOf } from '../catalog/earlier-format.ts';
 import { currentGeneration, generationPath, isSuspect } from '../catalog/generations.ts';
 import type { Kv } from '../catalog/kv.ts';
 import { openLmdbKv } from '../catalog/lmdb-kv.ts';
-import { type CatalogPosition, positionAt, positionIn } from '../catalog/position.ts';
+import { type CatalogPosition, deathAt, positionAt, positionIn } from '../catalog/position.ts';
 import { emptyTotals, type StateRow } from '../catalog/rows.ts';
 import { catalogFormat, stateTable } from '../catalog/schema.ts';
 import { View, WriteSet } from '../catalog/write-set.ts';
@@ -42,6 +42,8 @@ export interface StorePorts {
   readonly removeKv?: (path: string) => Promise<void>;
   /** How much of the log the key-value store there knows, where that can be found out without harm; absent: it is opened. */
   readonly positionAt?: (path: string) => Promise<CatalogPosition | undefined>;
+  /** What kills who reads the key-value store there, where something does; absent: nothing can. */
+  readonly deathAt?: (path: string) => Promise<string | undefined>;
   /** What tells cheaply whether a name leads to another file than before; absent: that is always looked up. */
   readonly stamp?: (path: string) => string | undefined;
   /** The space of the file systems that hold a store; absent: there is always room. */
@@ -57,6 +59,7 @@ export const machinePorts: StorePorts = {
   openKv: (path, readOnly) => openLmdbKv(path, { readOnly, mapBytes: limits.catalogMapBytes, metaSync: false }),
   removeKv: removeDirectory,
   positionAt,
+  deathAt,
   stamp: fileStamp,
   space: storeSpace,
   lock: lockFile,
@@ -234,6 +237,21 @@ export async function knownLog(ports: StorePorts, directory: string): Promise<Ca
     throw error;
   }
   return ofCurrent(ports, directory, positionIn);
+}
+
+/**
+ * Refuses a catalog that would kill this process: its file was cut, or is no LMDB behind its first pages. For who looks at stores that
+ * may be damaged; it takes the start of a process. @throws {StoreError} corrupt
+ */
+export async function refuseDeadly(ports: StorePorts, directory: string): Promise<void> {
+  const catalogs = catalogDirectory(directory);
+  const generation = await currentGeneration(ports.fs, catalogs);
+  if (generation === undefined) return;
+  const path = generationPath(catalogs, generation);
+  const death = await ports.deathAt?.(path);
+  if (death === undefined) return;
+  const text = `who reads ${path} is killed (${death}), so it was cut or damaged: \`mstore rebuild\` makes a new one`;
+  throw new StoreError('corrupt', text);
 }
 
 /** The end of the log that a catalog had applied, and that is no longer there. */

@@ -198,7 +198,10 @@ class Backup {
         const known = this.#before?.checkpoint ?? undefined;
         const { appliedLsn } = new View(kv).read(stateTable) ?? {};
         // Nothing was logged since: the file belongs to the backup that there is.
-        if (known !== undefined && known.lsn === appliedLsn) return { checkpoint: known, storeId };
+        const isKnown = known !== undefined && known.lsn === appliedLsn;
+        if (isKnown && (await this.#isAsLong(`${target}/checkpoint/${known.path}`, known.bytes))) {
+          return { checkpoint: known, storeId };
+        }
         const made = await writeCheckpoint(ports, kv, `${target}/checkpoint`);
         return { checkpoint: await this.#checkpointFile(made), storeId };
       } catch (error) {

@@ -72,7 +72,7 @@ export async function restoreStore(
   const ports = options.ports ?? machinePorts;
   return making(directory, async () => {
     const manifest = await needManifest(ports.fs, source);
-    await refuseStore(ports.fs, directory);
+    await refuseOthers(ports.fs, directory, manifest);
     await ports.fs.makeDirectory(directory);
     const lock = takeLock(ports, directory);
     // A backup that is made meanwhile would take files away.
@@ -87,11 +87,24 @@ export async function restoreStore(
   });
 }
 
-/** @throws {StoreError} storeExists */
-async function refuseStore(fs: FileSystem, directory: string): Promise<void> {
+/**
+ * Refuses a folder with a store, or with a file that the restore would write over: users of a store that lost its heap may be newer
+ * than the backup's. @throws {StoreError} storeExists
+ */
+async function refuseOthers(fs: FileSystem, directory: string, manifest: BackupManifest): Promise<void> {
   if (await isFileThere(fs, `${directory}/${unfinishedName}`)) return;
   const isThere = (await isStore(fs, directory)) || (await isFileThere(fs, `${directory}/catalog/CURRENT`));
   if (isThere) throw new StoreError('storeExists', `${directory} holds a store: name a folder that does not exist yet`);
+  const [first] = await ofFiles(fs, directory, manifest);
+  if (first === undefined) return;
+  const text = `${directory} holds ${first}, and the backup has its own: move it away, or name a folder that does not exist yet`;
+  throw new StoreError('storeExists', text);
+}
+
+/** What is there of the files beside a store. SQLite's log of a file bears its name and more, and is read into whatever has the name. */
+async function ofFiles(fs: FileSystem, directory: string, { files }: BackupManifest): Promise<string[]> {
+  const there = await listIfThere(fs, directory);
+  return there.filter((found) => files.some(({ name }) => found === name || found.startsWith(`${name}-`))).sort();
 }
 
 class Restore {
@@ -174,7 +187,8 @@ class Restore {
     const catalogs = catalogDirectory(directory);
     await removeIfThere(this.#fs, `${catalogs}/CURRENT`);
     for (const name of await listIfThere(this.#fs, catalogs)) await this.#ports.removeKv?.(`${catalogs}/${name}`);
-    for (const { name } of this.#manifest.files) await removeIfThere(this.#fs, `${directory}/${name}`);
+    const left = await ofFiles(this.#fs, directory, this.#manifest);
+    for (const name of left) await removeIfThere(this.#fs, `${directory}/${name}`);
   }
 
   async #length(path: string): Promise<number> {
