@@ -11,7 +11,7 @@
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase, type Transaction } from 'lmdb';
-import { invariant, StoreError } from '../errors.ts';
+import { errnoOf, invariant, StoreError } from '../errors.ts';
 import { type TableName, tableNames } from './kv.ts';
 import { OpenGate } from './open-gate.ts';
 
