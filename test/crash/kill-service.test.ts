@@ -86,7 +86,11 @@ test(`${kills} kills of a service's processes under load lose nothing that was a
   const chores: readonly Chore[] = [purgeAll, compacting(compacted)];
   let isOver = false;
   let isUp = true;
-  const addresses: Addresses = () => (isUp ? { lmtp: service.tcp('lmtp'), pop3: service.tcp('pop3') } : undefined);
+  let isGivenUp = false;
+  const addresses: Addresses = () => {
+    assert.ok(!isGivenUp, 'the test has failed elsewhere');
+    return isUp ? { lmtp: service.tcp('lmtp'), pop3: service.tcp('pop3') } : undefined;
+  };
   const imap = (): string | undefined => (isUp ? service.tcp('imap') : undefined);
   const load = (): LoadOptions => ({ addresses, books, users, random: random.fork(), isOver: () => isOver });
   const working = [
@@ -107,11 +111,14 @@ test(`${kills} kills of a service's processes under load lose nothing that was a
       isUp = true;
       if (!/^(?:pop3|imap)/.test(victim)) await assertCleanBeside(service);
     }
-  } finally {
+  } catch (error) {
     isOver = true;
-    isUp = true;
-    await Promise.all(working);
+    isGivenUp = true;
+    await Promise.allSettled(working);
+    throw error;
   }
+  isOver = true;
+  await Promise.all(working);
   let left = 0;
   for (const user of users) left += await readOnceByImap(user, { ...load(), imap }, 0);
   t.diagnostic(`${left} messages left, as IMAP sees it`);
