@@ -1,5 +1,7 @@
 /** The service with its real daemons: mail in, mail out, and neither lost when they are killed. */
 import assert from 'node:assert/strict';
+import { readFile, truncate } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { Pop3Client } from '../support/pop3-client.ts';
 import { commonPassword, Service } from '../support/service.ts';
@@ -32,6 +34,25 @@ test('mail goes in by LMTP and comes out by POP3, also after each process was ki
   await deliver(3);
   const bodies = (await service.maildrop(ann)).map((octets) => /message \d/.exec(octets.toString())?.[0]);
   assert.deepEqual(bodies, ['message 1', 'message 2', 'message 3']);
+});
+
+test('a writer that a cut catalog kills is followed by one that makes the catalog again', async () => {
+  const count = 100;
+  await using service = await Service.start({ users: [ann] });
+  for (let n = 0; n < count; n += 1) await service.deliver({ recipients: [ann], message: message(n) });
+  const before = await service.maildrop(ann);
+  await service.stop();
+  const catalog = join(
+    service.directory,
+    'catalog',
+    (await readFile(join(service.directory, 'catalog/CURRENT'), 'utf8')).trim(),
+  );
+  // The pages that say what is where stay, and what is there goes.
+  await truncate(join(catalog, 'data.mdb'), 4 * 4_096);
+  await service.start();
+  assert.deepEqual(await service.maildrop(ann), before);
+  assert.equal(before.length, count);
+  assert.match(service.log, /"signal":"SIGBUS"/);
 });
 
 test('who shows a POP3 login, and kick ends it', async () => {

@@ -117,7 +117,7 @@ export class Keeper {
       if (this.#pid === undefined && this.#isHopeless(ending)) throw this.#refused(ending);
       const waitMs = this.#backOff.after(ending.ranMs);
       this.#tellEnding(child, ending, waitMs);
-      this.#argsAfter = this.program.argsAfter?.get(ending.code ?? -1) ?? this.#argsAfter;
+      this.#argsAfter = this.program.argsAfter?.get(ending.code ?? ending.signal ?? -1) ?? this.#argsAfter;
       this.#down = describe(ending);
       this.#options.changed();
       await this.#pause(waitMs);

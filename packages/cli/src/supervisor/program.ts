@@ -13,6 +13,6 @@ export interface Program {
   readonly readyMs?: number;
   /** How many processes share the sockets; absent: one, which is not numbered. */
   readonly workers?: (config: Config) => number;
-  /** Exit code → what the next start is told in addition, until one became ready. */
-  readonly argsAfter?: ReadonlyMap<number, readonly string[]>;
+  /** Exit code or signal → what the next start is told in addition, until one became ready. */
+  readonly argsAfter?: ReadonlyMap<number | NodeJS.Signals, readonly string[]>;
 }

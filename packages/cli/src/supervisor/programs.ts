@@ -12,7 +12,11 @@ export const programs: readonly Program[] = [
     name: 'writer',
     file: writerProgram,
     sockets: ['lmtp', 'lda'],
-    argsAfter: new Map([[catalogFailedExit, ['--new-catalog']]]),
+    // Who reads a page of the catalog that is not there, or that the device does not give, is killed by SIGBUS.
+    argsAfter: new Map<number | NodeJS.Signals, readonly string[]>([
+      [catalogFailedExit, ['--new-catalog']],
+      ['SIGBUS', ['--new-catalog']],
+    ]),
   },
   {
     name: 'pop3',

@@ -51,7 +51,10 @@ export async function replaceSuspect(directory: string, options: StoreOptions): 
   if (current === undefined) return;
   const isMarked = await isSuspect(ports.fs, catalogs, current);
   if (!isMarked && options.newCatalog !== true) return;
-  options.tell?.({ kind: 'rebuilding', why: `writing catalog ${current} failed, as catalog/SUSPECT.${current} says` });
+  const why = isMarked
+    ? `writing catalog ${current} failed, as catalog/SUSPECT.${current} says`
+    : `catalog ${current} failed the last writer`;
+  options.tell?.({ kind: 'rebuilding', why });
   const rebuilding = { ...options, onlyWhole: true };
   const { generation, entries } = await making(directory, () => rebuildLocked(directory, rebuilding));
   options.tell?.({ kind: 'rebuilt', generation, entries });
