@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cp, mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { asStored, CliStore } from './command.ts';
@@ -124,6 +124,25 @@ test('mailbox names that paths cannot have go through an eml tree and an mbox tr
     const listed = await store.done(['dump', 'account', user]);
     for (const name of names) assert.ok(listed.includes(`\n${name} `), `${user}: ${name}\n${listed}`);
   }
+});
+
+test('files and folders whose names are not UTF-8 are imported, and links that lead nowhere are told', async () => {
+  await using store = await CliStore.make('ada@x');
+  const root = Buffer.from(`${store.folder}/Maildir/`);
+  const at = (name: string): Buffer => Buffer.concat([root, Buffer.from(name, 'latin1')]);
+  for (const folder of ['cur', '.caf\xe9/cur', 'tree/caf\xe9']) await mkdir(at(folder), { recursive: true });
+  await writeFile(at('cur/1.\xe9:2,S'), 'Subject: one\n\n');
+  await writeFile(at('.caf\xe9/cur/2.x:2,'), 'Subject: two\n\n');
+  await writeFile(at('tree/caf\xe9/\xe9.eml'), 'Subject: three\n\n');
+  await store.done(['import', 'maildir', `${root}`, '--user', 'ada@x']);
+  await store.done(['import', 'eml', `${root}tree`, '--user', 'ada@x']);
+  assert.deepEqual((await store.octets('ada@x')).map(String), ['Subject: one\r\n\r\n']);
+  const inFolders = (await store.octets('ada@x', 'café')).map(String);
+  assert.deepEqual(inFolders, ['Subject: two\r\n\r\n', 'Subject: three\r\n\r\n']);
+  await symlink('nowhere', at('cur/3.z:2,'));
+  const { code, stderr } = await store.run(['import', 'maildir', `${root}`, '--user', 'ada@x']);
+  assert.equal(code, 1);
+  assert.match(stderr, /1 files? (?:was|were) gone/);
 });
 
 test('a message over the limit is refused by name, and the others are imported', async () => {

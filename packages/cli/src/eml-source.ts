@@ -12,7 +12,9 @@ import { counted } from './text.ts';
 
 export async function emlSource(path: string, mailbox: string | undefined): Promise<Source> {
   const isFolder = (await stat(path)).isDirectory();
-  const all: readonly TreeFile[] = isFolder ? await filesBelow(path) : [{ path, folders: [], name: path }];
+  const all: readonly TreeFile[] = isFolder
+    ? await filesBelow(path)
+    : [{ path: Buffer.from(path), folders: [], name: path }];
   const files = isFolder ? all.filter(({ name }) => /\.eml$/i.test(name)) : all;
   if (files.length === 0) throw new CommandError(exit.noInput, `${path}: no *.eml files`);
   const others = all.length - files.length;
@@ -20,7 +22,7 @@ export async function emlSource(path: string, mailbox: string | undefined): Prom
   const begin = async (file: TreeFile): Promise<Incoming> => {
     const { octets, modified } = await openFile(file.path);
     const into = mailbox ?? (file.folders.length === 0 ? inbox : mailboxFromPath(file.folders));
-    return { name: file.path, mailbox: into, octets, flags: 0, keywords: [], fileDate: modified };
+    return { name: `${file.path}`, mailbox: into, octets, flags: 0, keywords: [], fileDate: modified };
   };
   async function* messages(): AsyncGenerator<Incoming> {
     for await (const message of ahead(files, begin)) {

@@ -14,7 +14,7 @@ import { counted, humanBytes, safeText } from './text.ts';
 const manual = `
 Every octet is kept, but for line ends: LF becomes CRLF, and a missing last line end is added. Mailboxes that are not there
 are made and subscribed to. A message over limits.messageBytes is refused by name, and the import goes on (exit code 1 at the
-end). An import that stops early says how many messages are in; what it says is in, stays in.`;
+end, as where a file of a Maildir was gone when it was its turn). An import that stops early says how many messages are in; what it says is in, stays in.`;
 
 const mboxManual = `
 PATH is a file, which goes to INBOX, or a folder of *.mbox as "mstore export mbox" writes it, each to the mailbox of its name.
@@ -66,7 +66,8 @@ function importFrom(run: Run, options: ImportOptions, open: Open): Promise<numbe
       throw new CommandError(failure.exit, `${failure.text}; ${counted(imported, 'message')} imported before that`);
     });
     for (const note of source.notes()) run.note(note);
-    return answer(run, { ...importer.report, ...source.counts?.() }, signal);
+    const code = await answer(run, { ...importer.report, ...source.counts?.() }, signal);
+    return code === exit.done && (source.missing?.() ?? 0) > 0 ? exit.findings : code;
   });
 }
 

@@ -9,11 +9,11 @@ import { fileChunks, type Incoming, openChunks, type Source } from './source.ts'
 import { humanCount } from './text.ts';
 
 export async function mboxSource(path: string, mailbox: string | undefined): Promise<Source> {
-  const files: { path: string; mailbox: string }[] = [];
+  const files: { path: Buffer; mailbox: string }[] = [];
   let total = 0;
   const found = await stat(path);
   if (!found.isDirectory()) {
-    files.push({ path, mailbox: mailbox ?? inbox });
+    files.push({ path: Buffer.from(path), mailbox: mailbox ?? inbox });
     total = found.size;
   } else {
     for (const file of (await filesBelow(path)).filter(({ name }) => name.endsWith('.mbox'))) {

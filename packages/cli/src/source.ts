@@ -25,6 +25,8 @@ export interface Source {
   readonly unit: 'octets' | 'messages';
   /** What was passed over, to tell. */
   notes(): readonly string[];
+  /** Messages that were there and could not be read: the import is not whole. */
+  readonly missing?: () => number;
   /** Counts of this form only, for the report. */
   counts?(): Readonly<Record<string, number>>;
 }
@@ -35,7 +37,7 @@ const chunkBytes = 262_144;
 const aheadFiles = 16;
 
 /** A message file: whole when it is small. */
-export async function openFile(path: string): Promise<{ octets: Buffer | AsyncIterable<Buffer>; modified: number }> {
+export async function openFile(path: Buffer): Promise<{ octets: Buffer | AsyncIterable<Buffer>; modified: number }> {
   const { size, mtimeMs } = await stat(path);
   const octets = size <= wholeBytes ? await readFile(path) : createReadStream(path, { highWaterMark: 262_144 });
   return { octets, modified: Math.floor(mtimeMs / 1000) };
@@ -74,7 +76,7 @@ export function fileChunks(file: FileHandle): ChunkSource {
 }
 
 /** Opens a file that is read from its start to its end. */
-export async function openChunks(path: string): Promise<{ file: FileHandle; size: number; modified: number }> {
+export async function openChunks(path: Buffer): Promise<{ file: FileHandle; size: number; modified: number }> {
   const file = await open(path, 'r');
   const { size, mtimeMs } = await file.stat();
   return { file, size, modified: Math.floor(mtimeMs / 1000) };
