@@ -166,6 +166,24 @@ test('a chunk whose size cannot be read ends the session: what follows it is not
   }
 });
 
+test('a chunk announced in a line that is refused ends the session too', async () => {
+  await using daemon = await Daemon.start([anna]);
+  const blanks = ' '.repeat(4_096);
+  for (const line of [
+    'BDAT 6\nx',
+    `bdat${blanks}6`,
+    `BDAT 6 LAST${blanks}`,
+    'RSET\nBDAT 6',
+    `NOOP ${blanks}\nBDAT 6 LAST`,
+  ]) {
+    const client = await daemon.greeted();
+    await begin(client, anna);
+    client.send(`${line}\r\nNOOP\r\nQUIT\r\n`);
+    assert.match(await client.reply(), /^501 5\.5\.4 /);
+    assert.equal(await client.reply(), '');
+  }
+});
+
 test('a message too large is read to its end and refused for each recipient, and the session goes on', async () => {
   await using daemon = await Daemon.start([anna, bert], { messageBytes: 300_000 });
   const client = await daemon.greeted();
