@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { DotEncoder } from '@mstore/net';
+import { machinePorts } from '@mstore/store';
 import { wrapped } from '../support/messages.ts';
 import { seededRandom } from '../support/random.ts';
 import { Daemon, type LmtpClient } from './daemon.ts';
@@ -165,6 +166,24 @@ test('a chunk whose size cannot be read ends the session: what follows it is not
   }
 });
 
+test('a chunk announced in a line that is refused ends the session too', async () => {
+  await using daemon = await Daemon.start([anna]);
+  const blanks = ' '.repeat(4_096);
+  for (const line of [
+    'BDAT 6\nx',
+    `bdat${blanks}6`,
+    `BDAT 6 LAST${blanks}`,
+    'RSET\nBDAT 6',
+    `NOOP ${blanks}\nBDAT 6 LAST`,
+  ]) {
+    const client = await daemon.greeted();
+    await begin(client, anna);
+    client.send(`${line}\r\nNOOP\r\nQUIT\r\n`);
+    assert.match(await client.reply(), /^501 5\.5\.4 /);
+    assert.equal(await client.reply(), '');
+  }
+});
+
 test('a message too large is read to its end and refused for each recipient, and the session goes on', async () => {
   await using daemon = await Daemon.start([anna, bert], { messageBytes: 300_000 });
   const client = await daemon.greeted();
@@ -214,6 +233,19 @@ test('a full disk is answered for each recipient, nothing is half done, and the 
   for (const reply of await client.deliver([anna, bert], 'three\r\n')) assert.match(reply, /^250 2\.1\.5 /);
   for (const user of [anna, bert])
     assert.deepEqual((await daemon.messages(user)).map(content), ['one\r\n', 'three\r\n']);
+});
+
+test('chunks too large to be held are answered where the disk has no room from the first octet on', async () => {
+  const ports = { ...machinePorts, space: async () => ({ totalBytes: 2 ** 40, freeBytes: 0 }) };
+  await using daemon = await Daemon.start([anna, bert], { store: { ports } });
+  const client = await daemon.greeted();
+  await begin(client, anna, bert);
+  const octets = wrapped(seededRandom(7).bytes(700_000), 76);
+  client.send(`BDAT ${octets.length}\r\n${octets}`);
+  assert.match(await client.reply(), /^250 /);
+  client.send(`BDAT ${octets.length} LAST\r\n${octets}NOOP\r\n`);
+  for (const reply of await client.replies(2)) assert.match(reply, /^452 4\.3\.1 /);
+  assert.match(await client.reply(), /^250 2\.0\.0 /);
 });
 
 test('two sessions that bring the same new attachment at the same instant store it once', async () => {

@@ -46,3 +46,13 @@ test('a checkpoint that fails is told in the log, and what stops the service sto
   checkpoints.stop();
   await checkpoints.looked();
 });
+
+test('a process that the system refuses for a checkpoint costs that checkpoint alone', async () => {
+  const lines: string[] = [];
+  const log = openLog({ name: 'test', to: { write: (line: string) => void lines.push(line) } });
+  // More than the system takes for one argument: spawn throws, as it does where there is no memory.
+  const checkpoints = new Checkpoints({ directory: `/${'x'.repeat(1_048_576)}`, log, lookMs: 20 });
+  await until('two looks', () => lines.filter((line) => line.includes('E2BIG')).length >= 2);
+  checkpoints.stop();
+  await checkpoints.looked();
+});

@@ -1,6 +1,6 @@
 /** Processes that end, hang or refuse, and what becomes of the service. */
 import assert from 'node:assert/strict';
-import { rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { isAlive, Lines, readReady, ServedStore, until } from './service.ts';
@@ -81,6 +81,18 @@ test('ready.json says what does not run and why, and the next start is told what
     ({ pids, down }) => pids.writer !== second.pids.writer && down.writer === undefined,
   );
   await Lines.open(third.lmtp[0]).hears(new RegExp(`^writer ${third.pids.writer}\n`));
+});
+
+test('a ready.json that cannot be written keeps nobody from mail, and is written when it can be', async () => {
+  await using store = await ServedStore.make();
+  const inTheWay = join(store.directory, 'run/ready.json');
+  mkdirSync(inTheWay, { recursive: true });
+  const service = store.pretend(...loopback);
+  await until('a line about it', () => service.logged('ready.json is not current').length > 0);
+  await until('all three ready', () => service.logged('ready').length === 3);
+  rmdirSync(inTheWay);
+  const { lmtp } = await service.ready();
+  await Lines.open(lmtp[0]).hears(/^writer/);
 });
 
 test('what a process said of its end counts, where it is then killed by a signal', async () => {

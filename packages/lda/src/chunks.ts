@@ -27,6 +27,12 @@ class Flow {
     this.#awaited?.();
   }
 
+  /** Nobody reads, or reads on. */
+  unread(): void {
+    if (this.#end === 'open') this.#end = 'unread';
+    this.#used?.();
+  }
+
   async *read(): AsyncGenerator<Buffer, void, undefined> {
     try {
       for (;;) {
@@ -44,21 +50,20 @@ class Flow {
         this.#used?.();
       }
     } finally {
-      if (this.#end === 'open') this.#end = 'unread';
-      this.#used?.();
+      this.unread();
     }
   }
 }
 
 /** A message in the making. */
 export class ChunkedMessage {
-  readonly #writer: MailWriter;
+  readonly #writer: Pick<MailWriter, 'take'>;
   readonly #held = new Gathered();
   #flow: Flow | undefined;
   #taken: Promise<TakenMessage> | undefined;
   #bytes = 0;
 
-  constructor(writer: MailWriter) {
+  constructor(writer: Pick<MailWriter, 'take'>) {
     this.#writer = writer;
   }
 
@@ -73,10 +78,12 @@ export class ChunkedMessage {
     if (this.#flow !== undefined) return this.#flow.push(octets);
     this.#held.push(octets);
     if (this.#held.bytes <= limits.heldBytes) return undefined;
-    this.#flow = new Flow();
-    this.#taken = this.#writer.take(this.#flow.read());
-    this.#taken.catch(() => undefined);
-    return this.#flow.push(this.#held.whole());
+    const flow = new Flow();
+    this.#flow = flow;
+    this.#taken = this.#writer.take(flow.read());
+    // A writer that refuses at once never begins to read: the flow cannot know.
+    this.#taken.catch(() => flow.unread());
+    return flow.push(this.#held.whole());
   }
 
   /** The message, after its last chunk. @throws {StoreError} as `MailWriter.take` */

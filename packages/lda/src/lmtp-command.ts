@@ -7,6 +7,7 @@
  * route is dropped (RFC 5321 Appendix C).
  */
 import { isUtf8 } from 'node:buffer';
+import { withoutBlanksBehind } from './blanks.ts';
 import { limits } from './limits.ts';
 import type { WrongCommand } from './reply.ts';
 
@@ -68,7 +69,7 @@ export function parseCommand(line: Buffer): LmtpCommand {
   // Before anything else: whatever its octets are called, they follow.
   if (verb === 'BDAT' || (verb === '' && /^bdat/i.test(latin1))) return bdat(rest.trimEnd());
   if (isWide && !isUtf8(line)) return wrong('notUtf8');
-  const argument = (isWide ? line.toString('utf8').slice(latin1.length - rest.length) : rest).replace(/[ \t]+$/, '');
+  const argument = withoutBlanksBehind(isWide ? line.toString('utf8').slice(latin1.length - rest.length) : rest);
   const parse = parsers[verb];
   if (parse === undefined) return wrong('unknown');
   return control.test(argument) ? wrong('syntax') : parse(argument);
@@ -152,12 +153,14 @@ function parametersOf(text: string): Parameter[] | undefined {
   if (text === '') return [];
   if (!text.startsWith(' ')) return undefined;
   const parameters: Parameter[] = [];
+  const seen = new Set<string>();
   for (const word of text.split(' ')) {
     if (word === '') continue;
     const [, keyword, value] = parameterPattern.exec(word) ?? [];
     if (keyword === undefined) return undefined;
     const upper = keyword.toUpperCase();
-    if (parameters.some((known) => known.keyword === upper)) return undefined;
+    if (seen.has(upper)) return undefined;
+    seen.add(upper);
     parameters.push({ keyword: upper, value });
   }
   return parameters;

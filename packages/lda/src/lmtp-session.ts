@@ -3,8 +3,8 @@
  * recipient has a reply of its own, in the order of the RCPT commands.
  *
  * Decisions where the RFCs leave room:
- * - Content that is refused is read to its end first, so that it never turns into commands; a BDAT whose size is unreadable
- *   ends the session for the same reason.
+ * - Content that is refused is read to its end first, so that it never turns into commands; a BDAT whose size is unreadable,
+ *   or whose line is refused, ends the session for the same reason.
  * - A chunk that fails is answered once, further ones with 503, and the last one per recipient as DATA would be.
  * - When we stop, content under way is finished and answered; between commands there is 421.
  *
@@ -127,9 +127,12 @@ export class LmtpSession {
       if (line !== undefined) this.#traceLine(line, command);
       return command;
     } catch (error) {
-      if (isPeerError(error, 'lineTooLong')) return { verb: 'wrong', why: 'tooLong' };
-      if (isPeerError(error, 'bareLineFeed')) return { verb: 'wrong', why: 'bareLineFeed' };
-      throw error;
+      if (!isPeerError(error, 'lineTooLong') && !isPeerError(error, 'bareLineFeed')) throw error;
+      const { skipped } = this.#lines;
+      // What it announced does not wait for an answer, and would be taken for commands.
+      if (skipped !== undefined && (announcesChunk(skipped.start) || announcesChunk(skipped.end)))
+        return { verb: 'lost' };
+      return { verb: 'wrong', why: error.code === 'lineTooLong' ? 'tooLong' : 'bareLineFeed' };
     }
   }
 
@@ -342,6 +345,11 @@ export class LmtpSession {
   #write(reply: string): Promise<void> | undefined {
     return this.#connection.write(reply);
   }
+}
+
+/** Whether the octets of a refused line hold a BDAT, for a peer that ends its lines with LF alone: perhaps as one of several. */
+function announcesChunk(octets: Buffer): boolean {
+  return /(?:^|\n)bdat/i.test(octets.toString('latin1'));
 }
 
 const tooMany = refusal('tooManyRecipients', 'more recipients, or users behind them, than one transaction may have');

@@ -30,3 +30,9 @@ test('what could begin another header field, or ends no quote, is no address', (
     assert.equal(reversePathOf(given), undefined, JSON.stringify(given));
   }
 });
+
+test('a sender with a million blanks in it is read at once', () => {
+  // A search for the end that starts over at each blank would take an hour.
+  assert.equal(reversePathOf(`  ann${' '.repeat(1_000_000)}x@example.org`)?.length, 1_000_018);
+  assert.equal(reversePathOf(`ann@example.org${' '.repeat(1_000_000)}`), 'ann@example.org');
+});

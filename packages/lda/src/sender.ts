@@ -1,5 +1,6 @@
 /** The reverse-path as a mail server gives it on a command line. */
 import { formatAddress } from '@mstore/directory';
+import { withoutBlanksBehind } from './blanks.ts';
 
 /** An address that can stand between angle brackets: blanks, `<` and `>` in a quoted local part only, controls nowhere. */
 const pathPattern =
@@ -10,7 +11,7 @@ const pathPattern =
  * mean. A local part that needs quotes gets them. Undefined where it is no address.
  */
 export function reversePathOf(given: string | undefined): string | undefined {
-  const path = (given ?? '').replace(/^ +| +$/g, '').replace(/^<(.*)>$/s, '$1');
+  const path = withoutBlanksBehind((given ?? '').replace(/^ +/, '')).replace(/^<(.*)>$/s, '$1');
   if (/^mailer-daemon$/i.test(path)) return '';
   if (pathPattern.test(path)) return path;
   if (path.startsWith('"') || path.lastIndexOf('@') < 1) return undefined;

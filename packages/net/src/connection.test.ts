@@ -241,6 +241,25 @@ test('a deadline that is taken away does not come', async () => {
   assert.equal(connection.farewell, undefined);
 });
 
+test('a deadline that passed while nobody waited for the peer is forgotten with what it was set for', async () => {
+  const clock = new HandClock();
+  const peer = new MemoryPeer(clock);
+  const { connection } = peer;
+  connection.setDeadline(10_000);
+  await clock.advance(11_000);
+  connection.setDeadline(undefined);
+  assert.equal(connection.farewell, undefined);
+  peer.say('STAT');
+  assert.equal(String(await connection.read('command')), 'STAT');
+
+  const stopped = new MemoryPeer(clock).connection;
+  stopped.setDeadline(10_000);
+  stopped.finish();
+  await clock.advance(11_000);
+  stopped.setDeadline(undefined);
+  assert.equal(stopped.farewell, 'drain');
+});
+
 test('a drain ends the wait for a command, and lets content come to its end', async () => {
   const waiting = new MemoryPeer(new HandClock());
   const command = waiting.connection.read('command');

@@ -73,6 +73,7 @@ export class Connection {
   #peerEnded = false;
   #ending = false;
   #farewell: Farewell | undefined;
+  #isDraining = false;
   #failure: Error | undefined;
   /** The last octets are written; what still comes is dropped until this time. */
   #lingerUntil: number | undefined;
@@ -219,11 +220,14 @@ export class Connection {
   /** Something, such as the login, must be over in `ms`; undefined when it is. */
   setDeadline(ms: number | undefined): void {
     this.#finishBy = ms === undefined ? Number.POSITIVE_INFINITY : this.#wheel.now() + ms;
+    // It passed while we were at work: what is done now must not be told to have taken too long.
+    if (ms === undefined && this.#farewell === 'deadline') this.#farewell = this.#isDraining ? 'drain' : undefined;
     this.#arm();
   }
 
   /** Asks the session to end at the next command boundary; content under way is finished. */
   finish(): void {
+    this.#isDraining = true;
     this.#leave('drain');
   }
 

@@ -64,7 +64,7 @@ export class LineReader {
     this.#lineBytesMax = bytes;
   }
 
-  /** The line that was too long, when `next` has just said so. */
+  /** The line that was too long, or held a bare LF, when `next` has just said so. */
   get skipped(): SkippedLine | undefined {
     return this.#skipped;
   }
@@ -273,15 +273,21 @@ export class LineReader {
   #checked(line: Buffer): Buffer {
     const end = line[line.length - 2] === cr ? line.length - 2 : line.length - 1;
     if (end > this.#lineBytesMax) throw this.#tooLong(line, line);
-    if (this.#bareSeen) throw new PeerError('bareLineFeed', 'a command holds a line feed without CR');
-    return line.subarray(0, end);
+    if (!this.#bareSeen) return line.subarray(0, end);
+    this.#noteSkipped(line, line);
+    throw new PeerError('bareLineFeed', 'a command holds a line feed without CR');
   }
 
   /** @param last its last octets, with its end */
   #tooLong(first: Buffer, last: Buffer): PeerError {
+    this.#noteSkipped(first, last);
+    return new PeerError('lineTooLong', 'a line beyond its bound');
+  }
+
+  /** @param last its last octets, with its end */
+  #noteSkipped(first: Buffer, last: Buffer): void {
     const end = last[last.length - 2] === cr ? last.length - 2 : last.length - 1;
     this.#skipped = { start: firstOf(first), end: lastOf(last.subarray(0, end)) };
-    return new PeerError('lineTooLong', 'a line beyond its bound');
   }
 }
 

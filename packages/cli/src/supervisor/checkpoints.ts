@@ -49,25 +49,37 @@ export class Checkpoints {
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
+  #fail(error: unknown): void {
+    this.#options.log.warn('no checkpoint', {}, error);
+    this.#end();
+  }
+
   #look(): void {
     if (this.#child !== undefined) return;
+    try {
+      this.#start();
+    } catch (error) {
+      // Where there is no memory for a process, this one goes on.
+      this.#fail(error);
+    }
+  }
+
+  #start(): void {
     const { directory, log } = this.#options;
     const { NOTIFY_SOCKET: _, ...env } = process.env;
     const args = [program, 'checkpoint', '--if-due', '--json', '--data', directory];
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
+    const child: ChildProcess = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
     this.#child = child;
+    child.on('error', (error) => this.#fail(error));
     yieldTo(child.pid);
     let said = '';
     let problem = '';
-    child.stdout.on('data', (octets: Buffer) => {
+    // There are no pipes where no descriptor was left for them.
+    child.stdout?.on('data', (octets: Buffer) => {
       said += octets.toString();
     });
-    child.stderr.on('data', (octets: Buffer) => {
+    child.stderr?.on('data', (octets: Buffer) => {
       problem += octets.toString();
-    });
-    child.on('error', (error) => {
-      log.warn('no checkpoint', {}, error);
-      this.#end();
     });
     child.on('close', (code) => {
       if (code === 0 && said.includes('"made":true')) log.info('checkpoint made', { checkpoint: said.trim() });

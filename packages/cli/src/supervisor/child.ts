@@ -39,6 +39,8 @@ export interface Launch {
 
 /** How a run ended. */
 export interface Ending {
+  /** Undefined where there was no process. */
+  readonly pid: number | undefined;
   /** With which it exited, or was about to when it was killed. */
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -59,6 +61,7 @@ export class Child implements Member {
   #problem: string | undefined;
   #told: number | null = null;
 
+  /** @throws Error where the system refuses at once */
   constructor(launch: Launch) {
     const { clock, crew } = launch;
     this.#crew = crew;
@@ -66,7 +69,8 @@ export class Child implements Member {
     this.#child = spawnChild(launch);
     this.ended = new Promise((resolve) => {
       const end = (code: number | null, signal: NodeJS.Signals | null): void => {
-        resolve({ code: code ?? this.#told, signal, ranMs: clock.monotonic() - startedAt, problem: this.#problem });
+        const ranMs = clock.monotonic() - startedAt;
+        resolve({ pid: this.pid, code: code ?? this.#told, signal, ranMs, problem: this.#problem });
         this.#isReady = false;
         this.#hasEnded = true;
         this.#asking.fail(new Error('the process ended'));

@@ -6,6 +6,7 @@
  * is not tried again: its reason is the administrator's to remove. Later the same may be a passing trouble, and it is.
  */
 import type { Clock, Log } from '@mstore/net';
+import { errorText } from '@mstore/store';
 import { CommandError, exit } from '../errors.ts';
 import { BackOff } from './back-off.ts';
 import { Child, type Ending, type Launch } from './child.ts';
@@ -103,26 +104,38 @@ export class Keeper {
 
   async #keep(firstReady: () => void): Promise<void> {
     while (!this.#stopping) {
-      const child = new Child({ ...this.#options, args: [...this.#options.args, ...this.#argsAfter] });
-      this.#child = child;
-      const watch = this.#watchStart(child);
-      if (await child.ready) {
-        this.#becameReady(child);
-        firstReady();
-      }
-      clearInterval(watch);
-      const ending = await child.ended;
-      this.#child = undefined;
+      const ending = await this.#run(firstReady);
       if (this.#stopping) return;
       if (this.#pid === undefined && this.#isHopeless(ending)) throw this.#refused(ending);
       const waitMs = this.#backOff.after(ending.ranMs);
-      this.#tellEnding(child, ending, waitMs);
+      this.#tellEnding(ending, waitMs);
       this.#argsAfter = this.program.argsAfter?.get(ending.code ?? ending.signal ?? -1) ?? this.#argsAfter;
       this.#down = describe(ending);
       this.#options.changed();
       await this.#pause(waitMs);
       this.#restarts += 1;
     }
+  }
+
+  /** Once, from its start to its end. */
+  async #run(firstReady: () => void): Promise<Ending> {
+    let child: Child;
+    try {
+      child = new Child({ ...this.#options, args: [...this.#options.args, ...this.#argsAfter] });
+    } catch (error) {
+      // Of some failures Node tells at once, no memory among them, and they pass.
+      return { pid: undefined, code: null, signal: null, ranMs: 0, problem: errorText(error) };
+    }
+    this.#child = child;
+    const watch = this.#watchStart(child);
+    if (await child.ready) {
+      this.#becameReady(child);
+      firstReady();
+    }
+    clearInterval(watch);
+    const ending = await child.ended;
+    this.#child = undefined;
+    return ending;
   }
 
   #becameReady(child: Child): void {
@@ -159,8 +172,8 @@ export class Keeper {
     return new CommandError(isTold ? code : exit.unavailable, `${this.name} did not start: ${why}`);
   }
 
-  #tellEnding(child: Child, { code, signal, ranMs, problem }: Ending, waitMs: number): void {
-    const how = { pid: child.pid, code: code ?? undefined, signal: signal ?? undefined, problem };
+  #tellEnding({ pid, code, signal, ranMs, problem }: Ending, waitMs: number): void {
+    const how = { pid, code: code ?? undefined, signal: signal ?? undefined, problem };
     this.#log.error('ended; starting it again', { ...how, ranMs: Math.round(ranMs), waitMs });
   }
 

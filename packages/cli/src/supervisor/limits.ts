@@ -19,6 +19,8 @@ export const limits = {
   addressWaitMs: 30_000,
   /** ms between two attempts at such an address. */
   addressRetryMs: 50,
+  /** ms before ready.json is written again where that failed. */
+  readyRetryMs: 2_000,
   /** ms beyond its own deadlines after which a child that should end is killed. */
   killGraceMs: 3_000,
 

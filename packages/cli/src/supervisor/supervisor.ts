@@ -66,6 +66,7 @@ export class Supervisor implements Running {
   #pages: MetricsServer[] = [];
   #control: Listener | undefined;
   #isReady = false;
+  #showAgain: NodeJS.Timeout | undefined;
 
   private constructor(options: SupervisorOptions, lock: FileLock) {
     this.#options = options;
@@ -166,7 +167,7 @@ export class Supervisor implements Running {
     }
     if (stopping.aborted) return;
     this.#isReady = true;
-    await this.#tellReady();
+    await this.#showState();
     this.#options.ready?.(this.ready);
   }
 
@@ -175,12 +176,24 @@ export class Supervisor implements Running {
     const { directory, configFile, log, clock, settings } = this.#options;
     const args = ['--data', directory, ...(configFile === undefined ? [] : ['--config', configFile])];
     const changed = (): void => {
-      if (this.#isReady) this.#tellReady().catch((error: unknown) => log.error('ready.json is not current', {}, error));
+      void this.#showState();
     };
     const common = { program, args, sockets: this.#sockets, clock, log, changed, crew: new Crew() };
     const workers = program.workers?.(settings.loaded.config);
     if (workers === undefined) return [new Keeper({ ...common, name: program.name })];
     return Array.from({ length: workers }, (_, at) => new Keeper({ ...common, name: `${program.name}-${at + 1}` }));
+  }
+
+  /** Mail is served whether the file can be written or not: on a full disk people still read, and delete. */
+  async #showState(): Promise<void> {
+    if (!this.#isReady) return;
+    try {
+      await this.#tellReady();
+    } catch (error) {
+      this.#options.log.error('ready.json is not current', {}, error);
+      clearTimeout(this.#showAgain);
+      this.#showAgain = setTimeout(() => void this.#showState(), limits.readyRetryMs).unref();
+    }
   }
 
   #tellReady(): Promise<void> {
