@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { Daemons } from '../support/daemons.ts';
 import { ImapClient } from '../support/imap-client.ts';
-import { LongestTurn } from '../support/longest-turn.ts';
+import { LongestTurn, median } from '../support/longest-turn.ts';
 import { multipart, wrapped } from '../support/messages.ts';
 import { seededRandom } from '../support/random.ts';
 import { testSeed } from '../support/seed.ts';
@@ -75,6 +75,30 @@ test('one message asked for thousands of times takes little memory, and holds no
   t.diagnostic(`${most} octets were held, and the event loop ${longest.toFixed(1)} ms`);
   assert.ok(most < 100_000_000, `${most} octets were held`);
   assert.ok(longest < 300, `the event loop was held for ${longest} ms`);
+});
+
+test('what the catalog does not keep of a message is made again in slices', async (t) => {
+  await using daemons = await Daemons.start();
+  await daemons.addUser(user);
+  const ids = Array.from({ length: 90_000 }, (_, at) => `<${at}@x>`);
+  const part =
+    '--b\r\nContent-Type: text/plain; charset=utf-8; name="a part"\r\nContent-Description: one of many\r\n\r\nx\r\n';
+  const refers = `Subject: refers\r\nReferences: ${ids.join('\r\n ')}\r\n\r\n`;
+  const holds = `Subject: holds\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n${part.repeat(9_000)}--b--\r\n`;
+  for (const message of [refers, holds]) await daemons.deliver(user, Buffer.from(message));
+  const client = await ImapClient.logIn(daemons.address('imap'), user);
+  await client.ok('SELECT INBOX');
+  for (const command of ['FETCH 1:2 ENVELOPE', 'SORT (SUBJECT) UTF-8 ALL', 'FETCH 2 BODY.PEEK[9000]']) {
+    const longest: number[] = [];
+    for (let round = 0; round < 5; round += 1) {
+      const turns = new LongestTurn();
+      await client.ok(command);
+      longest.push(turns.stop());
+    }
+    t.diagnostic(`${command}: ${longest.map((ms) => ms.toFixed(1)).join(', ')} ms`);
+    assert.ok(median(longest) < 20, `${command}: the event loop was held for ${median(longest)} ms`);
+  }
+  client.close();
 });
 
 test('what others did to messages full of keywords is told piece by piece', async (t) => {

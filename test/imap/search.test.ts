@@ -129,6 +129,25 @@ test('no message and no key holds the event loop', async (t) => {
   client.close();
 });
 
+test('keys that are decided by bitmaps hold the event loop for a page of the mailbox at most', async (t) => {
+  const messages = counts(40_000, 200_000);
+  await using daemons = await Daemons.start();
+  const client = await withMail(daemons, ['Subject: x\r\n\r\nbody\r\n']);
+  await multiply(client, 1, messages);
+  for (const key of ['OR NOT 1 ', 'NOT (1 SEEN) ', 'NOT NEW ']) {
+    const chain = key.repeat(Math.floor(limits.searchKeys / 2) - 1);
+    // Once more, for what is measured is not how long a compiler takes.
+    for (const isMeasured of [false, true]) {
+      const longest = new LongestTurn();
+      await client.ok(`SEARCH RETURN (COUNT) ${chain}2`);
+      const ms = longest.stop();
+      t.diagnostic(`${key}: ${ms.toFixed(1)} ms`);
+      if (isMeasured) assert.ok(ms < 2 * longestTurnMs, `${key} held the event loop for ${ms} ms`);
+    }
+  }
+  client.close();
+});
+
 test('a search through many bodies leaves others their turn', async (t) => {
   const messages = counts(1_000, 10_000);
   await using daemons = await Daemons.start();

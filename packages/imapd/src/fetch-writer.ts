@@ -237,9 +237,9 @@ export class FetchWriter {
       this.#blank(next);
       await this.#binary(line, item, content);
     } else if (item?.kind === 'plain') {
-      const { envelope, bodyStructure } = await source.derive();
+      const octets = await (item.name === 'ENVELOPE' ? source.envelope() : source.bodyStructure());
       this.#blank(next);
-      this.#derivedItem(item.name, item.name === 'ENVELOPE' ? envelope : bodyStructure);
+      this.#derivedItem(item.name, octets);
     }
   }
 

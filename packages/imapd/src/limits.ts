@@ -63,6 +63,8 @@ export const limits = {
   turnReads: 16,
   /** octets of a message that gets a turn of its own when it is read: its part tree may take some ms. */
   largeMessageBytes: 65_536, // 64 * KiB
+  /** octets of headers and boundaries that are split into parts in one turn of the event loop: some 2 ms where parts are small. */
+  turnTreeBytes: 65_536, // 64 * KiB
   /** messages whose index entries are looked at in one turn of the event loop: some 3 ms. */
   sliceEntries: 5_000,
   /** UIDs among which those of deleted messages are looked for in one turn of the event loop: 2 to 8 ms. */

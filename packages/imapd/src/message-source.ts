@@ -2,20 +2,22 @@
  * One message of a FETCH: its row in the catalog, and behind it, opened only when something asks for it, its octets and its
  * parts. What can be answered from the row reads nothing else.
  */
+import { setImmediate as turn } from 'node:timers/promises';
 import {
+  bodyStructure,
   type Catalog,
-  type Derived,
-  derive,
   type Entity,
   type Entry,
+  envelope,
   isStoreError,
+  listedFields,
   type MailboxId,
   type MessageRow,
   openListed,
   type StoredMessage,
   StoreError,
   section as sectionOf,
-  treeOf,
+  treeInSteps,
 } from '@mstore/store';
 import { gathered } from './gathered-octets.ts';
 import { areListed, FieldNames, pickFields } from './header-fields.ts';
@@ -69,8 +71,9 @@ export class MessageSource {
   readonly #row: MessageRow;
   #message: Promise<StoredMessage> | undefined;
   #whole: Buffer | undefined;
-  #tree: Entity | undefined;
-  #derived: Derived | undefined;
+  #tree: Promise<Entity> | undefined;
+  #envelope: Buffer | undefined;
+  #bodyStructure: Buffer | undefined;
 
   /** @throws {StoreError} corrupt: the entry names no message, or one that was found damaged */
   constructor(services: Services, catalog: Catalog, mailbox: MailboxId, entry: Entry) {
@@ -116,10 +119,22 @@ export class MessageSource {
     return text === 'header' ? this.#whole?.subarray(0, headerBytes) : this.#whole?.subarray(headerBytes);
   }
 
-  /** What the catalog keeps of a message, made again for one of which it is too much to be kept. @throws {StoreError} corrupt */
-  async derive(): Promise<Derived> {
-    this.#derived ??= derive(await this.#parts());
-    return this.#derived;
+  /** ENVELOPE in wire form, made again: for a message of which the catalog would have had to keep too much. What nobody asks for is
+   *  not made: of such a message each takes some ms. @throws {StoreError} corrupt */
+  async envelope(): Promise<Buffer> {
+    this.#envelope ??= envelope((await this.#parts()).headerOctets);
+    return this.#envelope;
+  }
+
+  /** BODYSTRUCTURE in wire form, as `envelope`. @throws {StoreError} corrupt */
+  async bodyStructure(): Promise<Buffer> {
+    this.#bodyStructure ??= bodyStructure(await this.#parts());
+    return this.#bodyStructure;
+  }
+
+  /** The header fields that clients list, as `envelope`. @throws {StoreError} corrupt */
+  async listedFields(): Promise<Buffer> {
+    return listedFields((await this.#parts()).headerOctets);
   }
 
   /** The octets of a section. @throws {StoreError} corrupt */
@@ -157,9 +172,8 @@ export class MessageSource {
 
   /** The part tree, which counts from behind the lines that a delivery put on top. */
   async #parts(): Promise<Entity> {
-    const { manifest, literals } = await this.open();
-    this.#tree ??= treeOf(manifest, literals);
-    return this.#tree;
+    this.#tree ??= treeInTurns(await this.open());
+    return await this.#tree;
   }
 
   async #ofMessage({ text, fields }: Section): Promise<Content> {
@@ -187,5 +201,14 @@ export class MessageSource {
     if (text === 'text') return range(inner.body);
     if (text === 'header') return range(inner.header);
     return pickFields(inner.headerOctets, new FieldNames(fields), text === 'headerFieldsNot');
+  }
+}
+
+async function treeInTurns({ manifest, literals }: StoredMessage): Promise<Entity> {
+  const steps = treeInSteps(manifest, literals, limits.turnTreeBytes);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+    await turn();
   }
 }

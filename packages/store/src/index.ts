@@ -41,9 +41,10 @@ export {
 } from './mail/retention.ts';
 export { fullYear, monthOf, namedZoneSeconds } from './mime/date-words.ts';
 export type { Entity, Span } from './mime/entity.ts';
-export { fieldTexts, headerFields, listedFieldNames, visitFields } from './mime/header.ts';
+export { envelope } from './mime/envelope.ts';
+export { fieldTexts, headerFields, listedFieldNames, listedFields, visitFields } from './mime/header.ts';
 export { disposition, mediaType, type Parameter, parameterOf } from './mime/media-type.ts';
-export { section } from './mime/structure.ts';
+export { bodyStructure, section } from './mime/structure.ts';
 export { transferDecoder } from './mime/transfer-decoder.ts';
 export { type RepairOptions, type RepairReport, type RepairStep, repair } from './repair.ts';
 export { createStore, Store, StoreReader, type StoreReading } from './store.ts';

@@ -44,8 +44,9 @@ class Search {
   readonly #content: ContentSearch;
   readonly #rowKeys: RowKeys;
   readonly #pace: Pace;
-  /** Work for each entry. */
+  /** Work for each entry, and for each page. */
   readonly #entryWork: number;
+  readonly #pageWork: number;
   readonly #ranges: RisingRange[] = [];
   #hasReportedDamage = false;
 
@@ -56,7 +57,9 @@ class Search {
     this.#content = content;
     this.#rowKeys = new RowKeys(tree);
     this.#pace = new Pace(session);
-    this.#entryWork = limits.searchEntryWork * (1 + [...leavesOf(tree)].length / 4);
+    const keyCount = [...leavesOf(tree)].length;
+    this.#entryWork = limits.searchEntryWork * (1 + keyCount / 4);
+    this.#pageWork = limits.searchEntryWork * (chunkSlots + keyCount);
   }
 
   found(): UidSet {
@@ -70,7 +73,7 @@ class Search {
     const open = bitsWithout(possible, sure);
     if (open.some((word) => word !== 0)) await this.#decide(page.number, open, found);
     this.#add(page.number, found);
-    await this.#pace.worked(limits.searchEntryWork * chunkSlots);
+    await this.#pace.worked(this.#pageWork);
   }
 
   /** Adds to `found` what belongs to it of what is open. */

@@ -42,12 +42,16 @@ export function clearBit(bits: Bits, bit: number): void {
 
 /** What is in the first and not in the second. */
 export function bitsWithout(bits: Bits, others: Bits): Bits {
-  return bits.map((word, at) => word & ~(others[at] ?? 0));
+  const left = new Uint32Array(pageWords);
+  for (let word = 0; word < pageWords; word += 1) left[word] = (bits[word] ?? 0) & ~(others[word] ?? 0);
+  return left;
 }
 
 /** What is in both. */
 export function bitsInBoth(bits: Bits, others: Bits): Bits {
-  return bits.map((word, at) => word & (others[at] ?? 0));
+  const both = new Uint32Array(pageWords);
+  for (let word = 0; word < pageWords; word += 1) both[word] = (bits[word] ?? 0) & (others[word] ?? 0);
+  return both;
 }
 
 /** The bits that are set, rising. */
@@ -110,6 +114,7 @@ export class PageBounds {
     switch (tree.kind) {
       case 'not': {
         const { sure, possible } = this.of(tree.tree);
+        if (sure === possible) return this.#exactly(bitsWithout(this.#there, sure));
         return { sure: bitsWithout(this.#there, possible), possible: bitsWithout(this.#there, sure) };
       }
       case 'and':
@@ -121,13 +126,14 @@ export class PageBounds {
   }
 
   #joined(kind: 'and' | 'or', trees: readonly Tree[]): Bounds {
-    const all = this.of(kind === 'and');
-    const sure = all.sure.slice();
-    const possible = all.possible.slice();
+    const sure = this.of(kind === 'and').sure.slice();
+    // One set for both, until something is not known.
+    let possible = sure;
     for (const tree of trees) {
       const one = this.of(tree);
+      if (possible === sure && one.possible !== one.sure) possible = sure.slice();
       combine(kind, sure, one.sure);
-      combine(kind, possible, one.possible);
+      if (possible !== sure) combine(kind, possible, one.possible);
     }
     return { sure, possible };
   }

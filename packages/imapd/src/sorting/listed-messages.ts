@@ -96,8 +96,7 @@ async function readAgain(session: Session, { mailbox }: Selected, entry: Entry):
   const { services } = session;
   try {
     const source = new MessageSource(services, services.reading.catalog(), mailbox, entry);
-    const { envelope, listedFields } = await source.derive();
-    return { envelope, listedFields };
+    return { envelope: await source.envelope(), listedFields: await source.listedFields() };
   } catch (error) {
     if (!isDamage(error, services, mailbox, entry.uid)) return noHeader;
     services.log.error('message damaged', { session: session.entry.id, uid: entry.uid }, error);

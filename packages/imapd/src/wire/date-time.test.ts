@@ -7,6 +7,7 @@ import { accepted, refused } from './support.test.ts';
 test('a date with its time is seconds since 1970, its zone taken off', () => {
   assert.equal(parseDateTime('17-Jul-1996 02:44:25 -0700'), 837_596_665);
   assert.equal(parseDateTime(' 1-Jan-1970 00:00:00 +0000'), 0);
+  assert.equal(parseDateTime('1-Jan-1970 00:00:00 +0000'), 0);
   assert.equal(parseDateTime('01-jan-1970 01:30:00 +0130'), 0);
   assert.equal(parseDateTime('29-Feb-2024 23:59:60 +0000'), Date.UTC(2024, 2, 1) / 1_000);
   assert.equal(parseDateTime('31-Dec-0001 00:00:00 +0000'), -62_104_147_200);
@@ -18,7 +19,8 @@ test('what is in no calendar is no date', () => {
     '29-Feb-2023 00:00:00 +0000',
     '00-Jan-2024 00:00:00 +0000',
     '32-Jan-2024 00:00:00 +0000',
-    '1-Jan-2024 00:00:00 +0000',
+    '-Jan-2024 00:00:00 +0000',
+    '  1-Jan-2024 00:00:00 +0000',
     '01-Foo-2024 00:00:00 +0000',
     '01-Jan-24 00:00:00 +0000',
     '01-Jan-2024 24:00:00 +0000',

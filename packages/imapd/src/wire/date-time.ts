@@ -30,7 +30,8 @@ export function expectDate(decoder: Decoder): Day {
   return number ?? 0;
 }
 
-const dateTime = /^([ 0-3]\d)-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)$/;
+/** A day below 10 also without the blank in front of it: scripts and some clients write it so, and Dovecot takes it. */
+const dateTime = /^([ 0-3]?\d)-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)$/;
 
 /** `"17-Jul-1996 02:44:25 -0700"` as seconds since 1970; a leap second is the one behind it. Undefined for what is no date, in UTC too. */
 export function parseDateTime(text: string): number | undefined {

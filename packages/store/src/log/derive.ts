@@ -51,19 +51,24 @@ export function treeOf(manifest: Manifest, literals: Buffer): Entity {
   }
 }
 
-/** As `treeOf`, with a rest behind each so many octets: a message of 10,000 parts takes 25 ms. */
+/** As `treeOf`, with a rest behind each so many octets of what is no part's content: a message of 10,000 parts takes 25 ms. */
 export function* treeInSteps(manifest: Manifest, literals: Buffer, stepBytes: number): Generator<undefined, Entity> {
   const splitter = new Splitter(discard);
   let at = 0;
+  let left = stepBytes;
   for (const piece of manifest) {
     if (piece.kind !== 'literal') {
       splitter.skip(piece.bytes, piece.lines, piece.endsWithLineEnd);
       continue;
     }
-    const end = at + piece.bytes;
-    for (; at < end; at = Math.min(at + stepBytes, end)) {
-      splitter.push(literals.subarray(at, Math.min(at + stepBytes, end)));
-      if (stepBytes < end - at) yield undefined;
+    for (const end = at + piece.bytes; at < end; ) {
+      const to = Math.min(at + left, end);
+      splitter.push(literals.subarray(at, to));
+      left -= to - at;
+      at = to;
+      if (left > 0) continue;
+      yield undefined;
+      left = stepBytes;
     }
   }
   return splitter.end();
