@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { requireProgram } from './interop.ts';
 
 const attachMs = 20_000;
+const detachMs = 10_000;
 
 /** Which calls are hit, on which files, and how. */
 export interface Injection {
@@ -83,7 +84,10 @@ export class Tracing implements AsyncDisposable {
   /** Lets the process go; from then on its calls do what they should. */
   async end(): Promise<void> {
     if (this.#child.exitCode === null && this.#child.signalCode === null) this.#child.kill('SIGINT');
+    // Told so while the process ends, strace may wait for a thread that waits for strace.
+    const hung = setTimeout(() => this.#child.kill('SIGKILL'), detachMs);
     await this.#ended;
+    clearTimeout(hung);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
