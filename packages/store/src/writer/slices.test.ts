@@ -87,8 +87,12 @@ test('a mailbox that vanished between slices ends the work with what was done, a
 
 const mailbox = brandNumber<MailboxId>(1);
 
-/** A mailbox with these UIDs, of which somebody looks at some pages. */
-function pagesOf(uids: readonly number[]): { uidPages(): Generator<readonly [number, UidPage]>; looks: number } {
+/** A mailbox with these UIDs; counts who goes through all its pages. */
+function pagesOf(uids: readonly number[]): {
+  uidPage(mailbox: MailboxId, number: number): UidPage | undefined;
+  uidPages(): Generator<readonly [number, UidPage]>;
+  looks: number;
+} {
   const pages = new Map<number, UidPage>();
   for (const uid of uids) {
     const number = Math.floor(uid / pageUids);
@@ -98,6 +102,7 @@ function pagesOf(uids: readonly number[]): { uidPages(): Generator<readonly [num
   }
   return {
     looks: 0,
+    uidPage: (_mailbox, number) => pages.get(number),
     *uidPages() {
       this.looks += 1;
       yield* [...pages].sort(([a], [b]) => a - b);
@@ -123,7 +128,15 @@ test('slices hold the UIDs that exist of those wanted, across pages, so many at 
 });
 
 test('a few UIDs of a large mailbox are not looked for in all of it', () => {
-  const pages = pagesOf([1, 100_000]);
-  assert.deepEqual(uidSlices(pages, mailbox, UidSet.range(7, 9), 3).map(String), ['7:9']);
+  const pages = pagesOf([1, 8_191, 8_192, 100_000]);
+  const few = UidSet.ofRanges([
+    { first: 1, last: 2 },
+    { first: 7, last: 7 },
+    { first: 8_190, last: 8_193 },
+    { first: 50_000, last: 50_000 },
+    { first: 100_000, last: 100_000 },
+  ]);
+  assert.deepEqual(uidSlices(pages, mailbox, few, few.size).map(String), ['1,8191:8192,100000']);
+  assert.deepEqual(uidSlices(pages, mailbox, UidSet.range(7, 9), 3), []);
   assert.equal(pages.looks, 0);
 });

@@ -1,6 +1,6 @@
 /** Large work in slices of a bounded size, so that nobody waits behind a mailbox of a million. */
 import type { Catalog } from '../catalog/catalog.ts';
-import { pageUids } from '../catalog/uid-pages.ts';
+import { pageUids, type UidPage } from '../catalog/uid-pages.ts';
 import { UidSet } from '../codec/uid-set.ts';
 import { invariant, isStoreError } from '../errors.ts';
 import { limits } from '../limits.ts';
@@ -10,19 +10,19 @@ import type { DeliveryTarget } from './intents/place.ts';
 /** Targets decided in one turn. */
 const targetsPerIntent = 48;
 
-/** The UIDs of the mailbox that are in `uids`, `most` at a time; what is one slice anyway is not looked through. */
+/** The UIDs of the mailbox that are in `uids`, `most` at a time. For a few of a large mailbox not all of it is looked through. */
 export function uidSlices(
-  catalog: Pick<Catalog, 'uidPages'>,
+  catalog: Pick<Catalog, 'uidPage' | 'uidPages'>,
   mailbox: MailboxId,
   uids: UidSet,
   most: number,
 ): UidSet[] {
-  if (uids.size <= most) return [uids];
+  const pages = uids.size <= most ? pagesWith(catalog, mailbox, uids) : catalog.uidPages(mailbox);
   const slices: UidSet[] = [];
   let slice: number[] = [];
   const { ranges } = uids;
   let at = 0;
-  for (const [number, page] of catalog.uidPages(mailbox)) {
+  for (const [number, page] of pages) {
     const start = number * pageUids;
     const end = start + pageUids - 1;
     for (let range = ranges[at]; range !== undefined && range.first <= end; range = ranges[at]) {
@@ -40,6 +40,22 @@ export function uidSlices(
   }
   if (slice.length > 0) slices.push(UidSet.of(slice));
   return slices;
+}
+
+/** The pages on which these UIDs would be. */
+function* pagesWith(
+  catalog: Pick<Catalog, 'uidPage'>,
+  mailbox: MailboxId,
+  { ranges }: UidSet,
+): Generator<readonly [number, UidPage]> {
+  let next = 0;
+  for (const { first, last } of ranges) {
+    for (let number = Math.max(next, Math.floor(first / pageUids)); number * pageUids <= last; number++) {
+      const page = catalog.uidPage(mailbox, number);
+      if (page !== undefined) yield [number, page];
+      next = number + 1;
+    }
+  }
 }
 
 /** Asks for a slice; says when it was decided, which is before the answer. */
