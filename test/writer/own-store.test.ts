@@ -9,6 +9,7 @@ import {
   type DeliveryResult,
   type DeliveryTarget,
   limits,
+  type OwnStore,
   openAsWriter,
   rebuild,
   Store,
@@ -20,6 +21,18 @@ import { SimMachine, simDirectory } from '../support/sim-machine.ts';
 import { tempDirectory } from '../support/temp.ts';
 import { assertClean, simStore } from '../support/temp-store.ts';
 
+/** A client of the store's socket can deliver; then the store is closed. */
+async function assertServes(path: string, own: OwnStore, account: AccountId): Promise<void> {
+  const client = await WriterClient.connect(`${path}/run/writer.sock`);
+  const message = await client.take(Buffer.from('Subject: x\r\n\r\n'));
+  const [result] = await client.deliver(message, [{ account, trace: Buffer.alloc(0) }]);
+  assert.ok(result?.ok);
+  await client.close();
+  await own.store.settle();
+  await assertClean(own.store);
+  await own.close();
+}
+
 test('who wants to be the writer waits until the one before is done, and then serves the socket', async () => {
   await using temp = await tempDirectory();
   await createStore(temp.path);
@@ -29,14 +42,7 @@ test('who wants to be the writer waits until the one before is done, and then se
   await assert.rejects(openAsWriter(temp.path, { waitMs: 0 }), { code: 'locked' });
   await first.close();
   const own = await second;
-  const client = await WriterClient.connect(`${temp.path}/run/writer.sock`);
-  const message = await client.take(Buffer.from('Subject: x\r\n\r\n'));
-  const [result] = await client.deliver(message, [{ account, trace: Buffer.alloc(0) }]);
-  assert.ok(result?.ok);
-  await client.close();
-  await own.store.settle();
-  await assertClean(own.store);
-  await own.close();
+  await assertServes(temp.path, own, account);
 });
 
 test('the heap alone, copied to another disk, is a store again once its catalog is made', async () => {
@@ -49,14 +55,7 @@ test('the heap alone, copied to another disk, is a store again once its catalog 
   await cp(`${old}/heap`, `${moved}/heap`, { recursive: true });
   await rebuild(moved);
   const own = await openAsWriter(moved);
-  const client = await WriterClient.connect(`${moved}/run/writer.sock`);
-  const message = await client.take(Buffer.from('Subject: x\r\n\r\n'));
-  const [result] = await client.deliver(message, [{ account, trace: Buffer.alloc(0) }]);
-  assert.ok(result?.ok);
-  await client.close();
-  await own.store.settle();
-  await assertClean(own.store);
-  await own.close();
+  await assertServes(moved, own, account);
 });
 
 for (const operation of ['write', 'datasync'] as const) {

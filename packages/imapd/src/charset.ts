@@ -68,31 +68,38 @@ export function textOf(octets: Buffer, charset: string): string {
 }
 
 function wholeDecoder(charset: string): (octets: Buffer) => string {
-  const platform = charset.length > nameLengthMax ? undefined : platformDecoder(charset, false);
-  if (platform !== undefined) return (octets) => platform.decode(octets);
-  return (octets) => {
-    const decoder = charsetDecoder(charset) ?? new GuessingDecoder();
-    return decoder.push(octets) + decoder.end();
-  };
+  return wholeDecoding(charset, false) ?? guessedText;
+}
+
+/** Octets that are all there, and of which nobody said what they are, as text. */
+export function guessedText(octets: Buffer): string {
+  const decoder = new GuessingDecoder();
+  return decoder.push(octets) + decoder.end();
 }
 
 /** How octets are text, undefined for those that are none; undefined when the character set is not known. */
 export function strictDecoding(name: string): ((octets: Buffer) => string | undefined) | undefined {
+  const decode = wholeDecoding(name, true);
+  if (decode === undefined) return undefined;
+  return (octets) => {
+    try {
+      return decode(octets);
+    } catch {
+      return undefined;
+    }
+  };
+}
+
+/** How octets that are all there are text; `fatal`: it throws at those that are none. Undefined when the character set is not known. */
+function wholeDecoding(name: string, fatal: boolean): ((octets: Buffer) => string) | undefined {
   if (name.length > nameLengthMax) return undefined;
-  const platform = platformDecoder(name, true);
-  if (platform !== undefined) {
-    return (octets) => {
-      try {
-        return platform.decode(octets);
-      } catch {
-        return undefined;
-      }
-    };
-  }
+  const platform = platformDecoder(name, fatal);
+  if (platform !== undefined) return (octets) => platform.decode(octets);
   if (!iconv.encodingExists(name)) return undefined;
   return (octets) => {
     const text = iconv.decode(octets, name);
-    return text.includes('\ufffd') ? undefined : text;
+    if (fatal && text.includes('\ufffd')) throw new TypeError(`octets that are no ${name}`);
+    return text;
   };
 }
 

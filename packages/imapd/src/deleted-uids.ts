@@ -16,7 +16,8 @@ export async function deletedUids({ reading }: Services, mailbox: MailboxId, uid
     if (found.length === row.flaggedDeleted) break;
     if (first > 1) await turn();
     const slice = intersection(uids, UidSet.range(first, first + limits.turnUids - 1));
-    found.push(...reading.catalog().uidsWith(mailbox, slice, flag.deleted));
+    // One by one: they may be more than a call should have arguments.
+    for (const uid of reading.catalog().uidsWith(mailbox, slice, flag.deleted)) found.push(uid);
   }
   return UidSet.of(found);
 }

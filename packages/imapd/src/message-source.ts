@@ -17,11 +17,11 @@ import {
   type StoredMessage,
   StoreError,
   section as sectionOf,
-  treeInSteps,
 } from '@mstore/store';
 import { gathered } from './gathered-octets.ts';
 import { areListed, FieldNames, pickFields } from './header-fields.ts';
 import { limits } from './limits.ts';
+import { treeWithRests } from './part-tree.ts';
 import type { Services } from './services.ts';
 import type { Section } from './wire/section.ts';
 
@@ -172,7 +172,7 @@ export class MessageSource {
 
   /** The part tree, which counts from behind the lines that a delivery put on top. */
   async #parts(): Promise<Entity> {
-    this.#tree ??= treeInTurns(await this.open());
+    this.#tree ??= treeWithRests(await this.open(), limits.turnTreeBytes, turn);
     return await this.#tree;
   }
 
@@ -201,14 +201,5 @@ export class MessageSource {
     if (text === 'text') return range(inner.body);
     if (text === 'header') return range(inner.header);
     return pickFields(inner.headerOctets, new FieldNames(fields), text === 'headerFieldsNot');
-  }
-}
-
-async function treeInTurns({ manifest, literals }: StoredMessage): Promise<Entity> {
-  const steps = treeInSteps(manifest, literals, limits.turnTreeBytes);
-  for (;;) {
-    const step = steps.next();
-    if (step.done) return step.value;
-    await turn();
   }
 }

@@ -40,7 +40,7 @@ export {
   type Told,
 } from './inherited.ts';
 export { limits as netLimits } from './limits.ts';
-export { LineReader, type LineReaderOptions, type SkippedLine } from './line-reader.ts';
+export { LineReader, type LineReaderOptions } from './line-reader.ts';
 export { Listener, type ListenerOptions, type Refusal } from './listener.ts';
 export { Log, type LogFields, type LogLevel, type LogOptions, openLog, sessionId } from './log.ts';
 export { type LoginAttempt, type LoginGuard, type LoginGuardOptions, MemoryLoginGuard } from './login-guard.ts';

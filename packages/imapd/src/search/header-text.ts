@@ -3,7 +3,7 @@
  * octets taken for UTF-8 where they are. What the store reads of a header counts: of a flood of fields the first ones.
  */
 import { disposition, fieldTexts, headerFields, mediaType, type Parameter } from '@mstore/store';
-import { GuessingDecoder, textOf } from '../charset.ts';
+import { guessedText, textOf } from '../charset.ts';
 import { limits } from '../limits.ts';
 import { withoutEncodedWords } from './encoded-words.ts';
 import { folded } from './folded-text.ts';
@@ -38,13 +38,8 @@ export async function* fieldsAtPace(header: Buffer, pace: Pace): AsyncGenerator<
 /** A field's unfolded octets, one a character, as text. */
 export function decodedText(octets: string): string {
   const isAscii = /^[\0-\x7f]*$/.test(octets);
-  const text = isAscii ? octets : guessed(Buffer.from(octets, 'latin1'));
+  const text = isAscii ? octets : guessedText(Buffer.from(octets, 'latin1'));
   return text.includes('=?') ? withoutEncodedWords(text) : text;
-}
-
-function guessed(octets: Buffer): string {
-  const decoder = new GuessingDecoder();
-  return decoder.push(octets) + decoder.end();
 }
 
 /** In pieces cut at blanks: an encoded word has none, and blanks between two of them do not count. */

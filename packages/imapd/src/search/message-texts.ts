@@ -3,10 +3,11 @@
  * Texts are those of text/* and of message/* that was not entered, without transfer encoding, character set and HTML; what else is
  * attached is not read. Of a message inside of a message header and texts count as texts.
  */
-import { type Entity, fieldTexts, mediaType, parameterOf, type StoredMessage, treeInSteps } from '@mstore/store';
+import { type Entity, fieldTexts, mediaType, parameterOf, type StoredMessage } from '@mstore/store';
 import { type CharsetDecoder, charsetDecoder, GuessingDecoder } from '../charset.ts';
 import { gathered } from '../gathered-octets.ts';
 import { limits } from '../limits.ts';
+import { treeWithRests } from '../part-tree.ts';
 import { FoldedPieces } from './folded-text.ts';
 import { fieldsAtPace } from './header-text.ts';
 import { HtmlText } from './html-text.ts';
@@ -35,16 +36,8 @@ export function headerOf(message: StoredMessage): Promise<Buffer> {
 /** Everything that BODY looks at, and with `headers` what TEXT does beside. @throws {StoreError} corrupt */
 export async function* textsOf(message: StoredMessage, withHeaders: boolean, pace: Pace): AsyncGenerator<TextPiece> {
   if (withHeaders) yield* headerTexts(await headerOf(message), 'header', pace);
-  yield* new Texts(message, withHeaders, pace).of(await treeAtPace(message, pace));
-}
-
-async function treeAtPace({ manifest, literals }: StoredMessage, pace: Pace): Promise<Entity> {
-  const steps = treeInSteps(manifest, literals, limits.searchPieceBytes);
-  for (;;) {
-    const step = steps.next();
-    if (step.done) return step.value;
-    await pace.worked(limits.searchPieceBytes * structureWork);
-  }
+  const rest = (): Promise<void> => pace.worked(limits.searchPieceBytes * structureWork);
+  yield* new Texts(message, withHeaders, pace).of(await treeWithRests(message, limits.searchPieceBytes, rest));
 }
 
 async function* headerTexts(header: Buffer, of: TextPiece['of'], pace: Pace): AsyncGenerator<TextPiece> {

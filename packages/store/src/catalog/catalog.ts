@@ -196,26 +196,22 @@ export class Catalog {
 
   /** What flags the entries in `uids` have, in UID order: all that `entries` gives, for a small part of its work. */
   flags(mailbox: MailboxId, uids: UidSet): EntryFlags[] {
-    const found: EntryFlags[] = [];
-    for (const [first, last] of chunkRanges(uids)) {
-      const range = { from: u32PairKey(mailbox, first), to: behindU32Pair(mailbox, last) };
-      for (const [key, chunk] of this.view.rangeBy(indexTable, range, IndexChunk.decodeFlags)) {
-        for (const one of chunk?.flags(key.readUInt32BE(4)) ?? []) if (uids.has(one.uid)) found.push(one);
-      }
-    }
-    return found;
+    return this.#flagsBy(mailbox, uids, IndexChunk.decodeFlags);
   }
 
   /** The UIDs of the entries in `uids` that have a flag, for still less work where few have. */
   uidsWith(mailbox: MailboxId, uids: UidSet, flag: number): number[] {
-    const decode = (octets: Buffer): IndexChunk | undefined => IndexChunk.decodeFlagsWith(octets, flag);
-    const found: number[] = [];
+    const some = this.#flagsBy(mailbox, uids, (octets) => IndexChunk.decodeFlagsWith(octets, flag));
+    return some.filter(({ flags }) => (flags & flag) !== 0).map(({ uid }) => uid);
+  }
+
+  /** Without those of chunks that `decode` passes over. */
+  #flagsBy(mailbox: MailboxId, uids: UidSet, decode: (octets: Buffer) => IndexChunk | undefined): EntryFlags[] {
+    const found: EntryFlags[] = [];
     for (const [first, last] of chunkRanges(uids)) {
       const range = { from: u32PairKey(mailbox, first), to: behindU32Pair(mailbox, last) };
       for (const [key, chunk] of this.view.rangeBy(indexTable, range, decode)) {
-        for (const { uid, flags } of chunk?.flags(key.readUInt32BE(4)) ?? []) {
-          if ((flags & flag) !== 0 && uids.has(uid)) found.push(uid);
-        }
+        for (const one of chunk?.flags(key.readUInt32BE(4)) ?? []) if (uids.has(one.uid)) found.push(one);
       }
     }
     return found;
