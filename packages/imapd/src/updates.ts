@@ -61,7 +61,7 @@ async function tell(session: Session, selected: Selected, row: MailboxRow, now: 
   selected.modSeqFloor = row.modSeqFloor;
   selected.uidNext = row.uidNext;
   selected.ownSequences.clear();
-  if (before !== now) await tellGone(session, before, now);
+  if (!before.isWithin(now)) await tellGone(session, before, now);
   if (told.heard?.size !== 0) await tellFlags(session, selected, told);
   if (now.largestUid >= told.below) await session.say(existsLines(session, selected));
 }
