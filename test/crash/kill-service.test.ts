@@ -31,11 +31,11 @@ import {
 } from './service-load.ts';
 
 const users = ['ann@example.org', 'bob@example.org', 'eve@example.org', 'joe@example.org'] as const;
-/** A third of them each process's. */
-const kills = counts(15, 1_500);
+/** A quarter of them each process's. */
+const kills = counts(80, 2_000);
 
 /** Killed in turn; the supervisor's end lets its back-off begin anew. */
-const victims = ['writer', 'pop3', 'supervisor', 'imap', 'writer', 'pop3 2', 'supervisor'] as const;
+const victims = ['writer', 'pop3', 'supervisor', 'imap', 'writer', 'pop3 2', 'supervisor', 'imap'] as const;
 
 const config = `
 [pop3]

@@ -6,8 +6,8 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
-import { chown, readdir, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { chown, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { DirectoryAdministration } from '@mstore/directory';
@@ -289,7 +289,7 @@ export class Service implements AsyncDisposable {
     while (performance.now() < deadline) {
       assert.ok(child.exitCode === null && child.signalCode === null, `mstore serve ended:\n${this.#log}`);
       // One that a killed service left behind names another process.
-      const ready = existsSync(path) ? readReady(path) : undefined;
+      const ready = await readReady(path);
       if (ready !== undefined && ready.pid === child.pid) return ready;
       await pause(10);
     }
@@ -302,8 +302,11 @@ function saltedHash(password: string): string {
   return Buffer.concat([createHash('sha256').update(password).update(salt).digest(), salt]).toString('base64');
 }
 
-function readReady(path: string): ReadyFile {
-  const { pid, lmtp = [], pop3 = [], imap = [], pids = {} } = JSON.parse(readFileSync(path, 'utf8'));
+/** Undefined while it is not there; it comes and goes at any moment, but is always whole. */
+async function readReady(path: string): Promise<ReadyFile | undefined> {
+  const text = await readFile(path, 'utf8').catch(() => undefined);
+  if (text === undefined) return undefined;
+  const { pid, lmtp = [], pop3 = [], imap = [], pids = {} } = JSON.parse(text);
   return { pid, lmtp, pop3, imap, pids };
 }
 
