@@ -108,11 +108,10 @@ function firstUnseen(catalog: Catalog, mailbox: MailboxId): number {
 /** Expunges what bears `\Deleted`, without a word, and leaves. HIGHESTMODSEQ would hide what went from the client (RFC 7162 §3.2.8). */
 export async function close(session: Session): Promise<Completion> {
   const { selected, services } = session;
+  if (selected?.isReadOnly !== false) return unselect(session);
   session.selected = undefined;
-  if (selected !== undefined && !selected.isReadOnly) {
-    const deleted = await deletedUids(services, selected.mailbox, UidSet.range(1, uidMax));
-    if (deleted.size > 0) await services.writer.expunge(selected.mailbox, deleted, true);
-  }
+  const deleted = await deletedUids(services, selected.mailbox, UidSet.range(1, uidMax));
+  if (deleted.size > 0) await services.writer.expunge(selected.mailbox, deleted, true);
   return completed('left, and rid of what was deleted');
 }
 
