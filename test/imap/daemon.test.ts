@@ -1,7 +1,7 @@
 /** The IMAP daemon around its sessions: where it listens, who is shown and ended, what is counted and logged. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Backing } from '@mstore/imapd/internal/backing';
+import { Backing } from '@mstore/access';
 import { startImap } from '@mstore/imapd/internal/imapd';
 import { openLog, type Running } from '@mstore/net';
 import { Daemons } from '../support/daemons.ts';

@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { rename } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Backing } from '@mstore/access';
 import {
   CachedDirectory,
   DirectoryAdministration,
@@ -14,7 +15,6 @@ import {
   SqliteDirectory,
   type User,
 } from '@mstore/directory';
-import { Backing as ImapBacking } from '@mstore/imapd/internal/backing';
 import { startImap } from '@mstore/imapd/internal/imapd';
 import { Delivery, DeliveryLog, deliverySettings, LdaServer, Lmtpd, pipeSettings } from '@mstore/lda';
 import {
@@ -28,7 +28,6 @@ import {
   SessionTable,
   systemClock,
 } from '@mstore/net';
-import { Backing } from '@mstore/pop3d/internal/backing';
 import { startPop3 } from '@mstore/pop3d/internal/pop3d';
 import {
   type AccountId,
@@ -71,7 +70,7 @@ interface Listening {
   readonly pop3d: Running;
   readonly backing: Backing;
   readonly imapd: Running;
-  readonly imapBacking: ImapBacking;
+  readonly imapBacking: Backing;
   readonly server: WriterServer;
 }
 
@@ -142,7 +141,7 @@ export class Daemons implements AsyncDisposable {
       { directory: this.directory, config, log: this.#log('pop3d'), sockets: [], ...this.#clock() },
       backing,
     );
-    const imapBacking = await ImapBacking.open(this.directory, config, this.#options.clock);
+    const imapBacking = await Backing.open(this.directory, config, this.#options.clock);
     const imapd = await startImap(
       { directory: this.directory, config, log: this.#log('imapd'), sockets: [], ...this.#clock() },
       imapBacking,

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Backing } from '@mstore/access';
 import { DirectoryAdministration } from '@mstore/directory';
 import { type Clock, openLog, type Running } from '@mstore/net';
-import { Backing } from '@mstore/pop3d/internal/backing';
 import { startPop3 } from '@mstore/pop3d/internal/pop3d';
 import {
   type AccountId,

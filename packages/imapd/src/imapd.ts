@@ -1,14 +1,11 @@
 /** The IMAP daemon: listens, gives each connection to a session, and answers the supervisor. It owns nothing on disk. */
+import { type Backing, type DaemonOptions, DamagedMessages, refuseRemote } from '@mstore/access';
 import {
   answerAbout,
-  type Clock,
   ConnectionCounter,
   DeadlineWheel,
-  type InheritedSocket,
-  isLocalAddress,
   isPeerError,
   type ListenerOptions,
-  type Log,
   listenEverywhere,
   MemoryLoginGuard,
   Metrics,
@@ -21,9 +18,6 @@ import {
   saslPlain,
   systemClock,
 } from '@mstore/net';
-import type { Config } from '@mstore/store';
-import type { Backing } from './backing.ts';
-import { DamagedMessages } from './damaged-messages.ts';
 import { serveSession } from './dialogue.ts';
 import { refusals } from './errors.ts';
 import { limits } from './limits.ts';
@@ -35,27 +29,15 @@ import { shownOf } from './shown.ts';
 import { Room } from './sorting/room.ts';
 import { Views } from './views.ts';
 
-export interface ImapOptions {
-  /** The store's directory, which also holds the user directory. */
-  readonly directory: string;
-  readonly config: Config;
-  readonly log: Log;
-  /** Sockets that a supervisor bound; where there are none, the configuration says where to listen. */
-  readonly sockets: readonly InheritedSocket[];
-  readonly clock?: Clock;
-  /** The other processes of this daemon; none unless given. */
-  readonly siblings?: Siblings;
-}
-
 /**
  * Listens, everywhere or nowhere.
  * @throws Error for an address that cannot be had, or that would let passwords cross the network in the clear
  */
-export async function startImap(options: ImapOptions, backing: Backing): Promise<Running> {
+export async function startImap(options: DaemonOptions, backing: Backing): Promise<Running> {
   const { config, log, siblings = new Siblings() } = options;
   const own = options.sockets.length > 0 ? [] : config.listen.imap;
   const places = placesOf(options.sockets, options.directory, own);
-  refuseRemote(places, config);
+  refuseRemote(places, 'imap', config.imap);
   const metrics = new Metrics();
   const services = servicesOf({ ...options, siblings }, backing, metrics);
   const { connections, addressConnections } = config.imap;
@@ -90,18 +72,7 @@ export async function startImap(options: ImapOptions, backing: Backing): Promise
   };
 }
 
-/** @throws Error for an address that would let passwords cross the network in the clear */
-function refuseRemote(places: ReturnType<typeof placesOf>, { imap }: Config): void {
-  for (const { address } of places) {
-    if (isLocalAddress(address) || imap.plaintextAnywhere) continue;
-    throw new Error(
-      'IMAP without TLS does not listen beyond this machine: passwords would cross the network in the clear. ' +
-        'Listen on 127.0.0.1, or set imap.plaintextAnywhere = true where the network may be trusted',
-    );
-  }
-}
-
-type SharedOptions = ImapOptions & { readonly siblings: Siblings };
+type SharedOptions = DaemonOptions & { readonly siblings: Siblings };
 
 function servicesOf(options: SharedOptions, backing: Backing, metrics: Metrics): Services {
   const { config, log, siblings, clock = systemClock } = options;

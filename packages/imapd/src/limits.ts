@@ -137,8 +137,6 @@ export const limits = {
   requestsAhead: 16,
   /** changes of flags of one mailbox that are remembered for its sessions; beyond, they look for themselves. */
   newsKept: 1_000,
-  /** damaged messages remembered, so that they are refused at once. */
-  damagedMessages: 10_000,
 
   /** mailboxes whose view is kept for the next session. */
   keptViews: 10_000,

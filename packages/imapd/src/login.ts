@@ -3,6 +3,7 @@
  * login that nobody has, in the same words), come later, or not before the administrator was here. A user of another store
  * server, or one whose mail cannot be told now, never sees an empty account: clients would take it for the truth.
  */
+import { authenticated, ownAccount } from '@mstore/access';
 import type { User } from '@mstore/directory';
 import { type AccountId, brandNumber } from '@mstore/store';
 import { type Refusal, refusals } from './errors.ts';
@@ -29,32 +30,17 @@ export async function logIn(
   password: string,
   address: string,
 ): Promise<LoginResult> {
-  const { directory, guard } = services;
-  const attempt = { address, login };
-  if (await guard.isLocked(attempt)) return refused(refusals.locked, 'locked');
-  const answer = await directory.authenticate(login, password, { remote: address });
-  if (answer.kind === 'wrong') {
-    await guard.failed(attempt);
-    return refused(refusals.wrong, 'wrong');
-  }
-  if (answer.kind === 'disabled') return refused(refusals.disabled, 'disabled');
+  const answer = await authenticated(services, login, password, address);
+  if (answer.kind === 'refused') return refused(refusals[answer.why], answer.why);
   const { user } = answer;
-  if ((await directory.route(user.id)) !== services.route) return refused(refusals.elsewhere, 'elsewhere');
-  await guard.succeeded(attempt);
   if (services.userSessions.count(String(user.id)) >= services.userSessionsMax) {
     return refused(refusals.tooManySessions, 'tooMany');
   }
   await services.reading.catchUp();
   const account = brandNumber<AccountId>(user.id);
-  if (!isThere(services, account, user)) {
+  if (ownAccount(services.reading.catalog(), user) === undefined) {
     const { address: name, quotaBytes, quotaMessages } = user;
     await services.writer.ensureAccount({ id: account, name, quotaBytes, quotaMessages });
   }
   return { kind: 'in', user, account };
-}
-
-/** Whether the account is there, and the user's. */
-function isThere(services: Services, id: AccountId, user: User): boolean {
-  const account = services.reading.catalog().account(id);
-  return account !== undefined && !account.deleted && account.name.toLowerCase() === user.address;
 }

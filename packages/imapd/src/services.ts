@@ -1,4 +1,5 @@
 /** What the sessions of a process share. Made once by imapd.ts; a session costs nothing that could stand here. */
+import type { DamagedMessages } from '@mstore/access';
 import type { Directory } from '@mstore/directory';
 import type {
   Clock,
@@ -11,7 +12,6 @@ import type {
   SharedCounts,
 } from '@mstore/net';
 import type { MailWriter, StoreReading } from '@mstore/store';
-import type { DamagedMessages } from './damaged-messages.ts';
 import type { MailboxNews } from './mailbox-news.ts';
 import type { RecentFloors } from './recent-floors.ts';
 import type { Room } from './sorting/room.ts';

@@ -31,8 +31,6 @@ export const limits = {
   gatherBytes: 262_144, // 256 * KiB
   /** octets of a body in which line ends are counted in one turn of the event loop, some 2 ms of empty lines. */
   countBytes: 65_536, // 64 * KiB
-  /** damaged messages remembered, so that they are refused at once. */
-  damagedMessages: 10_000,
   /** accounts with a retention of their own that are asked for what CAPA says to everybody: some 5 ms. */
   ownRetentions: 1_000,
   /** ms for which that is remembered. */

@@ -3,6 +3,7 @@
  * login that nobody has, in the same words), come later, or not before the administrator was here. A user of another store
  * server, or one whose mail cannot be told now, never sees an empty maildrop: clients would take it for the truth.
  */
+import { authenticated, ownAccount } from '@mstore/access';
 import type { User } from '@mstore/directory';
 import { type AccountId, brandNumber, inbox, StoreError } from '@mstore/store';
 import { type Refusal, refusals } from './errors.ts';
@@ -31,18 +32,10 @@ export async function logIn(
   password: string,
   address: string,
 ): Promise<LoginResult> {
-  const { directory, guard, logins } = services;
-  const attempt = { address, login };
-  if (await guard.isLocked(attempt)) return refused(refusals.locked, 'locked');
-  const answer = await directory.authenticate(login, password, { remote: address });
-  if (answer.kind === 'wrong') {
-    await guard.failed(attempt);
-    return refused(refusals.wrong, 'wrong');
-  }
-  if (answer.kind === 'disabled') return refused(refusals.disabled, 'disabled');
+  const { logins } = services;
+  const answer = await authenticated(services, login, password, address);
+  if (answer.kind === 'refused') return refused(refusals[answer.why], answer.why);
   const { user } = answer;
-  if ((await directory.route(user.id)) !== services.route) return refused(refusals.elsewhere, 'elsewhere');
-  await guard.succeeded(attempt);
   if (logins.areLimited && !(await logins.begin(user.id))) return refused(refusals.loginDelay, 'loginDelay');
   try {
     return { kind: 'in', user, maildrop: await openMaildrop(services, user) };
@@ -61,10 +54,8 @@ async function openMaildrop(services: Services, user: User): Promise<Maildrop> {
 /** The listing of the user's INBOX; undefined when there is no account of that id and name. */
 function openInbox(services: Services, user: User): Listing | Promise<Listing> | undefined {
   const catalog = services.reading.catalog();
-  const id = brandNumber<AccountId>(user.id);
-  const account = catalog.account(id);
-  if (account === undefined || account.deleted || account.name.toLowerCase() !== user.address) return undefined;
-  const mailbox = catalog.mailboxNamed(id, inbox);
+  const account = ownAccount(catalog, user);
+  const mailbox = account === undefined ? undefined : catalog.mailboxNamed(account, inbox);
   return mailbox === undefined ? undefined : services.listings.of(catalog, mailbox.id, mailbox.row);
 }
 

@@ -1,15 +1,12 @@
 /** The POP3 daemon: listens, gives each connection to a session, and answers the supervisor. It owns nothing on disk. */
+import { type Backing, type DaemonOptions, DamagedMessages, refuseRemote } from '@mstore/access';
 import {
   AskedClaims,
   answerAbout,
-  type Clock,
   ConnectionCounter,
   DeadlineWheel,
-  type InheritedSocket,
-  isLocalAddress,
   isPeerError,
   type ListenerOptions,
-  type Log,
   listenEverywhere,
   MemoryClaims,
   MemoryLoginGuard,
@@ -23,10 +20,7 @@ import {
   saslPlain,
   systemClock,
 } from '@mstore/net';
-import type { Config } from '@mstore/store';
-import type { Backing } from './backing.ts';
 import { capabilities } from './capabilities.ts';
-import { DamagedMessages } from './damaged-messages.ts';
 import { serveSession } from './dialogue.ts';
 import { refusals } from './errors.ts';
 import { limits } from './limits.ts';
@@ -35,27 +29,15 @@ import { LoginTimes } from './login-times.ts';
 import { err } from './reply.ts';
 import type { Services } from './services.ts';
 
-export interface Pop3Options {
-  /** The store's directory, which also holds the user directory. */
-  readonly directory: string;
-  readonly config: Config;
-  readonly log: Log;
-  /** Sockets that a supervisor bound; where there are none, the configuration says where to listen. */
-  readonly sockets: readonly InheritedSocket[];
-  readonly clock?: Clock;
-  /** The other processes of this daemon; none unless given. */
-  readonly siblings?: Siblings;
-}
-
 /**
  * Listens, everywhere or nowhere.
  * @throws Error for an address that cannot be had, or that would let passwords cross the network in the clear
  */
-export async function startPop3(options: Pop3Options, backing: Backing): Promise<Running> {
+export async function startPop3(options: DaemonOptions, backing: Backing): Promise<Running> {
   const { config, log, siblings = new Siblings() } = options;
   const own = options.sockets.length > 0 ? [] : config.listen.pop3;
   const places = placesOf(options.sockets, options.directory, own);
-  refuseRemote(places, config);
+  refuseRemote(places, 'pop3', config.pop3);
   const metrics = new Metrics();
   const services = servicesOf({ ...options, siblings }, backing, metrics);
   const counter = new ConnectionCounter(config.pop3.connections, netLimits.addressConnections, siblings);
@@ -84,18 +66,7 @@ export async function startPop3(options: Pop3Options, backing: Backing): Promise
   };
 }
 
-/** @throws Error for an address that would let passwords cross the network in the clear */
-function refuseRemote(places: ReturnType<typeof placesOf>, { pop3 }: Config): void {
-  for (const { address } of places) {
-    if (isLocalAddress(address) || pop3.plaintextAnywhere) continue;
-    throw new Error(
-      'POP3 without TLS does not listen beyond this machine: passwords would cross the network in the clear. ' +
-        'Listen on 127.0.0.1, or set pop3.plaintextAnywhere = true where the network may be trusted',
-    );
-  }
-}
-
-type SharedOptions = Pop3Options & { readonly siblings: Siblings };
+type SharedOptions = DaemonOptions & { readonly siblings: Siblings };
 
 function servicesOf(options: SharedOptions, backing: Backing, metrics: Metrics): Services {
   const { config, log, siblings, clock = systemClock } = options;

@@ -1,9 +1,9 @@
 /** What the sessions of a process share. Made once by pop3d.ts; a session costs nothing that could stand here. */
+import type { DamagedMessages } from '@mstore/access';
 import type { Directory } from '@mstore/directory';
 import type { Log, LoginGuard, MetricCounter, SaslMechanism, SessionTable } from '@mstore/net';
 import type { MailWriter, StoreReading } from '@mstore/store';
 import type { Capabilities } from './capabilities.ts';
-import type { DamagedMessages } from './damaged-messages.ts';
 import type { Listings } from './listing.ts';
 import type { LoginTimes } from './login-times.ts';
 
