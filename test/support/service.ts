@@ -22,8 +22,8 @@ function programOf({ checkout = repositoryRoot }: ServiceOptions): string {
 }
 
 const serving = ['lmtp=127.0.0.1:0', 'lmtp=unix:run/lmtp.sock', 'pop3=127.0.0.1:0', 'imap=127.0.0.1:0'];
-const startMs = 30_000;
-const stopMs = 30_000;
+const startMs = 60_000;
+const stopMs = 60_000;
 
 /** The password of users that a test gives none; their hash is a cheap one. */
 export const commonPassword = 'correct-horse';
