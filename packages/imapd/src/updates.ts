@@ -22,6 +22,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { type MailboxRow, UidSet } from '@mstore/store';
 import { tellChangedFlags } from './changed-entries.ts';
 import { refusals } from './errors.ts';
+import { toldKeywords } from './keywords.ts';
 import { limits } from './limits.ts';
 import { highestModSeqLine } from './mod-seqs.ts';
 import type { Selected } from './selected.ts';
@@ -46,6 +47,7 @@ export function tellChanges(session: Session, keepsNumbers: boolean = false): Pr
   if (keepsNumbers && selected.view !== now && !selected.view.isWithin(now)) {
     return session.wantsModSeqs ? session.say(highestModSeqLine(selected.modSeq)) : undefined;
   }
+  toldKeywords(catalog, selected, (lines) => session.say(lines));
   const { mailbox, modSeq: from, uidNext: below, ownSequences } = selected;
   const own = new Set(ownSequences);
   const heard = services.news.changed(mailbox, from, row.highestModSeq, own);

@@ -151,7 +151,7 @@ class Fetching {
   async #answerFlags(messages: readonly (readonly [number, number])[]): Promise<boolean> {
     const { mailbox } = this.#selected;
     const catalog = this.#session.services.reading.catalog();
-    const keywords = catalog.keywords(mailbox);
+    const keywords = this.#writer.keywords(catalog);
     const found = catalog.flags(mailbox, uidsOf(messages));
     if (found.length !== messages.length) return false;
     for (const [index, entry] of found.entries()) {
@@ -166,7 +166,7 @@ class Fetching {
     const { reading } = this.#session.services;
     const { mailbox } = this.#selected;
     const catalog = reading.catalog();
-    const keywords = catalog.keywords(mailbox);
+    const keywords = this.#writer.keywords(catalog);
     const entries = entriesInStep(catalog, this.#selected, messages);
     // A snapshot is the loop's only until it waits for somebody.
     let now: Catalog | undefined = catalog;
