@@ -224,9 +224,9 @@ export class FetchWriter {
         if (!this.#writeHere(line)) await this.#writeRead(line);
       }
     } catch (error) {
-      if (line.isSent) throw brokenOff(line.source, error);
-      this.#to.cutTo(line.mark);
-      throw error;
+      // What was sent in part is all there is.
+      this.#to.cutTo(line.isSent ? 0 : line.mark);
+      throw line.isSent ? brokenOff(line.source, error) : error;
     }
     this.#to.raw(')\r\n');
   }
