@@ -198,7 +198,7 @@ test('a line that was sent in part is whole before a command that fails behind i
   const ended = once(client.socket, 'close');
   client.socket.resume();
   await ended;
-  assert.match(end, /x FLAGS \(\\Seen\)\)\r\n\* BYE the selected mailbox was deleted\r\n$/);
+  assert.match(end, /x FLAGS \(\\Seen\)\)\r\nc NO \[NONEXISTENT\] .*\r\n\* BYE .*\r\n$/);
   client.close();
   other.close();
 });

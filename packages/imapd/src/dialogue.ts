@@ -57,7 +57,7 @@ async function execute(session: Session, read: ReadCommand): Promise<void> {
   if (run === undefined) return session.refuseBad(tag, unread(decoder));
   try {
     const done = await run(session, tag);
-    if (done !== undefined) await complete(session, tag, done, command.keepsNumbers);
+    if (done !== undefined) await complete(session, tag, done, command);
   } catch (error) {
     await fail(session, tag, error, command.keepsNumbers);
   }
@@ -80,10 +80,11 @@ function unread({ failure }: Decoder): Refusal {
   return kind === 'syntax' ? syntaxError(why, at) : unreadable(kind, why);
 }
 
-async function complete(session: Session, tag: string, done: Completion, keepsNumbers: boolean): Promise<void> {
+/** What was asked of a mailbox that is gone is not answered: it would seem to be empty. */
+async function complete(session: Session, tag: string, done: Completion, command: Command): Promise<void> {
   session.succeed();
-  await tellChanges(session, keepsNumbers);
-  if (!session.isOver || session.end === 'logout') await session.say(taggedOk(tag, done));
+  await tellChanges(session, command.keepsNumbers);
+  if (session.end !== 'deleted' || command.states.includes('authenticated')) await session.say(taggedOk(tag, done));
 }
 
 /** A command that failed: the session goes on, unless the connection is of no more use. */
@@ -95,7 +96,7 @@ async function fail(session: Session, tag: string, error: unknown, keepsNumbers:
     session.services.log.error('command failed', { session: session.entry.id }, error);
   }
   await tellChanges(session, keepsNumbers);
-  if (!session.isOver) await session.refuse(tag, refusal);
+  await session.refuse(tag, refusal);
 }
 
 /** What the administrator should hear of; that a name is taken or missing is the client's affair. */
@@ -105,6 +106,7 @@ function isOurs({ code }: Refusal): boolean {
 
 /** The last word where we end the session; the peer's own end gets none. */
 async function sayWhy(session: Session): Promise<void> {
+  if (session.end === 'deleted') return session.refuse('*', refusals.mailboxDeleted);
   if (session.isOver) return;
   const { farewell } = session.connection;
   if (farewell === 'drain') await session.refuse('*', refusals.stopping);

@@ -21,7 +21,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { type MailboxRow, UidSet } from '@mstore/store';
 import { tellChangedFlags } from './changed-entries.ts';
-import { refusals } from './errors.ts';
 import { toldKeywords } from './keywords.ts';
 import { limits } from './limits.ts';
 import { highestModSeqLine } from './mod-seqs.ts';
@@ -39,8 +38,10 @@ export function tellChanges(session: Session, keepsNumbers: boolean = false): Pr
   const catalog = services.reading.catalog();
   const row = catalog.mailbox(selected.mailbox);
   if (row === undefined || row.deleted) {
+    // Goodbye is said behind the answer to the command.
     session.end = 'deleted';
-    return session.refuse('*', refusals.mailboxDeleted);
+    session.isOver = true;
+    return undefined;
   }
   if (row.highestModSeq === selected.modSeq) return undefined;
   const now = services.views.of(catalog, selected.mailbox, row);

@@ -1,6 +1,6 @@
 /** SELECT, EXAMINE (RFC 9051 §6.3.2, §6.3.3, RFC 7162 §3.2.5), CLOSE and UNSELECT (§6.4.1, §6.4.2). */
 import { type Catalog, type MailboxId, type NamedMailbox, pageUids, UidSet } from '@mstore/store';
-import { deletedUids } from '../deleted-uids.ts';
+import { expungeDeleted } from '../deleted-uids.ts';
 import { RefusedError, refusals } from '../errors.ts';
 import { flagLines } from '../keywords.ts';
 import { mailboxIdText, mailboxIn } from '../mailbox.ts';
@@ -99,11 +99,10 @@ function firstUnseen(catalog: Catalog, mailbox: MailboxId): number {
 /** Expunges what bears `\Deleted`, without a word, and leaves. HIGHESTMODSEQ would hide what went from the client (RFC 7162 §3.2.8). */
 export async function close(session: Session): Promise<Completion> {
   const { selected, services } = session;
-  session.selected = undefined;
   if (selected !== undefined && !selected.isReadOnly) {
-    const deleted = await deletedUids(services, selected.mailbox, UidSet.range(1, uidMax));
-    if (deleted.size > 0) await services.writer.expunge(selected.mailbox, deleted, true);
+    await expungeDeleted(services, selected.mailbox, UidSet.range(1, uidMax));
   }
+  session.selected = undefined;
   return completed('left, and rid of what was deleted');
 }
 
