@@ -14,6 +14,7 @@ import type { Services } from './services.ts';
 import { Session } from './session.ts';
 import { tellChanges } from './updates.ts';
 import { Decoder } from './wire/decoder.ts';
+import { announcedLiteral } from './wire/literal.ts';
 import { octetClass } from './wire/octet-class.ts';
 
 /** Serves a connection until its session ends. */
@@ -49,7 +50,7 @@ async function execute(session: Session, read: ReadCommand): Promise<void> {
   const command = commands.get(nameOf(decoder));
   // What is no command may be a password, and its tag the first word of it.
   if (command === undefined) session.entry.trace?.hides('… BAD …');
-  if (read.kind === 'refused') return session.refuseBad(tag, read.refusal);
+  if (read.kind === 'refused') return session.refuseBad(tag, faultBefore(decoder, read, command) ?? read.refusal);
   if (command === undefined) return session.refuseBad(tag, refusals.unknown);
   const wrongTime = wrongTimeFor(session, command);
   if (wrongTime !== undefined) return session.refuseBad(tag, wrongTime);
@@ -73,6 +74,18 @@ function wrongTimeFor({ state }: Session, { states }: Command): Refusal | undefi
   if (states.includes(state)) return undefined;
   if (state === 'anonymous') return refusals.logInFirst;
   return states.includes('selected') ? refusals.selectFirst : refusals.loggedIn;
+}
+
+/** What is wrong in front of a literal that was too large: a message is refused as one only where APPEND cannot be read up to it. */
+function faultBefore(
+  decoder: Decoder,
+  { first, refusal }: Extract<ReadCommand, { kind: 'refused' }>,
+  command: Command | undefined,
+): Refusal | undefined {
+  const literal = refusal === refusals.literalTooLarge ? announcedLiteral(first) : undefined;
+  if (literal === undefined || command === undefined) return undefined;
+  command.read(decoder);
+  return (decoder.failure?.at ?? literal.at) < literal.at ? unread(decoder) : undefined;
 }
 
 function unread({ failure }: Decoder): Refusal {
