@@ -63,9 +63,7 @@ async function takeAll(
 /** What stands behind a message: another, or the end. @throws {RefusedError} */
 function nextItem(session: Session, decoder: Decoder, { isInParentheses }: AppendItem): AppendItem | undefined {
   if (isInParentheses) decoder.expectChar(')');
-  if (decoder.next === -1 && !decoder.hasFailed) return undefined;
-  decoder.expectSpace('another message');
-  const item = expectAppendItem(decoder);
+  const item = decoder.tryMore() ? expectAppendItem(decoder) : undefined;
   if (decoder.expectEnd()) return item;
   const { kind, why, at } = decoder.failure ?? { kind: 'syntax', why: 'expected another message', at: 0 };
   session.services.log.debug('append not understood', { session: session.entry.id, why });
