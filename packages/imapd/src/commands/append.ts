@@ -3,7 +3,7 @@
  * go on to the writer as they come in, and nothing is stored until the last of them is there.
  */
 import type { AppendMessage, MailboxId, TakenMessage } from '@mstore/store';
-import { UidSet } from '@mstore/store';
+import { isStoreError, UidSet } from '@mstore/store';
 import { RefusedError, refusals, syntaxError, unreadable } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { type Completion, completed } from '../reply.ts';
@@ -111,7 +111,12 @@ function admitted(
 }
 
 async function place(session: Session, target: MailboxId, messages: readonly AppendMessage[]): Promise<Completion> {
-  const placed = await session.services.writer.append(target, messages);
-  const uids = UidSet.of(placed.map(({ uid }) => uid));
-  return completed('appended', `APPENDUID ${placed[0]?.uidValidity ?? 0} ${uids}`);
+  try {
+    const placed = await session.services.writer.append(target, messages);
+    const uids = UidSet.of(placed.map(({ uid }) => uid));
+    return completed('appended', `APPENDUID ${placed[0]?.uidValidity ?? 0} ${uids}`);
+  } catch (error) {
+    // It went while the messages came.
+    throw isStoreError(error, 'noMailbox') ? new RefusedError(refusals.tryCreate) : error;
+  }
 }
