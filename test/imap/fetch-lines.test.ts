@@ -3,6 +3,7 @@
  * many items or keywords one has, and what turns out damaged behind the beginning of a line breaks the connection off.
  */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -166,4 +167,38 @@ test('damage behind what was sent of a line breaks the connection off, and is re
   assert.match((await again.ask('FETCH 1 (BODY.PEEK[2] BODY.PEEK[3])')).status, /^NO \[CORRUPTION\]/);
   again.close();
   await file.write(damaged, 50_000, 1, at);
+});
+
+test('a line that was sent in part is whole before a command that fails behind it says so', async () => {
+  await using daemons = await Daemons.start();
+  await daemons.addUser(user);
+  const other = await ImapClient.logIn(daemons.address('imap'), user);
+  await other.ok('CREATE Lists');
+  const append = (message: string): Promise<unknown> => other.ok(`APPEND Lists {${message.length}+}\r\n${message}`);
+  await append('Subject: small\r\n\r\n');
+  await other.ok('SELECT Lists');
+  // As many as are marked as seen together, the last of them larger than what lies between two sockets; and one more.
+  for (let count = 1; count < 999; count += Math.min(count, 999 - count)) {
+    await other.ok(`COPY 1:${Math.min(count, 999 - count)} Lists`);
+  }
+  await append(`Subject: large\r\n\r\n${'x'.repeat(30_000_000)}`);
+  await other.ok('COPY 1 Lists');
+  const client = await WireClient.connect(daemons.address('imap'));
+  await client.send(`a LOGIN ${user} secret\r\nb SELECT Lists\r\n`);
+  for (;;) if ((await client.line())?.startsWith('b OK') !== false) break;
+  client.socket.pause();
+  await client.send('c FETCH 1:* BODY[]\r\n');
+  while (!/\\Seen/.test((await other.ok('FETCH 1000 FLAGS'))[0] ?? ''));
+  await other.ok('DELETE Lists');
+  let end = '';
+  client.socket.removeAllListeners('data');
+  client.socket.on('data', (octets: Buffer) => {
+    end = (end + octets.toString('latin1')).slice(-500);
+  });
+  const ended = once(client.socket, 'close');
+  client.socket.resume();
+  await ended;
+  assert.match(end, /x FLAGS \(\\Seen\)\)\r\nc NO \[NONEXISTENT\] .*\r\n\* BYE .*\r\n$/);
+  client.close();
+  other.close();
 });

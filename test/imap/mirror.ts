@@ -9,6 +9,8 @@ export class Mirror {
   /** Flags by message number, from 1; undefined where they were never told. */
   #flags: (string | undefined)[] = [];
   #uids: (number | undefined)[] = [];
+  /** The flags that there are, as FLAGS named them last. */
+  #known: ReadonlySet<string> = new Set();
 
   constructor(client: ImapClient) {
     this.client = client;
@@ -20,6 +22,7 @@ export class Mirror {
 
   hear(lines: readonly string[]): void {
     for (const line of lines) {
+      if (line.startsWith('* FLAGS (')) this.#known = new Set(line.slice('* FLAGS ('.length, -1).split(' '));
       const [, number, what = '', rest = ''] = /^\* (\d+) (EXISTS|EXPUNGE|FETCH)(.*)$/s.exec(line) ?? [];
       const at = Number(number) - 1;
       if (what === 'EXISTS') {
@@ -43,7 +46,10 @@ export class Mirror {
       this.#uids[at] = Number(uid);
     }
     const flags = /FLAGS \(([^)]*)\)/.exec(rest)?.[1];
-    if (flags !== undefined) this.#flags[at] = sortedFlags(flags);
+    if (flags === undefined) return;
+    for (const flag of flags.split(' '))
+      assert.ok(['', '\\Recent'].includes(flag) || this.#known.has(flag), `${flag} was not told`);
+    this.#flags[at] = sortedFlags(flags);
   }
 
   /** Asks, and learns from the answer. */

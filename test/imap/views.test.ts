@@ -19,7 +19,7 @@ const user = 'ann@example.org';
 function someCommand(random: Random, count: number): string {
   const one = (): string => `${1 + random.int(Math.max(count, 1))}`;
   const set = random.pick([one(), `${one()}:*`, '1:*', '*', `${one()},${one()}`]);
-  const flags = random.pick(['\\Seen', '\\Deleted', '\\Flagged $Label', '$Junk', '']);
+  const flags = random.pick(['\\Seen', '\\Deleted', '\\Flagged $Label', '$Junk', `k${random.int(200)}`, '']);
   const silent = random.chance(0.5) ? '.SILENT' : '';
   const mode = random.pick(['+', '-', '']);
   return random.pick([

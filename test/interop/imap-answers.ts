@@ -1,4 +1,5 @@
 /** An answer in a form in which those of two servers can be compared, and what a session knows by its answers. */
+import assert from 'node:assert/strict';
 import { fetchItems, type Value } from '../imap/lists.ts';
 import type { ImapAnswer, ImapClient } from '../support/imap-client.ts';
 
@@ -57,6 +58,8 @@ export class Follower {
   count = 0;
   isSelected = false;
   isReadOnly = false;
+  /** The flags that the last FLAGS named. */
+  #flags: ReadonlySet<string> = new Set();
   readonly #client: ImapClient;
 
   constructor(client: ImapClient) {
@@ -97,9 +100,12 @@ export class Follower {
       } else if (word === 'FETCH') {
         const told = fetched[number] ?? {};
         fetched[number] = told;
-        for (const [name, value] of fetchItems(line))
+        for (const [name, value] of fetchItems(line)) {
+          if (name === 'FLAGS') this.#mustKnow(value);
           told[name.toUpperCase()] = name === 'FLAGS' ? flagsOf(value) : value;
-      } else if (line.startsWith('* SEARCH')) matches.push(...line.split(' ').slice(2).map(Number));
+        }
+      } else if (line.startsWith('* FLAGS (')) this.#flags = new Set(line.slice('* FLAGS ('.length, -1).split(' '));
+      else if (line.startsWith('* SEARCH')) matches.push(...line.split(' ').slice(2).map(Number));
       else if (/^\* (?:LIST|LSUB|STATUS) /.test(line)) lines.push(plainLine(line));
       else if (line.startsWith('* OK [')) codes.push(...codesOf(line.slice(2)));
     }
@@ -112,6 +118,13 @@ export class Follower {
       lines: lines.sort(),
       found: matches.sort((a, b) => a - b).map(String),
     };
+  }
+
+  /** No message shows a flag before FLAGS named it (RFC 3501 §7.2.6). */
+  #mustKnow(flags: Value): void {
+    for (const flag of Array.isArray(flags) ? flags : []) {
+      if (flag !== '\\Recent') assert.ok(this.#flags.has(String(flag)), `${String(flag)} was not told`);
+    }
   }
 }
 

@@ -51,7 +51,7 @@ export async function tellChangedFlags(
   const items = names.map((name): FetchItem => ({ kind: 'plain', name }));
   const writer = new FetchWriter(session, selected, items);
   for await (const { entries, catalog } of changedEntries(session.services, mailbox, uids, since)) {
-    const keywords = catalog.keywords(mailbox);
+    const keywords = writer.keywords(catalog);
     for (const entry of entries) {
       const number = known.has(modSeqOf(selected, entry)) ? 0 : view.numberOf(entry.uid);
       if (number > 0) writer.ofEntry(number, entry, keywords);

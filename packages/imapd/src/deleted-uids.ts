@@ -3,13 +3,26 @@
  * about a whole mailbox for the sake of one.
  */
 import { setImmediate as turn } from 'node:timers/promises';
-import { flag, type MailboxId, UidSet } from '@mstore/store';
+import { flag, isStoreError, type MailboxId, UidSet } from '@mstore/store';
 import { limits } from './limits.ts';
 import type { Services } from './services.ts';
 import { intersection } from './uid-ranges.ts';
 
+/** Expunges those of `uids` that bear `\Deleted`; false where there was none, or the mailbox itself is gone. */
+export async function expungeDeleted(services: Services, mailbox: MailboxId, uids: UidSet): Promise<boolean> {
+  const deleted = await deletedUids(services, mailbox, uids);
+  if (deleted.size === 0) return false;
+  try {
+    return (await services.writer.expunge(mailbox, deleted, true)).expunged.size > 0;
+  } catch (error) {
+    // The session learns of that in its own way.
+    if (!isStoreError(error, 'noMailbox')) throw error;
+    return false;
+  }
+}
+
 /** Those of `uids` that bear `\Deleted`. */
-export async function deletedUids({ reading }: Services, mailbox: MailboxId, uids: UidSet): Promise<UidSet> {
+async function deletedUids({ reading }: Services, mailbox: MailboxId, uids: UidSet): Promise<UidSet> {
   const row = reading.catalog().mailbox(mailbox);
   const found: number[] = [];
   for (let first = 1; row !== undefined && first < row.uidNext; first += limits.turnUids) {

@@ -14,6 +14,7 @@ import type { Services } from './services.ts';
 import { Session } from './session.ts';
 import { tellChanges } from './updates.ts';
 import { Decoder } from './wire/decoder.ts';
+import { announcedLiteral } from './wire/literal.ts';
 import { octetClass } from './wire/octet-class.ts';
 
 /** Serves a connection until its session ends. */
@@ -49,7 +50,7 @@ async function execute(session: Session, read: ReadCommand): Promise<void> {
   const command = commands.get(nameOf(decoder));
   // What is no command may be a password, and its tag the first word of it.
   if (command === undefined) session.entry.trace?.hides('… BAD …');
-  if (read.kind === 'refused') return session.refuseBad(tag, read.refusal);
+  if (read.kind === 'refused') return session.refuseBad(tag, faultBefore(decoder, read, command) ?? read.refusal);
   if (command === undefined) return session.refuseBad(tag, refusals.unknown);
   const wrongTime = wrongTimeFor(session, command);
   if (wrongTime !== undefined) return session.refuseBad(tag, wrongTime);
@@ -57,7 +58,7 @@ async function execute(session: Session, read: ReadCommand): Promise<void> {
   if (run === undefined) return session.refuseBad(tag, unread(decoder));
   try {
     const done = await run(session, tag);
-    if (done !== undefined) await complete(session, tag, done, command.keepsNumbers);
+    if (done !== undefined) await complete(session, tag, done, command);
   } catch (error) {
     await fail(session, tag, error, command.keepsNumbers);
   }
@@ -75,15 +76,28 @@ function wrongTimeFor({ state }: Session, { states }: Command): Refusal | undefi
   return states.includes('selected') ? refusals.selectFirst : refusals.loggedIn;
 }
 
+/** What is wrong in front of a literal that was too large: a message is refused as one only where APPEND cannot be read up to it. */
+function faultBefore(
+  decoder: Decoder,
+  { first, refusal }: Extract<ReadCommand, { kind: 'refused' }>,
+  command: Command | undefined,
+): Refusal | undefined {
+  const literal = refusal === refusals.literalTooLarge ? announcedLiteral(first) : undefined;
+  if (literal === undefined || command === undefined) return undefined;
+  command.read(decoder);
+  return (decoder.failure?.at ?? literal.at) < literal.at ? unread(decoder) : undefined;
+}
+
 function unread({ failure }: Decoder): Refusal {
   const { kind, why, at } = failure ?? { kind: 'syntax', why: 'expected something else', at: 0 };
   return kind === 'syntax' ? syntaxError(why, at) : unreadable(kind, why);
 }
 
-async function complete(session: Session, tag: string, done: Completion, keepsNumbers: boolean): Promise<void> {
+/** What was asked of a mailbox that is gone is not answered: it would seem to be empty. */
+async function complete(session: Session, tag: string, done: Completion, command: Command): Promise<void> {
   session.succeed();
-  await tellChanges(session, keepsNumbers);
-  if (!session.isOver || session.end === 'logout') await session.say(taggedOk(tag, done));
+  await tellChanges(session, command.keepsNumbers);
+  if (session.end !== 'deleted' || command.states.includes('authenticated')) await session.say(taggedOk(tag, done));
 }
 
 /** A command that failed: the session goes on, unless the connection is of no more use. */
@@ -95,7 +109,7 @@ async function fail(session: Session, tag: string, error: unknown, keepsNumbers:
     session.services.log.error('command failed', { session: session.entry.id }, error);
   }
   await tellChanges(session, keepsNumbers);
-  if (!session.isOver) await session.refuse(tag, refusal);
+  await session.refuse(tag, refusal);
 }
 
 /** What the administrator should hear of; that a name is taken or missing is the client's affair. */
@@ -105,6 +119,7 @@ function isOurs({ code }: Refusal): boolean {
 
 /** The last word where we end the session; the peer's own end gets none. */
 async function sayWhy(session: Session): Promise<void> {
+  if (session.end === 'deleted') return session.refuse('*', refusals.mailboxDeleted);
   if (session.isOver) return;
   const { farewell } = session.connection;
   if (farewell === 'drain') await session.refuse('*', refusals.stopping);

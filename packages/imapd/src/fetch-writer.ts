@@ -18,6 +18,7 @@ import { AskedSection, type SectionItem } from './asked-section.ts';
 import { decodedContent } from './decoded-content.ts';
 import { gathered } from './gathered-octets.ts';
 import { areListed, pickFields } from './header-fields.ts';
+import { toldKeywords } from './keywords.ts';
 import { limits } from './limits.ts';
 import { type Content, damagedOrMissing, MessageSource } from './message-source.ts';
 import { withoutExtensions } from './responses/body-structure.ts';
@@ -83,6 +84,11 @@ export class FetchWriter {
     this.#source = isLong || sources.includes('heap') ? 'heap' : sources.includes('row') ? 'row' : 'entry';
     this.#isRev2 = session.isRev2;
     this.#to = session.encoder();
+  }
+
+  /** The mailbox's keywords, for the lines that follow; what the client does not know of them is told in front of those. */
+  keywords(catalog: Catalog): readonly string[] {
+    return toldKeywords(catalog, this.#selected, (lines) => this.#to.raw(lines));
   }
 
   /** Writes a message's line; `more` items stand behind those that were asked for. What it returns, if anything, must be awaited.
@@ -218,9 +224,9 @@ export class FetchWriter {
         if (!this.#writeHere(line)) await this.#writeRead(line);
       }
     } catch (error) {
-      if (line.isSent) throw brokenOff(line.source, error);
-      this.#to.cutTo(line.mark);
-      throw error;
+      // What was sent in part is all there is.
+      this.#to.cutTo(line.isSent ? 0 : line.mark);
+      throw line.isSent ? brokenOff(line.source, error) : error;
     }
     this.#to.raw(')\r\n');
   }

@@ -24,6 +24,10 @@ test('INBOX is found in any letter case, and nothing else is', () => {
   assert.ok(matches('iN%', 'INBOX'));
   assert.ok(!matches('sent', 'Sent'));
   assert.ok(!matches('inbox', 'INBOX/below'));
+  assert.ok(matches('inbox*', 'INBOX/below'));
+  assert.ok(matches('%box/below', 'INBOX/below'));
+  assert.ok(!matches('inbox/BELOW*', 'INBOX/below'));
+  assert.ok(matches('inbox*', 'inboxes') && !matches('inbox*', 'INBOXES'));
 });
 
 test('a pattern matches what the same regular expression matches', () => {

@@ -5,6 +5,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { inbox } from '@mstore/store';
 import { limits } from './limits.ts';
+import { normalName } from './wire/mailbox-name.ts';
 
 const anything = '*';
 const level = '%';
@@ -14,10 +15,10 @@ export class ListPattern {
   readonly #text: string;
   readonly #hasWildcards: boolean;
 
-  /** @param text with wildcards, as the store writes names */
+  /** @param text with wildcards */
   constructor(text: string) {
     // A run of wildcards is its widest.
-    this.#text = text.replace(/[%*]+/g, (run) => (run.includes(anything) ? anything : level));
+    this.#text = normalName(text).replace(/[%*]+/g, (run) => (run.includes(anything) ? anything : level));
     this.#hasWildcards = /[%*]/.test(text);
   }
 
@@ -26,21 +27,19 @@ export class ListPattern {
   }
 
   matches(name: string): boolean {
-    // INBOX is called so in any letter case.
-    return this.#walk(this.#text, name) || (name === inbox && this.#walk(this.#text.toUpperCase(), name));
-  }
-
-  #walk(text: string, name: string): boolean {
+    const text = this.#text;
     if (!this.#hasWildcards) return text === name;
     if (text === anything) return true;
+    // INBOX is called so in any letter case, also where others are below it.
+    const folded = name === inbox || name.startsWith(`${inbox}${separator}`) ? inbox.length : 0;
     let places = withSkipped(text, [0]);
     for (let at = 0; at < name.length && places.length > 0; at += 1) {
-      const char = name[at];
+      const char = name[at] ?? '';
       const next: number[] = [];
       for (const place of places) {
         const wanted = text[place];
         if (wanted === anything || (wanted === level && char !== separator)) push(next, place);
-        else if (wanted === char && wanted !== level) push(next, place + 1);
+        else if (wanted !== level && isSame(wanted, char, at < folded)) push(next, place + 1);
       }
       places = withSkipped(text, next);
     }
@@ -78,6 +77,11 @@ export class ListPatterns {
     }
     return found;
   }
+}
+
+/** Whether a place of the pattern, which may be its end, stands for a character. */
+function isSame(wanted: string | undefined, char: string, isFolded: boolean): boolean {
+  return wanted === char || (isFolded && wanted?.toLowerCase() === char.toLowerCase());
 }
 
 /** Places rise; one that is there already is the last. */

@@ -14,6 +14,8 @@ export interface Selected {
   modSeqFloor: number;
   /** UIDNEXT at that time. */
   uidNext: number;
+  /** How many of the mailbox's keywords the client was told, by their numbers. */
+  keywordsTold: number;
   /** UIDs that are recent to this session, also of messages that went since. */
   recent: UidSet;
   /** What the last SEARCH with SAVE found (RFC 5182). */

@@ -21,7 +21,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { type MailboxRow, UidSet } from '@mstore/store';
 import { tellChangedFlags } from './changed-entries.ts';
-import { refusals } from './errors.ts';
+import { toldKeywords } from './keywords.ts';
 import { limits } from './limits.ts';
 import { highestModSeqLine } from './mod-seqs.ts';
 import type { Selected } from './selected.ts';
@@ -38,14 +38,17 @@ export function tellChanges(session: Session, keepsNumbers: boolean = false): Pr
   const catalog = services.reading.catalog();
   const row = catalog.mailbox(selected.mailbox);
   if (row === undefined || row.deleted) {
+    // Goodbye is said behind the answer to the command.
     session.end = 'deleted';
-    return session.refuse('*', refusals.mailboxDeleted);
+    session.isOver = true;
+    return undefined;
   }
   if (row.highestModSeq === selected.modSeq) return undefined;
   const now = services.views.of(catalog, selected.mailbox, row);
   if (keepsNumbers && selected.view !== now && !selected.view.isWithin(now)) {
     return session.wantsModSeqs ? session.say(highestModSeqLine(selected.modSeq)) : undefined;
   }
+  toldKeywords(catalog, selected, (lines) => session.say(lines));
   const { mailbox, modSeq: from, uidNext: below, ownSequences } = selected;
   const own = new Set(ownSequences);
   const heard = services.news.changed(mailbox, from, row.highestModSeq, own);

@@ -3,7 +3,7 @@
  * go on to the writer as they come in, and nothing is stored until the last of them is there.
  */
 import type { AppendMessage, MailboxId, TakenMessage } from '@mstore/store';
-import { UidSet } from '@mstore/store';
+import { isStoreError, UidSet } from '@mstore/store';
 import { RefusedError, refusals, syntaxError, unreadable } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { type Completion, completed } from '../reply.ts';
@@ -63,9 +63,7 @@ async function takeAll(
 /** What stands behind a message: another, or the end. @throws {RefusedError} */
 function nextItem(session: Session, decoder: Decoder, { isInParentheses }: AppendItem): AppendItem | undefined {
   if (isInParentheses) decoder.expectChar(')');
-  if (decoder.next === -1 && !decoder.hasFailed) return undefined;
-  decoder.expectSpace('another message');
-  const item = expectAppendItem(decoder);
+  const item = decoder.tryMore() ? expectAppendItem(decoder) : undefined;
   if (decoder.expectEnd()) return item;
   const { kind, why, at } = decoder.failure ?? { kind: 'syntax', why: 'expected another message', at: 0 };
   session.services.log.debug('append not understood', { session: session.entry.id, why });
@@ -113,7 +111,12 @@ function admitted(
 }
 
 async function place(session: Session, target: MailboxId, messages: readonly AppendMessage[]): Promise<Completion> {
-  const placed = await session.services.writer.append(target, messages);
-  const uids = UidSet.of(placed.map(({ uid }) => uid));
-  return completed('appended', `APPENDUID ${placed[0]?.uidValidity ?? 0} ${uids}`);
+  try {
+    const placed = await session.services.writer.append(target, messages);
+    const uids = UidSet.of(placed.map(({ uid }) => uid));
+    return completed('appended', `APPENDUID ${placed[0]?.uidValidity ?? 0} ${uids}`);
+  } catch (error) {
+    // It went while the messages came.
+    throw isStoreError(error, 'noMailbox') ? new RefusedError(refusals.tryCreate) : error;
+  }
 }

@@ -1,6 +1,6 @@
 /** COPY, MOVE (RFC 9051 §6.4.7, §6.4.8), EXPUNGE and UID EXPUNGE (§6.4.3, RFC 4315). */
-import { isStoreError, UidSet } from '@mstore/store';
-import { deletedUids } from '../deleted-uids.ts';
+import { UidSet } from '@mstore/store';
+import { expungeDeleted } from '../deleted-uids.ts';
 import { RefusedError, refusals } from '../errors.ts';
 import { namedMailbox } from '../mailbox.ts';
 import { type Numbering, namedUids, selectedOf } from '../message-set.ts';
@@ -84,15 +84,8 @@ export function uidExpunge(session: Session, set: MessageSet): Promise<Completio
 async function expungeOf(session: Session, uids: UidSet): Promise<Completion> {
   const { mailbox, isReadOnly } = selectedOf(session);
   if (isReadOnly) throw new RefusedError(refusals.readOnly);
-  try {
-    const deleted = await deletedUids(session.services, mailbox, uids);
-    const isAny = deleted.size > 0 && (await session.services.writer.expunge(mailbox, deleted, true)).expunged.size > 0;
-    if (isAny) return completedUpToHere(session, 'expunged');
-  } catch (error) {
-    // The session learns of a mailbox that is gone in its own way.
-    if (!isStoreError(error, 'noMailbox')) throw error;
-  }
-  return completed('expunged');
+  const isAny = await expungeDeleted(session.services, mailbox, uids);
+  return isAny ? completedUpToHere(session, 'expunged') : completed('expunged');
 }
 
 /** Tells what went before the command ends, and so up to which MODSEQ all is told (RFC 7162 §3.2.7, §3.2.9). */

@@ -47,13 +47,17 @@ async function fetchBy(session: Session, args: FetchArguments, numbering: Number
     await tellVanished(session, selected, vanishableUids(selected, args.messages), args.changedSince ?? 0);
   const setsSeen = !selected.isReadOnly && args.items.some((item) => 'isPeek' in item && !item.isPeek);
   const fetching = new Fetching(session, selected, wanted, args.changedSince ?? -1);
-  if (args.changedSince === undefined) await fetching.messages(uids, setsSeen);
-  else {
-    for await (const { entries } of changedEntries(session.services, selected.mailbox, uids, args.changedSince)) {
-      await fetching.messages(UidSet.of(entries.map(({ uid }) => uid)), setsSeen);
+  try {
+    if (args.changedSince === undefined) await fetching.messages(uids, setsSeen);
+    else {
+      for await (const { entries } of changedEntries(session.services, selected.mailbox, uids, args.changedSince)) {
+        await fetching.messages(UidSet.of(entries.map(({ uid }) => uid)), setsSeen);
+      }
     }
+  } finally {
+    // Also where it failed: a line may be with the client in part, and flags that were set are told nowhere else.
+    await fetching.finish();
   }
-  await fetching.finish();
   if (fetching.hasUnknownEncoding) throw new RefusedError(refusals.unknownEncoding);
   if (fetching.damagedUid !== undefined) throw new RefusedError(damaged(fetching.damagedUid));
   if (fetching.missing > 0 && numbering === 'sequence') throw new RefusedError(refusals.expunged);
@@ -151,7 +155,7 @@ class Fetching {
   async #answerFlags(messages: readonly (readonly [number, number])[]): Promise<boolean> {
     const { mailbox } = this.#selected;
     const catalog = this.#session.services.reading.catalog();
-    const keywords = catalog.keywords(mailbox);
+    const keywords = this.#writer.keywords(catalog);
     const found = catalog.flags(mailbox, uidsOf(messages));
     if (found.length !== messages.length) return false;
     for (const [index, entry] of found.entries()) {
@@ -166,7 +170,7 @@ class Fetching {
     const { reading } = this.#session.services;
     const { mailbox } = this.#selected;
     const catalog = reading.catalog();
-    const keywords = catalog.keywords(mailbox);
+    const keywords = this.#writer.keywords(catalog);
     const entries = entriesInStep(catalog, this.#selected, messages);
     // A snapshot is the loop's only until it waits for somebody.
     let now: Catalog | undefined = catalog;

@@ -31,7 +31,7 @@ export async function idle(session: Session): Promise<Completion | undefined> {
       deadline.set(services.wheel.now() + limits.keepAliveMs);
       await bell.rung();
     }
-    // The mailbox is gone, and goodbye was said: nobody waits for DONE.
+    // The mailbox is gone, and goodbye will be said: nobody waits for DONE.
     if (session.isOver) session.connection.finish();
     const ended = await line;
     // Whatever else stands there was sent in the belief that it is something else.

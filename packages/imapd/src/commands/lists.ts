@@ -17,7 +17,6 @@ import { useOfRole } from '../responses/special-use.ts';
 import type { Session } from '../session.ts';
 import type { Encoder } from '../wire/encoder.ts';
 import type { ListArguments } from '../wire/list-arguments.ts';
-import { normalName } from '../wire/mailbox-name.ts';
 import { checkItems, writeStatus } from './status.ts';
 
 const listed = completed('that is all');
@@ -85,7 +84,7 @@ export async function lsub(
 
 /** @throws {RefusedError} tooManyPatterns */
 function patternsOf(texts: readonly string[]): ListPatterns {
-  const patterns = new ListPatterns(texts.map(normalName));
+  const patterns = new ListPatterns(texts);
   if (!patterns.areAllowed) throw new RefusedError(refusals.tooManyPatterns);
   return patterns;
 }

@@ -1,17 +1,10 @@
 /** SELECT, EXAMINE (RFC 9051 §6.3.2, §6.3.3, RFC 7162 §3.2.5), CLOSE and UNSELECT (§6.4.1, §6.4.2). */
-import {
-  type Catalog,
-  type MailboxId,
-  type NamedMailbox,
-  pageUids,
-  limits as storeLimits,
-  UidSet,
-} from '@mstore/store';
-import { deletedUids } from '../deleted-uids.ts';
+import { type Catalog, type MailboxId, type NamedMailbox, pageUids, UidSet } from '@mstore/store';
+import { expungeDeleted } from '../deleted-uids.ts';
 import { RefusedError, refusals } from '../errors.ts';
+import { flagLines } from '../keywords.ts';
 import { mailboxIdText, mailboxIn } from '../mailbox.ts';
 import { type Completion, completed, untaggedOk } from '../reply.ts';
-import { systemFlags } from '../responses/flags.ts';
 import { writeList } from '../responses/list-line.ts';
 import { resynchronise } from '../resync.ts';
 import type { Selected } from '../selected.ts';
@@ -60,6 +53,7 @@ function selectedOf({ services }: Session, catalog: Catalog, { id, row }: NamedM
     modSeq: row.highestModSeq,
     modSeqFloor: row.modSeqFloor,
     uidNext: row.uidNext,
+    keywordsTold: 0,
     recent: UidSet.empty,
     saved: UidSet.empty,
     ownSequences: new Set(),
@@ -71,14 +65,11 @@ function selectedOf({ services }: Session, catalog: Catalog, { id, row }: NamedM
 
 function answerOf(session: Session, catalog: Catalog, { id, row }: NamedMailbox, selected: Selected): string {
   const keywords = catalog.keywords(id);
-  const flags = [...systemFlags, ...keywords].join(' ');
-  const isFull = keywords.length >= storeLimits.keywords;
-  const permanent = selected.isReadOnly ? '' : isFull ? flags : `${flags} \\*`;
+  selected.keywordsTold = keywords.length;
   // IMAP4rev2 has no UNSEEN code.
   const unseen = row.unseen === 0 || session.isRev2 ? 0 : selected.view.numberOf(firstUnseen(catalog, id));
   return [
-    `* FLAGS (${flags})\r\n`,
-    untaggedOk(selected.isReadOnly ? 'no flag can be changed' : 'these flags stay', `PERMANENTFLAGS (${permanent})`),
+    flagLines(keywords, selected.isReadOnly),
     existsLines(session, selected),
     unseen === 0 ? '' : untaggedOk('the first that is not seen', `UNSEEN ${unseen}`),
     untaggedOk('UIDs are good', `UIDVALIDITY ${row.uidValidity}`),
@@ -109,9 +100,8 @@ function firstUnseen(catalog: Catalog, mailbox: MailboxId): number {
 export async function close(session: Session): Promise<Completion> {
   const { selected, services } = session;
   if (selected?.isReadOnly !== false) return unselect(session);
+  await expungeDeleted(services, selected.mailbox, UidSet.range(1, uidMax));
   session.selected = undefined;
-  const deleted = await deletedUids(services, selected.mailbox, UidSet.range(1, uidMax));
-  if (deleted.size > 0) await services.writer.expunge(selected.mailbox, deleted, true);
   return completed('left, and rid of what was deleted');
 }
 

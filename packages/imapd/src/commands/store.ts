@@ -84,7 +84,7 @@ class Answer {
 
   async #slice(writer: FetchWriter, messages: readonly (readonly [number, number])[]): Promise<void> {
     const catalog = this.#session.services.reading.catalog();
-    const keywords = catalog.keywords(this.#selected.mailbox);
+    const keywords = writer.keywords(catalog);
     const entries = liveEntries(catalog, this.#selected, messages);
     for (const [number, uid] of messages) {
       const entry = entries.get(uid);
