@@ -56,7 +56,10 @@ export function parseImportLine(line: string): ImportLine {
   const given = readGiven(passwordColumn);
   if (given.kind === 'stored') return { ...user, stored: given.stored };
   if (given.kind === 'unknown') {
-    return { kind: 'bad', problem: `a hash of scheme ${given.scheme} that is unknown, malformed or too costly` };
+    return {
+      kind: 'bad',
+      problem: `a hash of scheme ${given.scheme} that is unknown, malformed, impossible or too costly`,
+    };
   }
   const problem = passwordProblem(given.password);
   return problem === undefined ? { ...user, plain: given.password } : { kind: 'bad', problem };
