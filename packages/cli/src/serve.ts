@@ -6,6 +6,7 @@ import { openLog, runProcess, systemClock } from '@mstore/net';
 import type { Command } from 'commander';
 import { type Run, works } from './command.ts';
 import { checkThere } from './directory.ts';
+import { passSignals } from './early-signals.ts';
 import { sayFailure } from './errors.ts';
 import { Checkpoints } from './supervisor/checkpoints.ts';
 import { limits } from './supervisor/limits.ts';
@@ -75,6 +76,7 @@ export async function serve(run: Run, options: ServeOptions): Promise<number> {
   const allMs = 2 * drainMs + limits.killGraceMs;
   const startFailed = (error: unknown): number => sayFailure(error).exit;
   await runProcess({ log, drainMs: allMs, startFailed }, async (stopping) => {
+    passSignals();
     const { programs = ours } = options;
     const common = { directory, configFile, settings, programs, log, clock: systemClock, drainMs };
     const what = { ...common, listening: places, anyPort: options.anyPort ?? false, ready: tell };

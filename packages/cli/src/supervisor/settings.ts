@@ -2,10 +2,10 @@
 import { type LoadedConfig, loadConfig } from '@mstore/store';
 
 /** Keys that a running daemon reads again (lda's `writer-main.ts`); all others wait for the start of its next process. */
-const reread: readonly string[] = ['delivery.detail', 'quota.overQuota'];
+const reread: readonly RegExp[] = [/^delivery\.detail$/, /^quota\.overQuota$/, /^retention\./];
 
 function isFixed(key: string): boolean {
-  return !reread.includes(key);
+  return !reread.some((keys) => keys.test(key));
 }
 
 export class Settings {
