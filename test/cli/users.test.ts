@@ -31,6 +31,7 @@ test('users are added, shown, disabled, enabled, listed and removed', async () =
   assert.deepEqual([added.id, added.address, added.account], [1, 'ada@example.org', false]);
   assert.match(await store.refused(1, ['user', 'add', 'ada@EXAMPLE.org'], { input: 'x' }), /there already/);
   await store.refused(1, ['user', 'add', 'two words'], { input: 'x' });
+  assert.match(await store.refused(1, ['user', 'add', 'm\ufffdller@example.org'], { input: 'x' }), /is not UTF-8/);
   assert.match(await store.refused(65, ['user', 'add', 'new@example.org']), /no password came/);
   await store.refused(65, ['user', 'add', 'new@example.org'], { input: `${'x'.repeat(1_025)}\n` });
   await store.refused(65, ['user', 'add', 'new@example.org'], { input: Buffer.from([0xff, 0x0a]) });

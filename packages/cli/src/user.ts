@@ -105,6 +105,8 @@ function addOne(run: Run, { quota = 0, quotaMessages = 0, ...options }: AddOptio
 /** Before anybody types a password for it; the directory looks again. @throws CommandError findings */
 async function checkNew(run: Run, given: string): Promise<void> {
   const address = normalAddress(given);
+  // As which Node reads octets that are no UTF-8: several names would become one.
+  if (given.includes('\ufffd')) throw new CommandError(exit.findings, `${given} is not UTF-8`);
   if (address === undefined) throw new CommandError(exit.findings, `${given} is no address`);
   const user = await withDirectory(run, (directory) => directory.userNamed(address));
   if (user !== undefined) throw new CommandError(exit.findings, `${user.address} is there already`);

@@ -39,6 +39,8 @@ export function parseImportLine(line: string): ImportLine {
   const text = line.trim().replace(/^\ufeff/, '');
   if (text === '' || text.startsWith('#')) return { kind: 'none' };
   if (line.length > limits.importLineLength) return { kind: 'bad', problem: 'the line is too long' };
+  // What a decoder writes for octets that are no UTF-8: neither names nor passwords may lose their letters.
+  if (text.includes('\ufffd')) return { kind: 'bad', problem: 'the line is not UTF-8' };
   const match = columns.exec(text);
   if (match === null) return { kind: 'bad', problem: 'not of the form: address password [quota]' };
   const [, addressColumn = '', passwordColumn = '', quotaColumn] = match;
