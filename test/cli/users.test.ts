@@ -266,6 +266,14 @@ test('a login without domain is one in the default domain, for reading and for w
   await store.done(['import', 'eml', await oneMessage(store), '--user', 'ada']);
   assert.equal((await store.octets('ada')).length, 1);
   assert.match(await store.done(['dump', 'account', 'ada']), /account 1, ada@x/);
+  await store.done(['user', 'disable', 'ada']);
+  await store.done(['user', 'enable', 'Ada']);
+  assert.equal((await json(store, ['user', 'add', 'new', '--no-password'])).address, 'new@x');
+  assert.equal(await store.done(['alias', 'add', 'all', 'ada', 'new@x']), 'all@x: ada@x, new@x\n');
+  assert.match(await store.done(['alias', 'show', 'all']), /^users: ada@x, new@x$/m);
+  assert.equal(await store.done(['alias', 'remove', 'all', 'new']), 'all@x: ada@x\n');
+  const removed = await json(store, ['user', 'remove', 'ada']);
+  assert.deepEqual([removed.id, removed.user, removed.account], [1, true, true]);
 });
 
 test('on a terminal the password is asked for twice and never shown', async (t) => {

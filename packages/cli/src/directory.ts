@@ -40,6 +40,13 @@ export async function openDirectory(run: Run): Promise<Directory> {
   return configuredDirectory(run.directory, config);
 }
 
+/** An address from the command line; a name without domain is one in the default domain. What is no address stays as it is. */
+export async function addressGiven(run: Run, given: string): Promise<string> {
+  const { config } = await run.config();
+  const { defaultDomain } = config.login;
+  return given === '' || given.includes('@') || defaultDomain === '' ? given : `${given}@${defaultDomain}`;
+}
+
 /** Runs `work` with the directory, for questions. @throws CommandError systemFile, where it is missing */
 export async function withDirectory<T>(run: Run, work: (directory: Directory) => Promise<T>): Promise<T> {
   await checkThere(run);

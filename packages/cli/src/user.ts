@@ -7,6 +7,7 @@ import { type Run, works } from './command.ts';
 import {
   accountNumber,
   accountOfUser,
+  addressGiven,
   knownIds,
   userOfAccount,
   withAdministration,
@@ -85,7 +86,7 @@ export function countOption(text: string): number {
 function addOne(run: Run, { quota = 0, quotaMessages = 0, ...options }: AddOptions): Promise<number> {
   return withReading(run, (reading) =>
     withAdministration(run, async (administration) => {
-      const given = run.arg(0);
+      const given = await addressGiven(run, run.arg(0));
       await checkNew(run, given);
       const secret = options.password ? { password: await newPassword() } : {};
       const fields = { ...secret, quotaBytes: quota, quotaMessages };
@@ -104,9 +105,9 @@ function addOne(run: Run, { quota = 0, quotaMessages = 0, ...options }: AddOptio
 
 /** Before anybody types a password for it; the directory looks again. @throws CommandError findings */
 async function checkNew(run: Run, given: string): Promise<void> {
-  const address = normalAddress(given);
   // As which Node reads octets that are no UTF-8: several names would become one.
   if (given.includes('\ufffd')) throw new CommandError(exit.findings, `${given} is not UTF-8`);
+  const address = normalAddress(given);
   if (address === undefined) throw new CommandError(exit.findings, `${given} is no address`);
   const user = await withDirectory(run, (directory) => directory.userNamed(address));
   if (user !== undefined) throw new CommandError(exit.findings, `${user.address} is there already`);
@@ -136,7 +137,7 @@ function showUser(run: Run): Promise<number> {
 
 function setDisabled(run: Run, disabled: boolean): Promise<number> {
   return withAdministration(run, async (administration) => {
-    const { id, address } = await administration.setDisabled(run.arg(0), disabled);
+    const { id, address } = await administration.setDisabled(await addressGiven(run, run.arg(0)), disabled);
     await run.answer({ id, address, disabled }, `${safeText(address)} ${disabled ? 'cannot' : 'can'} log in.\n`);
     return exit.done;
   });
@@ -178,8 +179,9 @@ function removeUser(run: Run): Promise<number> {
 }
 
 /** The user that was removed; undefined where there was none. */
-async function removeFromDirectory(run: Run, address: string, keepMs: number): Promise<User | undefined> {
+async function removeFromDirectory(run: Run, given: string, keepMs: number): Promise<User | undefined> {
   try {
+    const address = await addressGiven(run, given);
     return await withAdministration(run, (administration) => administration.removeUser(address, keepMs));
   } catch (error) {
     if (isDirectoryError(error, 'noUser') || isDirectoryError(error, 'badAddress')) return undefined;
