@@ -69,8 +69,21 @@ test('an address may hold blanks and slashes', async () => {
     await store.done(['user', 'add', address, '--no-password']);
     await store.done(['deliver', '-d', address], mail);
     assert.equal((await store.octets(address)).length, 1);
+    await store.done(['passwd', address], { input: 'secret\n' });
+    await store.done(['quota', address, '--octets', '1M']);
     await store.done(['user', 'remove', address]);
+    await store.done(['undelete', '--user', address, '--account']);
+    const { inDirectory, quota } = await json(store, ['user', 'show', address]);
+    assert.deepEqual([inDirectory, quota], [true, 2 ** 20]);
   }
+  // As lists show it.
+  const shown = 'a b@x';
+  await store.done(['quota', shown, '--octets', '2M']);
+  await store.done(['user', 'disable', shown]);
+  const { inDirectory, quota, disabled } = await json(store, ['user', 'show', shown]);
+  assert.deepEqual([inDirectory, quota, disabled], [true, 2 ** 21, true]);
+  await store.done(['user', 'remove', shown]);
+  assert.equal((await users(store)).length, 1);
 });
 
 test('a user removed and added again is another, with no mail', async () => {
