@@ -48,7 +48,8 @@ export function parseImportLine(line: string): ImportLine {
   if (address === undefined) return { kind: 'bad', problem: `${addressColumn} is no address` };
   const quotaBytes = quotaColumn === undefined ? undefined : parseQuota(quotaColumn);
   if (quotaColumn !== undefined && quotaBytes === undefined) {
-    return { kind: 'bad', problem: `${quotaColumn} is no quota, such as 500M or 2G` };
+    // It may be the rest of a password that holds a blank.
+    return { kind: 'bad', problem: 'what follows the password is no quota, such as 500M or 2G' };
   }
   const user = {
     kind: 'user',
