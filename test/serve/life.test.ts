@@ -104,6 +104,28 @@ test('a reload reaches the daemons, says what waits for a restart, and keeps the
   await Lines.open(ready.pop3[0]).hears(new RegExp(`^pop3 ${ready.pids.pop3[0]}\n`));
 });
 
+test('a reload refuses addresses that a restart could not open', async () => {
+  await using store = await ServedStore.make();
+  const file = join(store.folder, 'other.toml');
+  const listen = '[listen]\nlmtp = "127.0.0.1:0"\nimap = []\n';
+  writeFileSync(file, `${listen}pop3 = "127.0.0.1:0"\n`);
+  const service = store.pretend('--config', file);
+  await service.ready();
+  for (const [pop3, expected] of [
+    ['localhost', /listen\.pop3: localhost: expected/],
+    ['0.0.0.0:0', /there is no TLS yet/],
+  ] as const) {
+    writeFileSync(file, `${listen}pop3 = "${pop3}"\n`);
+    service.child.kill('SIGHUP');
+    await until('a refusal', () =>
+      service
+        .logged('not reloaded: the old configuration stays')
+        .some(({ error }) => expected.test(JSON.stringify(error))),
+    );
+  }
+  assert.deepEqual(service.logged('reloaded'), []);
+});
+
 test('signals are answered before the program is loaded', async () => {
   await using store = await ServedStore.make();
   const program = join(repositoryRoot, 'packages/cli/dist/main.js');
