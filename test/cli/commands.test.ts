@@ -54,6 +54,10 @@ test('config show tells every key with its value and origin', async () => {
     'delivery.detail': { value: 'inbox', origin: 'default' },
   };
   assert.deepEqual({ ...settings, ...expected }, settings);
+  const text = await store.done(['config', 'show']);
+  assert.match(text, /^delivery\.detail +"inbox" /m);
+  assert.match(text, /^pop3\.plaintextAnywhere +false /m);
+  assert.match(text, /^listen\.lmtp +\["127\.0\.0\.1:2424","unix:run\/lmtp\.sock"\] /m);
 });
 
 test('an unknown key or a wrong value in the configuration is named, with what was expected: 78', async () => {
@@ -65,6 +69,7 @@ test('an unknown key or a wrong value in the configuration is named, with what w
     ['[limits]\nmessageBytes = "many"\n', /limits\.messageBytes must be 1024 to/],
     ['[retention]\nexpunged = -1\n', /retention\.expunged must be a whole number of days/],
     ['[delivery]\ndetail = "else"\n', /delivery\.detail must be "inbox" or "create"/],
+    ['[login]\ndefaultDomain = "no domain"\n', /login\.defaultDomain must be a domain/],
     ['heap = 3\n', /heap must be a table/],
     ['[limits\n', /line 1/],
   ];

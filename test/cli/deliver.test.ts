@@ -57,6 +57,11 @@ test('a detail leads to its mailbox where there is one, else to INBOX; the confi
 test('an unknown user is 67, a message too large 65, anything else 75, and nothing is stored for anybody', async () => {
   await using store = await CliStore.make('ada@x', 'full@x');
   await store.refused(67, ['deliver', '-d', 'ada@x', '-d', 'nobody@x'], { input: 'x\n' });
+  assert.match(
+    await store.refused(67, ['deliver', '-d', 'ada@y'], { input: 'x\n' }),
+    /the domain of ada@y is not ours/,
+  );
+  assert.match(await store.refused(75, ['deliver'], { input: 'x\n' }), /give -d ADDRESS/);
   await writeFile(join(store.directory, 'mstore.toml'), '[limits]\nmessageBytes = 2000\n');
   await store.refused(65, ['deliver', '-d', 'ada@x'], { input: Buffer.alloc(2_001, 'x\n') });
   await store.refused(65, ['deliver', '-d', 'ada@x'], { input: Buffer.alloc(3_000_000, 'x\n') });

@@ -31,6 +31,7 @@ test('users are added, shown, disabled, enabled, listed and removed', async () =
   assert.deepEqual([added.id, added.address, added.account], [1, 'ada@example.org', false]);
   assert.match(await store.refused(1, ['user', 'add', 'ada@EXAMPLE.org'], { input: 'x' }), /there already/);
   await store.refused(1, ['user', 'add', 'two words'], { input: 'x' });
+  assert.match(await store.refused(1, ['user', 'add', 'm\ufffdller@example.org'], { input: 'x' }), /is not UTF-8/);
   assert.match(await store.refused(65, ['user', 'add', 'new@example.org']), /no password came/);
   await store.refused(65, ['user', 'add', 'new@example.org'], { input: `${'x'.repeat(1_025)}\n` });
   await store.refused(65, ['user', 'add', 'new@example.org'], { input: Buffer.from([0xff, 0x0a]) });
@@ -68,8 +69,21 @@ test('an address may hold blanks and slashes', async () => {
     await store.done(['user', 'add', address, '--no-password']);
     await store.done(['deliver', '-d', address], mail);
     assert.equal((await store.octets(address)).length, 1);
+    await store.done(['passwd', address], { input: 'secret\n' });
+    await store.done(['quota', address, '--octets', '1M']);
     await store.done(['user', 'remove', address]);
+    await store.done(['undelete', '--user', address, '--account']);
+    const { inDirectory, quota } = await json(store, ['user', 'show', address]);
+    assert.deepEqual([inDirectory, quota], [true, 2 ** 20]);
   }
+  // As lists show it.
+  const shown = 'a b@x';
+  await store.done(['quota', shown, '--octets', '2M']);
+  await store.done(['user', 'disable', shown]);
+  const { inDirectory, quota, disabled } = await json(store, ['user', 'show', shown]);
+  assert.deepEqual([inDirectory, quota, disabled], [true, 2 ** 21, true]);
+  await store.done(['user', 'remove', shown]);
+  assert.equal((await users(store)).length, 1);
 });
 
 test('a user removed and added again is another, with no mail', async () => {
@@ -265,6 +279,14 @@ test('a login without domain is one in the default domain, for reading and for w
   await store.done(['import', 'eml', await oneMessage(store), '--user', 'ada']);
   assert.equal((await store.octets('ada')).length, 1);
   assert.match(await store.done(['dump', 'account', 'ada']), /account 1, ada@x/);
+  await store.done(['user', 'disable', 'ada']);
+  await store.done(['user', 'enable', 'Ada']);
+  assert.equal((await json(store, ['user', 'add', 'new', '--no-password'])).address, 'new@x');
+  assert.equal(await store.done(['alias', 'add', 'all', 'ada', 'new@x']), 'all@x: ada@x, new@x\n');
+  assert.match(await store.done(['alias', 'show', 'all']), /^users: ada@x, new@x$/m);
+  assert.equal(await store.done(['alias', 'remove', 'all', 'new']), 'all@x: ada@x\n');
+  const removed = await json(store, ['user', 'remove', 'ada']);
+  assert.deepEqual([removed.id, removed.user, removed.account], [1, true, true]);
 });
 
 test('on a terminal the password is asked for twice and never shown', async (t) => {

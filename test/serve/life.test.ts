@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { repositoryRoot } from '../support/repository.ts';
 import { isAlive, Lines, readReady, ServedStore, until } from './service.ts';
 
 const loopback = ['--listen', 'lmtp=127.0.0.1:0', '--listen', 'pop3=127.0.0.1:0'];
@@ -94,12 +95,53 @@ test('a reload reaches the daemons, says what waits for a restart, and keeps the
   );
   assert.match(JSON.stringify(refused?.error), /other\.toml: pop3\.loginDelay must be/);
   assert.deepEqual([refused?.name, service.logged('reloaded')], ['mstore', []]);
-  writeFileSync(file, '[pop3]\nloginDelay = 2\n[server]\ndrain = 7\n[quota]\noverQuota = "permanent"\n');
+  const atOnce = '[quota]\noverQuota = "permanent"\n[delivery]\ndetail = "create"\n[retention]\ntrash = 30\n';
+  writeFileSync(file, `[pop3]\nloginDelay = 2\n[server]\ndrain = 7\n${atOnce}`);
   service.child.kill('SIGHUP');
   const [pending] = await until('a warning', () => nonEmpty(service.logged('changed settings wait for a restart')));
   assert.deepEqual(new Set([pending?.settings].flat()), new Set(['server.drain', 'pop3.loginDelay']));
   await until('three reloads', () => service.logged('reloaded').length === 3);
   await Lines.open(ready.pop3[0]).hears(new RegExp(`^pop3 ${ready.pids.pop3[0]}\n`));
+});
+
+test('a reload refuses addresses that a restart could not open', async () => {
+  await using store = await ServedStore.make();
+  const file = join(store.folder, 'other.toml');
+  const listen = '[listen]\nlmtp = "127.0.0.1:0"\nimap = []\n';
+  writeFileSync(file, `${listen}pop3 = "127.0.0.1:0"\n`);
+  const service = store.pretend('--config', file);
+  await service.ready();
+  for (const [pop3, expected] of [
+    ['localhost', /listen\.pop3: localhost: expected/],
+    ['0.0.0.0:0', /there is no TLS yet/],
+  ] as const) {
+    writeFileSync(file, `${listen}pop3 = "${pop3}"\n`);
+    service.child.kill('SIGHUP');
+    await until('a refusal', () =>
+      service
+        .logged('not reloaded: the old configuration stays')
+        .some(({ error }) => expected.test(JSON.stringify(error))),
+    );
+  }
+  assert.deepEqual(service.logged('reloaded'), []);
+});
+
+test('signals are answered before the program is loaded', async () => {
+  await using store = await ServedStore.make();
+  const program = join(repositoryRoot, 'packages/cli/dist/main.js');
+  const signalled = (name: string): readonly string[] => {
+    const raise = `() => setImmediate(() => process.kill(process.pid, '${name}'))`;
+    const preload = `process.on('newListener', (event) => event === '${name}' && (${raise})())`;
+    return ['--import', `data:text/javascript,${encodeURIComponent(preload)}`, program];
+  };
+  const args = ['serve', '--data', store.directory, ...loopback];
+  const ended = store.start([...signalled('SIGTERM'), ...args]);
+  assert.equal(await ended.exit(), 0);
+  assert.ok(!existsSync(join(store.directory, 'run/serve.lock')), ended.stderr);
+  const reloaded = store.start([...signalled('SIGHUP'), ...args]);
+  await until('the reload', () => nonEmpty(reloaded.logged('reloaded')));
+  reloaded.child.kill('SIGTERM');
+  assert.equal(await reloaded.exit(), 0);
 });
 
 function nonEmpty<T>(list: readonly T[]): readonly T[] | undefined {

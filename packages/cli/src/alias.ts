@@ -2,7 +2,7 @@
 import type { Alias, Resolution } from '@mstore/directory';
 import type { Command } from 'commander';
 import { type Run, works } from './command.ts';
-import { withAdministration, withDirectory } from './directory.ts';
+import { addressGiven, withAdministration, withDirectory } from './directory.ts';
 import { exit } from './errors.ts';
 import { allPages, answerList, pageRows } from './list.ts';
 import { safeText } from './text.ts';
@@ -28,12 +28,16 @@ export function addAlias(program: Command): void {
   works(alias.command('list').description('all aliases'), list);
 }
 
+function addressesGiven(run: Run): Promise<readonly string[]> {
+  return Promise.all(run.args.map((given) => addressGiven(run, given)));
+}
+
 function addTargets(run: Run): Promise<number> {
   return withAdministration(run, async (administration) => {
-    const [, ...targets] = run.args;
-    const resolution = await administration.addAliasTargets(run.arg(0), targets);
+    const [address = '', ...targets] = await addressesGiven(run);
+    const resolution = await administration.addAliasTargets(address, targets);
     if (resolution.kind === 'noSuchUser') run.note(`nobody bears any of these addresses yet: mail for it is refused`);
-    const alias = await administration.alias(run.arg(0));
+    const alias = await administration.alias(address);
     await run.answer({ ...alias, users: usersOf(resolution) }, textOf(alias));
     return exit.done;
   });
@@ -41,7 +45,7 @@ function addTargets(run: Run): Promise<number> {
 
 function remove(run: Run): Promise<number> {
   return withAdministration(run, async (administration) => {
-    const [address = '', ...given] = run.args;
+    const [address = '', ...given] = await addressesGiven(run);
     const alias = await administration.alias(address);
     const targets = given.length > 0 ? await administration.removeAliasTargets(address, given) : [];
     if (given.length === 0) await administration.removeAlias(address);
@@ -53,10 +57,11 @@ function remove(run: Run): Promise<number> {
 
 function show(run: Run): Promise<number> {
   return withAdministration(run, async (administration) => {
-    const alias = await administration.alias(run.arg(0));
+    const [address = ''] = await addressesGiven(run);
+    const alias = await administration.alias(address);
     const users = alias.address.startsWith('@')
       ? undefined
-      : usersOf(await withDirectory(run, (directory) => directory.resolve(run.arg(0))));
+      : usersOf(await withDirectory(run, (directory) => directory.resolve(address)));
     const text = users === undefined ? '' : `users: ${users.length === 0 ? 'none' : safeText(users.join(', '))}\n`;
     await run.answer({ ...alias, users }, textOf(alias) + text);
     return exit.done;

@@ -1,10 +1,11 @@
 /** What every command has: its arguments, the store's directory, the configuration, and a way to answer. */
 import { readFileSync } from 'node:fs';
-import { type LoadedConfig, loadConfig } from '@mstore/store';
+import type { LoadedConfig } from '@mstore/store';
 import { Command } from 'commander';
 import { CommandError, exit } from './errors.ts';
 import { Output } from './output.ts';
 import { type Progress, startProgress } from './progress.ts';
+import { readConfig } from './read-config.ts';
 
 export interface GlobalOptions {
   readonly data?: string;
@@ -41,7 +42,7 @@ export class Run {
   }
 
   config(): Promise<LoadedConfig> {
-    return loadConfig(this.directory);
+    return readConfig(this.directory);
   }
 
   /** The n-th argument; commander made sure that it is there. */

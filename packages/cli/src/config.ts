@@ -18,11 +18,8 @@ export function addConfig(program: Command): void {
 
 async function show(run: Run): Promise<number> {
   const { path, settings } = await run.config();
-  const rows = settings.map(({ key, value, origin }) => [
-    key,
-    typeof value === 'string' ? JSON.stringify(value) : String(value),
-    origin,
-  ]);
+  // As the file wants it.
+  const rows = settings.map(({ key, value, origin }) => [key, JSON.stringify(value), origin]);
   const keys = Object.fromEntries(settings.map(({ key, value, origin }) => [key, { value, origin }]));
   await run.answer({ path, settings: keys }, table(rows));
   return exit.done;

@@ -87,7 +87,7 @@ const unknown: ReadonlySet<RefusalKind> = new Set<RefusalKind>(['badAddress', 'u
 
 async function deliver(run: Run, options: DeliverOptions): Promise<number> {
   const users = options.user ?? [];
-  if (users.length === 0) throw new CommandError(exit.tryAgain, 'nobody to deliver to: give --user NAME');
+  if (users.length === 0) throw new CommandError(exit.tryAgain, 'nobody to deliver to: give -d ADDRESS');
   const sender = reversePathOf(options.sender);
   if (sender === undefined)
     throw new CommandError(exit.tryAgain, `the sender is no address: ${safeText(options.sender ?? '')}`);

@@ -4,6 +4,7 @@ import {
   type Directory,
   DirectoryAdministration,
   directoryPath,
+  formatAddress,
   isDirectoryError,
   type KnownIds,
   type User,
@@ -38,6 +39,26 @@ export async function makeDirectory(run: Run): Promise<boolean> {
 export async function openDirectory(run: Run): Promise<Directory> {
   const { config } = await run.config();
   return configuredDirectory(run.directory, config);
+}
+
+/** An address from the command line; a name without domain is one in the default domain. What is no address stays as it is. */
+export async function addressGiven(run: Run, given: string): Promise<string> {
+  const { config } = await run.config();
+  const { defaultDomain } = config.login;
+  return given === '' || given.includes('@') || defaultDomain === '' ? given : `${given}@${defaultDomain}`;
+}
+
+/** The user of that name, also as lists and the store show it: without the quotes that the local part may need. */
+export async function userNamed(directory: Directory, given: string): Promise<User | undefined> {
+  const user = await directory.userNamed(given);
+  return user ?? (given.includes('@') ? directory.userNamed(formatAddress(given)) : undefined);
+}
+
+/** @throws {StoreError} noAccount */
+export async function existingUser(run: Run, given: string): Promise<User> {
+  const user = await withDirectory(run, (directory) => userNamed(directory, given));
+  if (user === undefined) throw new StoreError('noAccount', `no user ${given}`);
+  return user;
 }
 
 /** Runs `work` with the directory, for questions. @throws CommandError systemFile, where it is missing */
@@ -121,7 +142,7 @@ async function lookUp(
   given: string,
 ): Promise<{ readonly user?: User | undefined; readonly problem?: Error }> {
   try {
-    return { user: await withDirectory(run, (directory) => directory.userNamed(given)) };
+    return { user: await withDirectory(run, (directory) => userNamed(directory, given)) };
   } catch (error) {
     if (error instanceof CommandError || isDirectoryError(error, 'unavailable')) return { problem: error };
     throw error;

@@ -1,9 +1,13 @@
 #!/usr/bin/env node
 /** `mstore`: reads the command line, runs one command, and turns what it threw into one line and an exit code. */
-import { type Command, CommanderError } from 'commander';
-import { newProgram } from './command.ts';
-import { exit, sayFailure } from './errors.ts';
-import { OutputClosed } from './output.ts';
+import type { Command } from 'commander';
+import { answerSignals } from './early-signals.ts';
+
+if (process.argv.includes('serve')) answerSignals();
+const { CommanderError } = await import('commander');
+const { newProgram } = await import('./command.ts');
+const { exit, sayFailure } = await import('./errors.ts');
+const { OutputClosed } = await import('./output.ts');
 
 type Add = (program: Command) => void;
 

@@ -1,10 +1,10 @@
 /** `mstore quota` */
-import type { Quota, User } from '@mstore/directory';
+import { formatAddress, type Quota, type User } from '@mstore/directory';
 import { StoreError, type WorkingStore } from '@mstore/store';
 import type { Command } from 'commander';
 import { findAccount, withReading, withWriter } from './access.ts';
 import { type Run, works } from './command.ts';
-import { accountOfUser, ensureAccount, withAdministration, withDirectory } from './directory.ts';
+import { accountOfUser, ensureAccount, userNamed, withAdministration, withDirectory } from './directory.ts';
 import { exit } from './errors.ts';
 import { safeText, table } from './text.ts';
 import { bytesOption, countOption } from './user.ts';
@@ -50,10 +50,10 @@ async function quota(run: Run, { octets, messages }: QuotaOptions): Promise<numb
 /** Sets it in the directory, and for the account that is there. */
 function setQuota(run: Run, wanted: Quota): Promise<void> {
   return withWriter(run, async (store) => {
-    const named = await withDirectory(run, (directory) => directory.userNamed(run.arg(0)));
+    const named = await withDirectory(run, (directory) => userNamed(directory, run.arg(0)));
     if (named === undefined) return setOfAccount(run, store, wanted);
     const user: User = await withAdministration(run, (administration) =>
-      administration.setQuota(named.address, wanted),
+      administration.setQuota(formatAddress(named.address), wanted),
     );
     if (accountOfUser(store.reading, user) !== undefined) await ensureAccount(store, user);
   });

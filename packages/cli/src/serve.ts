@@ -6,10 +6,10 @@ import { openLog, runProcess, systemClock } from '@mstore/net';
 import type { Command } from 'commander';
 import { type Run, works } from './command.ts';
 import { checkThere } from './directory.ts';
+import { passSignals } from './early-signals.ts';
 import { sayFailure } from './errors.ts';
 import { Checkpoints } from './supervisor/checkpoints.ts';
 import { limits } from './supervisor/limits.ts';
-import { listening } from './supervisor/listen.ts';
 import type { Program } from './supervisor/program.ts';
 import { programs as ours } from './supervisor/programs.ts';
 import { Settings } from './supervisor/settings.ts';
@@ -64,9 +64,8 @@ export async function serve(run: Run, options: ServeOptions): Promise<number> {
   const hasTerminal = isatty(2);
   const directory = resolve(run.directory);
   const configFile = options.config === undefined ? undefined : resolve(options.config);
-  const settings = await Settings.load(directory, configFile);
-  const { config, path } = settings.loaded;
-  const places = listening({ directory, config, file: path, given: options.listen ?? [] });
+  const settings = await Settings.load(directory, configFile, options.listen ?? []);
+  const { config } = settings.loaded;
   await updateDirectory(run, config.delivery.detailSeparator);
   const log = openLog({ name: 'mstore', level: config.server.logLevel });
   const drainMs = config.server.drain * 1_000;
@@ -75,9 +74,10 @@ export async function serve(run: Run, options: ServeOptions): Promise<number> {
   const allMs = 2 * drainMs + limits.killGraceMs;
   const startFailed = (error: unknown): number => sayFailure(error).exit;
   await runProcess({ log, drainMs: allMs, startFailed }, async (stopping) => {
+    passSignals();
     const { programs = ours } = options;
     const common = { directory, configFile, settings, programs, log, clock: systemClock, drainMs };
-    const what = { ...common, listening: places, anyPort: options.anyPort ?? false, ready: tell };
+    const what = { ...common, listening: settings.listening, anyPort: options.anyPort ?? false, ready: tell };
     const supervisor = await Supervisor.start(what, stopping);
     const { checkpointLookMs: lookMs } = options;
     const checkpoints = new Checkpoints({ directory, log, ...(lookMs !== undefined && { lookMs }) });

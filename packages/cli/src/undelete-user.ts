@@ -1,8 +1,8 @@
 /** How `mstore undelete` brings a removed user back: the account in the store, then the user in the directory. */
-import { normalAddress } from '@mstore/directory';
+import { formatAddress, normalAddress } from '@mstore/directory';
 import { type NamedAccount, retainedUntil, retentionOf, type StoreReading, type WorkingStore } from '@mstore/store';
 import type { Run } from './command.ts';
-import { userOfAccount, withAdministration, withDirectory } from './directory.ts';
+import { userNamed, userOfAccount, withAdministration, withDirectory } from './directory.ts';
 import { CommandError, exit } from './errors.ts';
 import { counted, humanBytes, humanTime, safeText } from './text.ts';
 
@@ -63,7 +63,7 @@ export async function restoreRemoved(run: Run, store: WorkingStore, { account, r
 
 /** Who has the address in the directory. */
 function holderOf(run: Run, address: string): Promise<{ readonly id: number } | undefined> {
-  return withDirectory(run, (directory) => directory.userNamed(address));
+  return withDirectory(run, (directory) => userNamed(directory, address));
 }
 
 /** Undefined where the account was no user's: its name is no address. */
@@ -72,9 +72,10 @@ async function restoreUser(
   { id, row }: NamedAccount,
   address: string,
 ): Promise<{ readonly whole: boolean; readonly aliases: number } | undefined> {
-  if (normalAddress(address) === undefined) return undefined;
+  const given = address.includes('@') ? formatAddress(address) : address;
+  if (normalAddress(given) === undefined) return undefined;
   const { quotaBytes, quotaMessages } = row;
   return withAdministration(run, (administration) =>
-    administration.restoreUser(address, userOfAccount(id), { quotaBytes, quotaMessages }),
+    administration.restoreUser(given, userOfAccount(id), { quotaBytes, quotaMessages }),
   );
 }

@@ -9,7 +9,7 @@ import { counted, humanCount, safeText } from './text.ts';
 import { linesOf } from './text-lines.ts';
 
 export const importManual = `
-Each line of FILE ("-" is standard input) is
+Each line of FILE ("-" is standard input), in UTF-8, is
 
     address password-or-{SCHEME}hash [quota]
 

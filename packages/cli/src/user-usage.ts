@@ -3,7 +3,7 @@ import type { Directory, User } from '@mstore/directory';
 import { type NamedAccount, StoreError, type StoreReading } from '@mstore/store';
 import { findAccount } from './access.ts';
 import type { Run } from './command.ts';
-import { accountOfUser, userOfAccount } from './directory.ts';
+import { accountOfUser, userNamed, userOfAccount } from './directory.ts';
 import { humanBytes, humanCount } from './text.ts';
 
 /** A user, an account, or both; what `--json` tells of them. */
@@ -49,7 +49,7 @@ export async function findUsage(
   directory: Directory,
   name: string,
 ): Promise<{ readonly user?: User; readonly account?: NamedAccount; readonly usage: Usage }> {
-  const user = await directory.userNamed(name);
+  const user = await userNamed(directory, name);
   if (user !== undefined) {
     const own = accountOfUser(reading, user);
     const usage = usageOfUser(user, own);

@@ -1,5 +1,5 @@
 /** `mstore user` and `mstore passwd` */
-import { isDirectoryError, normalAddress, type User } from '@mstore/directory';
+import { formatAddress, isDirectoryError, normalAddress, type User } from '@mstore/directory';
 import { type NamedAccount, parseBytes, StoreError, type StoreReading } from '@mstore/store';
 import { type Command, InvalidArgumentError } from 'commander';
 import { findAccount, withReading, withWriter } from './access.ts';
@@ -7,7 +7,10 @@ import { type Run, works } from './command.ts';
 import {
   accountNumber,
   accountOfUser,
+  addressGiven,
+  existingUser,
   knownIds,
+  userNamed,
   userOfAccount,
   withAdministration,
   withDirectory,
@@ -85,7 +88,7 @@ export function countOption(text: string): number {
 function addOne(run: Run, { quota = 0, quotaMessages = 0, ...options }: AddOptions): Promise<number> {
   return withReading(run, (reading) =>
     withAdministration(run, async (administration) => {
-      const given = run.arg(0);
+      const given = await addressGiven(run, run.arg(0));
       await checkNew(run, given);
       const secret = options.password ? { password: await newPassword() } : {};
       const fields = { ...secret, quotaBytes: quota, quotaMessages };
@@ -104,6 +107,8 @@ function addOne(run: Run, { quota = 0, quotaMessages = 0, ...options }: AddOptio
 
 /** Before anybody types a password for it; the directory looks again. @throws CommandError findings */
 async function checkNew(run: Run, given: string): Promise<void> {
+  // As which Node reads octets that are no UTF-8: several names would become one.
+  if (given.includes('\ufffd')) throw new CommandError(exit.findings, `${given} is not UTF-8`);
   const address = normalAddress(given);
   if (address === undefined) throw new CommandError(exit.findings, `${given} is no address`);
   const user = await withDirectory(run, (directory) => directory.userNamed(address));
@@ -134,21 +139,19 @@ function showUser(run: Run): Promise<number> {
 
 function setDisabled(run: Run, disabled: boolean): Promise<number> {
   return withAdministration(run, async (administration) => {
-    const { id, address } = await administration.setDisabled(run.arg(0), disabled);
+    const user = await existingUser(run, run.arg(0));
+    const { id, address } = await administration.setDisabled(formatAddress(user.address), disabled);
     await run.answer({ id, address, disabled }, `${safeText(address)} ${disabled ? 'cannot' : 'can'} log in.\n`);
     return exit.done;
   });
 }
 
 function changePassword(run: Run): Promise<number> {
-  return withDirectory(run, async (directory) => {
-    const user = await directory.userNamed(run.arg(0));
-    if (user === undefined) throw new StoreError('noAccount', `no user ${run.arg(0)}`);
-    return withAdministration(run, async (administration) => {
-      const { id, address } = await administration.setPassword(user.address, await newPassword());
-      await run.answer({ id, address }, `${safeText(address)} has a new password.\n`);
-      return exit.done;
-    });
+  return withAdministration(run, async (administration) => {
+    const user = await existingUser(run, run.arg(0));
+    const { id, address } = await administration.setPassword(formatAddress(user.address), await newPassword());
+    await run.answer({ id, address }, `${safeText(address)} has a new password.\n`);
+    return exit.done;
   });
 }
 
@@ -156,13 +159,10 @@ function removeUser(run: Run): Promise<number> {
   return withWriter(run, async ({ writer, reading }) => {
     const given = run.arg(0);
     const { config } = await run.config();
-    const id = (await withDirectory(run, (directory) => directory.userNamed(given)))?.id;
-    const keptFor = retentionShown(
-      reading.catalog(),
-      id === undefined ? undefined : accountNumber(id),
-      config.retention,
-    );
-    const user = await removeFromDirectory(run, given, keptFor.expunged * dayMs);
+    const found = await withDirectory(run, (directory) => userNamed(directory, given));
+    const id = found === undefined ? undefined : accountNumber(found.id);
+    const keptFor = retentionShown(reading.catalog(), id, config.retention);
+    const user = found && (await removeFromDirectory(run, found, keptFor.expunged * dayMs));
     const account = user === undefined ? await accountLeft(run, reading, given) : accountOfUser(reading, user);
     if (account !== undefined) await writer.deleteAccount(account.id);
     const { messages = 0, bytes = 0 } = account?.row ?? {};
@@ -175,12 +175,12 @@ function removeUser(run: Run): Promise<number> {
   });
 }
 
-/** The user that was removed; undefined where there was none. */
-async function removeFromDirectory(run: Run, address: string, keepMs: number): Promise<User | undefined> {
+/** The user that was removed; undefined where another was quicker. */
+async function removeFromDirectory(run: Run, { address }: User, keepMs: number): Promise<User | undefined> {
   try {
-    return await withAdministration(run, (administration) => administration.removeUser(address, keepMs));
+    return await withAdministration(run, (administration) => administration.removeUser(formatAddress(address), keepMs));
   } catch (error) {
-    if (isDirectoryError(error, 'noUser') || isDirectoryError(error, 'badAddress')) return undefined;
+    if (isDirectoryError(error, 'noUser')) return undefined;
     throw error;
   }
 }

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { type TestContext, test } from 'node:test';
+import { promisify } from 'node:util';
 import Database from 'better-sqlite3';
 import { DirectoryAdministration } from './administration.ts';
 import { type DirectoryErrorCode, isDirectoryError } from './errors.ts';
@@ -32,6 +34,19 @@ test('a directory is made once, for its owner alone, and opened only where there
   assert.equal(statSync(path).mode & 0o777, 0o600);
   await assert.rejects(DirectoryAdministration.create(path), refusal('exists'));
   await assert.rejects(DirectoryAdministration.open(`${path}.none`), refusal('unavailable'));
+});
+
+test('where the system refuses a thread, nothing can be changed for now', async (t) => {
+  const { path } = await create(t);
+  const program = `
+    import { DirectoryAdministration } from '${new URL('./administration.js', import.meta.url).href}';
+    await DirectoryAdministration.open('${path}').catch((error) => console.log(error.code, error.message));
+  `;
+  // Without --allow-worker Node refuses as the system does when its threads are used up.
+  const permissions = ['--experimental-permission', '--allow-fs-read=/', `--allow-fs-write=${tmpdir()}`];
+  const node = [...permissions, '--input-type=module', '--eval', program];
+  const { stdout } = await promisify(execFile)(process.execPath, node);
+  assert.match(stdout, /^unavailable the directory's thread could not be started: .+\n$/);
 });
 
 test('domains are added, listed in pages and removed when nothing uses them', async (t) => {

@@ -1,6 +1,6 @@
 /** The near end of sqlite-worker.ts: asks it for changes and matches its answers. */
 import { Worker } from 'node:worker_threads';
-import { DirectoryError, type DirectoryErrorCode } from './errors.ts';
+import { DirectoryError, type DirectoryErrorCode, errorText } from './errors.ts';
 import { limits } from './limits.ts';
 import type { SqliteChanges } from './sqlite-changes.ts';
 import type { ChangeName, ChangeRequest, WorkerSettings } from './sqlite-worker.ts';
@@ -49,8 +49,13 @@ export class ChangeThread {
   }
 
   #send<Value>(request: Omit<ChangeRequest, 'id'>): Promise<Value> {
-    this.#worker ??= this.#start();
-    const worker = this.#worker;
+    let worker: Worker;
+    try {
+      worker = this.#worker ??= this.#start();
+    } catch (error) {
+      const why = `the directory's thread could not be started: ${errorText(error)}`;
+      return Promise.reject(new DirectoryError('unavailable', why, error));
+    }
     return new Promise<Value>((resolve, reject) => {
       const id = this.#nextId++;
       this.#waiting.set(id, { resolve, reject });
@@ -59,6 +64,7 @@ export class ChangeThread {
     });
   }
 
+  /** @throws {Error} the system refuses: threads or memory are used up */
   #start(): Worker {
     const worker = new Worker(new URL('./sqlite-worker.js', import.meta.url), {
       workerData: this.#settings,

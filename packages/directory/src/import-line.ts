@@ -39,6 +39,8 @@ export function parseImportLine(line: string): ImportLine {
   const text = line.trim().replace(/^\ufeff/, '');
   if (text === '' || text.startsWith('#')) return { kind: 'none' };
   if (line.length > limits.importLineLength) return { kind: 'bad', problem: 'the line is too long' };
+  // What a decoder writes for octets that are no UTF-8: neither names nor passwords may lose their letters.
+  if (text.includes('\ufffd')) return { kind: 'bad', problem: 'the line is not UTF-8' };
   const match = columns.exec(text);
   if (match === null) return { kind: 'bad', problem: 'not of the form: address password [quota]' };
   const [, addressColumn = '', passwordColumn = '', quotaColumn] = match;
@@ -46,7 +48,8 @@ export function parseImportLine(line: string): ImportLine {
   if (address === undefined) return { kind: 'bad', problem: `${addressColumn} is no address` };
   const quotaBytes = quotaColumn === undefined ? undefined : parseQuota(quotaColumn);
   if (quotaColumn !== undefined && quotaBytes === undefined) {
-    return { kind: 'bad', problem: `${quotaColumn} is no quota, such as 500M or 2G` };
+    // It may be the rest of a password that holds a blank.
+    return { kind: 'bad', problem: 'what follows the password is no quota, such as 500M or 2G' };
   }
   const user = {
     kind: 'user',
@@ -56,7 +59,10 @@ export function parseImportLine(line: string): ImportLine {
   const given = readGiven(passwordColumn);
   if (given.kind === 'stored') return { ...user, stored: given.stored };
   if (given.kind === 'unknown') {
-    return { kind: 'bad', problem: `a hash of scheme ${given.scheme} that is unknown, malformed or too costly` };
+    return {
+      kind: 'bad',
+      problem: `a hash of scheme ${given.scheme} that is unknown, malformed, impossible or too costly`,
+    };
   }
   const problem = passwordProblem(given.password);
   return problem === undefined ? { ...user, plain: given.password } : { kind: 'bad', problem };

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { type TestContext, test } from 'node:test';
+import { promisify } from 'node:util';
 import { isDirectoryError } from './errors.ts';
 import { limits } from './limits.ts';
 import { type PasswordOptions, Passwords } from './password.ts';
@@ -106,6 +108,20 @@ test('who waited too long is told that the directory is unavailable', async (t) 
   assert(first.status === 'fulfilled' && first.value);
   assert(second.status === 'rejected' && isDirectoryError(second.reason, 'unavailable'));
   assert.equal(await late, true);
+});
+
+test('where the system refuses a thread, passwords cannot be checked for now', async () => {
+  const program = `
+    import { Passwords } from '${new URL('./password.js', import.meta.url).href}';
+    const failed = (error) => console.log(error.code, error.message);
+    const made = new Passwords({ threads: 2 });
+    await Promise.all([made.make('x').catch(failed), made.verify('x', 'x').catch(failed)]);
+    await made.make('y').catch(failed);
+  `;
+  // Without --allow-worker Node refuses as the system does when its threads are used up.
+  const node = ['--experimental-permission', '--allow-fs-read=/', '--input-type=module', '--eval', program];
+  const { stdout } = await promisify(execFile)(process.execPath, node);
+  assert.match(stdout, /^(?:unavailable no hashing thread could be started: .+\n){3}$/);
 });
 
 test('closing rejects what waits', async () => {

@@ -81,7 +81,7 @@ export class SqliteDirectory implements Directory {
     this.#separator = (options.detailSeparator ?? '+').normalize('NFC').toLowerCase();
     this.#defaultDomain = options.defaultDomain;
     if (options.defaultDomain !== undefined && normalDomain(options.defaultDomain) === undefined) {
-      throw new DirectoryError('badAddress', `${options.defaultDomain} is no domain`);
+      throw new DirectoryError('badAddress', `the default domain ${options.defaultDomain} is no domain`);
     }
     this.#storeServer = options.storeServer ?? 'local';
     this.#pollMs = options.changePollMs ?? limits.changePollMs;

@@ -54,7 +54,16 @@ export async function acceptRecipient(
 }
 
 function resolutionText(resolution: Exclude<Resolution, { kind: 'found' }>): string {
-  return resolution.kind === 'noSuchUser' ? 'no such user' : `${resolution.kind}: ${resolution.address}`;
+  switch (resolution.kind) {
+    case 'noSuchUser':
+      return 'no such user';
+    case 'foreign':
+      return `the domain of ${resolution.address} is not ours`;
+    case 'loop':
+      return `the alias ${resolution.address} leads in a circle`;
+    case 'tooMany':
+      return `an alias leads to too many addresses, or by too many others: ${resolution.address}`;
+  }
 }
 
 interface Found {

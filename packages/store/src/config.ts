@@ -212,10 +212,12 @@ const schema: z.ZodType<Config> = z.strictObject({
     .prefault({}),
 });
 
+type SettingValue = string | number | boolean | readonly string[];
+
 /** One key with what it is and where that came from. */
 export interface Setting {
   readonly key: string;
-  readonly value: string | number;
+  readonly value: SettingValue;
   readonly origin: 'default' | 'file';
 }
 
@@ -315,11 +317,7 @@ export async function loadConfig(directory: string, file?: string): Promise<Load
   if (!parsed.success) throw new ConfigError(`${path}: ${parsed.error.issues.map(issueText).join('; ')}`);
   const inFile = new Set(settingsOf(given).map(([key]) => key));
   const settings = settingsOf(parsed.data).map(([key, value]): Setting => {
-    return {
-      key,
-      value: typeof value === 'number' ? value : Array.isArray(value) ? value.join(' ') : String(value),
-      origin: inFile.has(key) ? 'file' : 'default',
-    };
+    return { key, value: settingValue(value), origin: inFile.has(key) ? 'file' : 'default' };
   });
   return { path, config: parsed.data, settings };
 }
@@ -341,6 +339,11 @@ function parseFile(path: string, text: string): object {
     const [reason = ''] = error.message.split('\n');
     throw new ConfigError(`${path}, line ${error.line}: ${reason.replace(/^Invalid TOML document: /, '')}`);
   }
+}
+
+function settingValue(value: unknown): SettingValue {
+  if (Array.isArray(value)) return value.map(String);
+  return typeof value === 'number' || typeof value === 'boolean' ? value : String(value);
 }
 
 /** `table.key` with its value, for each key of each table. */

@@ -3,11 +3,12 @@
  * disk's, and a storm of logins must not hold up deliveries.
  *
  * A thread has one request at a time; the queue is first come, first served, bounded in length and in waiting time. Threads
- * start when needed, and do not keep the process alive while idle. One that dies fails its request and is replaced.
+ * start when needed, and do not keep the process alive while idle. One that dies fails its request and is replaced. Where the
+ * system refuses to start one, the request waits for those at work, or fails where there are none.
  */
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { DirectoryError } from '../errors.ts';
+import { DirectoryError, errorText } from '../errors.ts';
 import { limits } from '../limits.ts';
 import type { Clock } from '../sys/clock.ts';
 import type { HashRequest } from './work.ts';
@@ -85,7 +86,15 @@ export class HashPool {
         job.reject(new DirectoryError('unavailable', 'a password waited too long to be hashed'));
         continue;
       }
-      const thread = this.#idle.pop() ?? this.#start();
+      let thread: Thread | undefined;
+      try {
+        thread = this.#idle.pop() ?? this.#start();
+      } catch (error) {
+        if (this.#threads.size > 0) return;
+        this.#queue.delete(job);
+        job.reject(new DirectoryError('unavailable', `no hashing thread could be started: ${errorText(error)}`, error));
+        continue;
+      }
       if (thread === undefined) return;
       this.#queue.delete(job);
       thread.job = job;
@@ -94,7 +103,7 @@ export class HashPool {
     }
   }
 
-  /** A new thread, or undefined when all are at work. */
+  /** A new thread, or undefined when all are at work. @throws {Error} the system refuses: threads or memory are used up */
   #start(): Thread | undefined {
     if (this.#threads.size >= this.#threadsMax) return undefined;
     const thread = new Thread();

@@ -32,6 +32,9 @@ type Reader = (text: string) => StoredPassword | undefined;
 
 const base64 = /^[A-Za-z0-9+/]+={0,2}$/;
 
+/** What begins so and goes on with another `$` is a hash, not a password that somebody typed. */
+const hashForms = /^\$(1|2[abxy]?|5|6|7|g?y|md5|sha1|apr1|argon2(?:i|d|id)|scrypt|pbkdf2(?:-[a-z0-9]+)?)\$.*\$/i;
+
 function readScrypt(text: string): StoredPassword | undefined {
   const match =
     /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,3}),p=(\d{1,3})\$([A-Za-z0-9+/]{1,128})\$([A-Za-z0-9+/]{22,128})$/.exec(text);
@@ -39,6 +42,8 @@ function readScrypt(text: string): StoredPassword | undefined {
   const [, ln, r, p, salt = '', digest = ''] = match;
   const parameters = { n: 2 ** Number(ln), r: Number(r), p: Number(p) };
   if (parameters.n < 2 || parameters.r < 1 || parameters.p < 1) return undefined;
+  // RFC 7914 §2: N is less than 2^(128 * r / 8).
+  if (Number(ln) >= 16 * parameters.r) return undefined;
   if (scryptMemoryBytes(parameters) > limits.hashMemoryBytes) return undefined;
   if (parameters.n * parameters.r * parameters.p > limits.scryptBlocks) return undefined;
   return {
@@ -72,11 +77,20 @@ function readShaCrypt(id: string): Reader {
 
 function readArgon2id(text: string): StoredPassword | undefined {
   const match =
-    /^\$argon2id\$v=19\$m=(\d{1,7}),t=(\d{1,3}),p=(\d{1,3})\$[A-Za-z0-9+/]{11,128}\$[A-Za-z0-9+/]{11,128}$/.exec(text);
+    /^\$argon2id\$v=19\$m=([1-9]\d{0,6}),t=([1-9]\d{0,2}),p=([1-9]\d{0,2})\$([A-Za-z0-9+/]{11,128})\$([A-Za-z0-9+/]{11,128})$/.exec(
+      text,
+    );
   if (match === null) return undefined;
-  const [, memoryKib, passes] = match;
+  const [, memoryKib, passes, lanes, salt = '', digest = ''] = match;
+  // RFC 9106 §3.1: eight KiB for each lane at least.
+  if (Number(memoryKib) < 8 * Number(lanes) || !isExactBase64(salt) || !isExactBase64(digest)) return undefined;
   const isBounded = Number(memoryKib) * 1_024 <= limits.hashMemoryBytes && Number(passes) <= limits.argon2Passes;
   return isBounded ? { scheme: 'argon2id', text } : undefined;
+}
+
+/** True for unpadded base64 that an encoder can have written: the library refuses any other. */
+function isExactBase64(text: string): boolean {
+  return Buffer.from(text, 'base64').toString('base64').replace(/=+$/, '') === text;
 }
 
 function readSalted(algorithm: 'sha1' | 'sha256' | 'sha512', digestBytes: number): Reader {
@@ -123,17 +137,19 @@ export function readStored(text: string): StoredPassword | undefined {
 export type GivenPassword =
   | { readonly kind: 'plain'; readonly password: string }
   | { readonly kind: 'stored'; readonly stored: string }
-  /** In braces, but of no scheme that we can verify, malformed, or beyond our bounds. */
+  /** A hash, but of no scheme that we can verify, malformed, or beyond our bounds. */
   | { readonly kind: 'unknown'; readonly scheme: string };
 
 /**
  * Tells a hash from a password: `{SCHEME}…` is a hash, `{PLAIN}…` and `{CLEARTEXT}…` a password, and so is everything without
- * braces that is not a whole self-describing hash.
+ * braces that does not look like a hash.
  */
 export function readGiven(text: string): GivenPassword {
   const match = /^\{([\w.-]+)\}(.*)$/s.exec(text);
   if (match === null) {
-    return readAny(text) === undefined ? { kind: 'plain', password: text } : { kind: 'stored', stored: text };
+    if (readAny(text) !== undefined) return { kind: 'stored', stored: text };
+    const form = hashForms.exec(text)?.[1];
+    return form === undefined ? { kind: 'plain', password: text } : { kind: 'unknown', scheme: form };
   }
   const [, scheme = '', rest = ''] = match;
   if (/^(?:PLAIN|CLEARTEXT)$/i.test(scheme)) return { kind: 'plain', password: rest };

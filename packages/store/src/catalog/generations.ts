@@ -7,7 +7,7 @@
  * generation from the heap. The file's being there is the mark, so that it needs no free block; its text is for people. Crash
  * before the new generation is current: the mark is there, it is made again. After: the mark is an old generation's, and removed.
  */
-import { errnoOf, StoreError } from '../errors.ts';
+import { errnoOf, errorText, StoreError } from '../errors.ts';
 import { replaceFile } from '../sys/files.ts';
 import type { FileSystem } from '../sys/fs.ts';
 
@@ -28,7 +28,7 @@ export async function currentGeneration(fs: FileSystem, directory: string): Prom
     }
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined;
-    throw new StoreError('ioError', `cannot read ${directory}/${currentName}`, {}, error);
+    throw new StoreError('ioError', `cannot read ${directory}/${currentName}: ${errorText(error)}`, {}, error);
   }
 }
 
@@ -96,7 +96,7 @@ async function namesIn(fs: FileSystem, directory: string): Promise<string[]> {
     return await fs.list(directory);
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return [];
-    throw new StoreError('ioError', `cannot read ${directory}`, {}, error);
+    throw new StoreError('ioError', `cannot read ${directory}: ${errorText(error)}`, {}, error);
   }
 }
 

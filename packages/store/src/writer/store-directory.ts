@@ -152,7 +152,7 @@ export async function isStore(fs: FileSystem, directory: string): Promise<boolea
     return (await fs.list(heapDirectory(directory))).some((name) => name.endsWith('.seg'));
   } catch (error) {
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return false;
-    throw new StoreError('ioError', `cannot read ${heapDirectory(directory)}`, {}, error);
+    throw new StoreError('ioError', `cannot read ${heapDirectory(directory)}: ${errorText(error)}`, {}, error);
   }
 }
 
@@ -168,7 +168,7 @@ export async function checkFinished(fs: FileSystem, directory: string): Promise<
     try {
       return await isFileThere(fs, `${directory}/${name}`);
     } catch (error) {
-      throw new StoreError('ioError', `cannot read ${directory}`, {}, error);
+      throw new StoreError('ioError', `cannot read ${directory}: ${errorText(error)}`, {}, error);
     }
   };
   if (await isThere(unfinishedName)) {
