@@ -7,9 +7,11 @@ import {
   type AccountId,
   type BackupReading,
   backup,
+  Catalog,
   type Entry,
   inbox,
   type MailWanted,
+  type MessageId,
   openBackup,
   restoreMail,
   type Store,
@@ -234,4 +236,34 @@ test('mail comes back through the socket of a running writer, and from the backu
     await work.close();
     await server.close();
   }
+});
+
+test('messages that all have one date cost a look at each, not at each for each', async () => {
+  await using w = await world();
+  const { store, account } = w;
+  const many = 200;
+  const { mailbox } = await store.createMailbox(account, 'Imported', '');
+  for (let n = 0; n < many; n++) {
+    const message = await store.take(mail(`imported ${n}`));
+    await store.append(mailbox, [{ message, flags: 0, keywords: [], internalDate: 1_700_000_000 }]);
+  }
+  await backup(w.temp.directory, `${w.folder}/backup`, store);
+  const gone = UidSet.range(1, many / 2);
+  await store.expunge(mailbox, gone, false);
+  await store.purge(mailbox, gone);
+  const reading = await w.open();
+  const from = reading.catalog().accountNamed('ann@example.org');
+  assert.ok(from !== undefined);
+  let looks = 0;
+  class CountingCatalog extends Catalog {
+    override message(id: MessageId) {
+      looks++;
+      return super.message(id);
+    }
+  }
+  const target = { writer: store, reading: { catalog: () => new CountingCatalog(store.catalog().view) } };
+  const report = await restoreMail(reading, target, { from, account });
+  assert.deepEqual([report.restored, report.skipped], [many / 2, many / 2 + 6]);
+  assert.ok(looks <= 2 * many, `${looks} messages were looked up`);
+  await assertClean(store);
 });
