@@ -65,6 +65,7 @@ test('a store that burnt down comes back with mail, users and configuration', as
   refusal(66, [], await mstore(['stats', '--data', folder]));
   refusal(66, [], await mstore(['backup', 'verify', store.folder]));
   refusal(73, [], await mstore(['backup', store.directory, '--data', store.directory]));
+  refusal(2, [], await mstore(['backup', '', '--data', store.directory]));
   refusal(2, [], await mstore(['restore', folder, '--data', store.directory, '--list']));
   assert.match(await store.done(['backup', folder]), /Backup 3/);
 });
