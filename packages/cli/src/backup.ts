@@ -1,7 +1,6 @@
 /** `mstore backup` and `mstore backup verify` */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { readFile, writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { copyDirectoryFile, directoryPath } from '@mstore/directory';
 import {
   backup,
@@ -19,6 +18,7 @@ import { withWriter } from './access.ts';
 import { type Run, works } from './command.ts';
 import { CommandError, exit } from './errors.ts';
 import { isThere } from './file-tree.ts';
+import { withScratch } from './scratch.ts';
 import { counted, humanBytes, humanTime } from './text.ts';
 
 const manual = `
@@ -106,16 +106,6 @@ async function copyText(from: string, to: string): Promise<boolean> {
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return false;
     throw error;
-  }
-}
-
-/** Runs `work` with an empty folder that is removed afterwards. */
-export async function withScratch<T>(given: string | undefined, work: (scratch: string) => Promise<T>): Promise<T> {
-  const scratch = await mkdtemp(join(given ?? tmpdir(), 'mstore-'));
-  try {
-    return await work(scratch);
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
   }
 }
 

@@ -16,10 +16,10 @@ import {
   type WorkingStore,
 } from '@mstore/store';
 import { accountOf, findAccount, mailboxOf, withReading, withWriter } from './access.ts';
-import { withScratch } from './backup.ts';
 import type { Run } from './command.ts';
 import { openAccount } from './directory.ts';
 import { CommandError, exit } from './errors.ts';
+import { withScratch } from './scratch.ts';
 import { counted, humanBytes, humanTime, safeText, table } from './text.ts';
 
 export interface MailOptions {
