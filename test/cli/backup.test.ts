@@ -118,7 +118,10 @@ test('one user gets back what was deleted, while the store works on', async () =
   assert.match(await store.refused(66, [...args, '--mailbox', 'None']), /no mailbox None/);
   assert.match(await store.refused(2, [...args, '--message', 'two']), /Message-ID/);
   assert.match(await store.refused(66, [...args, '--message', 'four@example.org']), /no message four@example\.org/);
-  assert.match(await store.refused(66, [...args, '--mailbox', 'Sent', '--message', String(id)]), /no message \d+ there/);
+  assert.match(
+    await store.refused(66, [...args, '--mailbox', 'Sent', '--message', String(id)]),
+    /no message \d+ there/,
+  );
 });
 
 test('a check of a backup that a signal ends leaves nothing in the scratch folder', async () => {

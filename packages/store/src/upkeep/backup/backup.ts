@@ -152,7 +152,7 @@ class Backup {
         const time = ports.clock.now();
         const manifest = { store: storeId, number, time, durableLsn, epoch, segments, checkpoint, files };
         await writeManifest(this.#fs, target, manifest);
-        await tidyUp(this.#fs, target, manifest);
+        await tidyUp(ports, target, manifest);
         return this.#report(manifest, durableLsn, copied);
       } finally {
         await second.release().catch(ignore);
