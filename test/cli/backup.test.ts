@@ -1,11 +1,12 @@
 /** Checkpoint, backup, verify and restore as an administrator uses them; and what docs/operations/backup.md prints, as it stands there. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { chmod, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { until } from '../support/daemons.ts';
 import { readRepositoryFile, repositoryRoot } from '../support/repository.ts';
-import { CliStore, mstore, refusal } from './command.ts';
+import { CliStore, mstore, refusal, start } from './command.ts';
 
 async function deliver(store: CliStore, subject: string, user = 'ann@example.org'): Promise<void> {
   const line = `a line of ${subject} that makes this part one of its own\n`;
@@ -65,6 +66,7 @@ test('a store that burnt down comes back with mail, users and configuration', as
   refusal(66, [], await mstore(['stats', '--data', folder]));
   refusal(66, [], await mstore(['backup', 'verify', store.folder]));
   refusal(73, [], await mstore(['backup', store.directory, '--data', store.directory]));
+  refusal(2, [], await mstore(['backup', '', '--data', store.directory]));
   refusal(2, [], await mstore(['restore', folder, '--data', store.directory, '--list']));
   assert.match(await store.done(['backup', folder]), /Backup 3/);
 });
@@ -115,6 +117,26 @@ test('one user gets back what was deleted, while the store works on', async () =
   assert.match(await store.refused(67, ['restore', folder, '--user', 'bob@example.org']), /no user bob/);
   assert.match(await store.refused(66, [...args, '--mailbox', 'None']), /no mailbox None/);
   assert.match(await store.refused(2, [...args, '--message', 'two']), /Message-ID/);
+  assert.match(await store.refused(66, [...args, '--message', 'four@example.org']), /no message four@example\.org/);
+  assert.match(
+    await store.refused(66, [...args, '--mailbox', 'Sent', '--message', String(id)]),
+    /no message \d+ there/,
+  );
+});
+
+test('a check of a backup that a signal ends leaves nothing in the scratch folder', async () => {
+  await using store = await CliStore.make('ann@example.org');
+  await deliver(store, 'one');
+  const folder = join(store.folder, 'backup');
+  await store.done(['backup', folder]);
+  const scratch = join(store.folder, 'scratch');
+  await mkdir(scratch);
+  const child = start(['backup', 'verify', folder, '--scratch', scratch, '--max-rate', '1']);
+  const ended = new Promise((resolve) => child.once('exit', (_code, signal) => resolve(signal)));
+  await until('the scratch folder to be in use', async () => (await readdir(scratch)).length > 0);
+  child.kill('SIGTERM');
+  assert.equal(await ended, 'SIGTERM');
+  assert.deepEqual(await readdir(scratch), []);
 });
 
 test('a damaged backup is named by verify, and restored with what is left', async () => {

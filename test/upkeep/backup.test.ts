@@ -1,8 +1,8 @@
 /** Backups: taken while mail comes in, incremental, verified, restored; and no number is given twice after a restore. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { crc32 } from 'node:zlib';
 import { backup, isStoreError, machinePorts, rebuild, restoreStore, Store, UidSet, verifyBackup } from '@mstore/store';
@@ -352,6 +352,50 @@ test('a folder that holds something else is not made a backup, and a backup is n
   await assert.rejects(restoreStore(target, other.directory), (error) => isStoreError(error, 'storeExists'));
   await assert.rejects(restoreStore(folder.path, `${folder.path}/new`), (error) => isStoreError(error, 'noBackup'));
   assert.deepEqual(await verified(target, folder.path), []);
+});
+
+test('what somebody keeps in the folder of a backup or of a restore stays there', async () => {
+  await using temp = await tempStore(small);
+  await using folder = await tempDirectory();
+  await temp.store.createAccount('a@example.org');
+  const target = `${folder.path}/backup`;
+  const directory = `${folder.path}/restored`;
+  const theirs = ['heap/notes.txt', 'heap/lost+found/one', 'checkpoint/model.ckpt', 'files/thesis.txt'];
+  const beside = [...theirs, 'catalog/of/books'];
+  const putThere = async (into: string, names: readonly string[]): Promise<void> => {
+    for (const name of names) {
+      await mkdir(dirname(`${into}/${name}`), { recursive: true });
+      await writeFile(`${into}/${name}`, name);
+    }
+  };
+  const areThere = async (into: string, names: readonly string[]): Promise<void> => {
+    for (const name of names) assert.equal(await readFile(`${into}/${name}`, 'utf8'), name);
+  };
+  await putThere(target, theirs);
+  await backup(temp.directory, target, temp.store);
+  await temp.store.createAccount('b@example.org');
+  await backup(temp.directory, target, temp.store);
+  await areThere(target, theirs);
+  assert.deepEqual(await verified(target, folder.path), []);
+  await putThere(directory, beside);
+  await restoreStore(target, directory, small);
+  await areThere(directory, beside);
+  const store = await Store.open(directory, small);
+  await assertClean(store);
+  await store.close();
+});
+
+test('a copy of a heap is not written over by a backup', async () => {
+  await using temp = await tempStore(small);
+  await using other = await tempStore(small);
+  await using folder = await tempDirectory();
+  for (const { store } of [temp, other]) await store.createAccount('a@example.org');
+  const copy = `${folder.path}/rescued`;
+  await cp(`${other.directory}/heap`, `${copy}/heap`, { recursive: true });
+  const name = `${copy}/heap/0000000000000001.seg`;
+  const before = await readFile(name);
+  await assert.rejects(backup(temp.directory, copy, temp.store), (error) => isStoreError(error, 'storeExists'));
+  assert.deepEqual(await readFile(name), before);
 });
 
 test('the original store, after a restore of its backup went its own way, is not mixed with it', async () => {

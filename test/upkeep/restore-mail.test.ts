@@ -1,15 +1,17 @@
 /** Mail out of a backup into the store that works: what is missing comes back as it was, what is there stays, and twice is once. */
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import {
   type AccountId,
   type BackupReading,
   backup,
+  Catalog,
   type Entry,
   inbox,
   type MailWanted,
+  type MessageId,
   openBackup,
   restoreMail,
   type Store,
@@ -234,4 +236,62 @@ test('mail comes back through the socket of a running writer, and from the backu
     await work.close();
     await server.close();
   }
+});
+
+test('a backup that is made meanwhile takes away nothing that is read', async () => {
+  await using w = await world();
+  const { store, account, temp, folder } = w;
+  const reading = await w.open();
+  const names = async (): Promise<string[]> => readdir(`${folder}/backup/heap`);
+  const before = await names();
+  for (const { id } of [...store.catalog().mailboxes(account)]) {
+    await store.expunge(id, UidSet.range(1, 99), false);
+    await store.purgeRetained(id);
+  }
+  await store.compact({ minGarbage: 0, maxRate: 0 });
+  await store.dropRetired(true);
+  await backup(temp.directory, `${folder}/backup`, store);
+  assert.ok((await names()).includes(before[0] ?? ''), 'what somebody reads stays');
+  const from = reading.catalog().accountNamed('ann@example.org');
+  assert.ok(from !== undefined);
+  const report = await restoreMail(reading, { writer: store, reading: store }, { from, account });
+  assert.deepEqual([report.restored, report.failed], [6, []]);
+  await reading.close();
+  await backup(temp.directory, `${folder}/backup`, store);
+  assert.ok(!(await names()).includes(before[0] ?? ''), 'what no manifest names goes when nobody reads it');
+  // Who reads makes no file, which might be another user's.
+  await rm(`${folder}/backup/backup.readers`);
+  await (await w.open()).close();
+  assert.ok(!(await readdir(`${folder}/backup`)).includes('backup.readers'));
+  await assertClean(store);
+});
+
+test('messages that all have one date cost a look at each, not at each for each', async () => {
+  await using w = await world();
+  const { store, account } = w;
+  const many = 200;
+  const { mailbox } = await store.createMailbox(account, 'Imported', '');
+  for (let n = 0; n < many; n++) {
+    const message = await store.take(mail(`imported ${n}`));
+    await store.append(mailbox, [{ message, flags: 0, keywords: [], internalDate: 1_700_000_000 }]);
+  }
+  await backup(w.temp.directory, `${w.folder}/backup`, store);
+  const gone = UidSet.range(1, many / 2);
+  await store.expunge(mailbox, gone, false);
+  await store.purge(mailbox, gone);
+  const reading = await w.open();
+  const from = reading.catalog().accountNamed('ann@example.org');
+  assert.ok(from !== undefined);
+  let looks = 0;
+  class CountingCatalog extends Catalog {
+    override message(id: MessageId) {
+      looks++;
+      return super.message(id);
+    }
+  }
+  const target = { writer: store, reading: { catalog: () => new CountingCatalog(store.catalog().view) } };
+  const report = await restoreMail(reading, target, { from, account });
+  assert.deepEqual([report.restored, report.skipped], [many / 2, many / 2 + 6]);
+  assert.ok(looks <= 2 * many, `${looks} messages were looked up`);
+  await assertClean(store);
 });

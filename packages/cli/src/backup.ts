@@ -1,7 +1,6 @@
 /** `mstore backup` and `mstore backup verify` */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { readFile, writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { copyDirectoryFile, directoryPath } from '@mstore/directory';
 import {
   backup,
@@ -19,6 +18,7 @@ import { withWriter } from './access.ts';
 import { type Run, works } from './command.ts';
 import { CommandError, exit } from './errors.ts';
 import { isThere } from './file-tree.ts';
+import { withScratch } from './scratch.ts';
 import { counted, humanBytes, humanTime } from './text.ts';
 
 const manual = `
@@ -26,8 +26,8 @@ Copies the store to TO, a folder of its own, while it works: the log up to now, 
 and mstore.toml. A backup into a folder that holds one copies only what is new, and replaces the old one when the new one is
 whole; until then, and after an interruption, the old one stays good. Nobody waits for it. Everything is synced to the disk.
 
-The exit code is 1 when the store has lost segments (an earlier backup's copy of one is kept); 73 when TO is a store, or the backup
-of another one, or of another history of this one; 75 when another backup to TO is under way.`;
+The exit code is 1 when the store has lost segments (an earlier backup's copy of one is kept); 73 when TO is a store or a
+copy of its segments, or the backup of another one, or of another history of this one; 75 when another backup to TO is under way.`;
 
 const verifyManual = `
 Reads a backup and checks everything: each file's length and SHA-256, and that a store that is restored from it would be clean, as
@@ -59,6 +59,8 @@ export function addBackup(program: Command): void {
 
 async function backUp(run: Run, options: BackupOptions): Promise<number> {
   const { directory } = run;
+  // A script's variable that is not set; it would name the working directory.
+  if (run.arg(0) === '') throw new CommandError(exit.usage, 'the folder of the backup has no name');
   const target = resolve(run.arg(0));
   const rateBytes = rateOf(options.maxRate);
   if (!(await isStore(machinePorts.fs, directory))) throw new StoreError('noStore', `no store in ${directory}`);
@@ -104,16 +106,6 @@ async function copyText(from: string, to: string): Promise<boolean> {
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return false;
     throw error;
-  }
-}
-
-/** Runs `work` with an empty folder that is removed afterwards. */
-export async function withScratch<T>(given: string | undefined, work: (scratch: string) => Promise<T>): Promise<T> {
-  const scratch = await mkdtemp(join(given ?? tmpdir(), 'mstore-'));
-  try {
-    return await work(scratch);
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
   }
 }
 

@@ -16,10 +16,10 @@ import {
   type WorkingStore,
 } from '@mstore/store';
 import { accountOf, findAccount, mailboxOf, withReading, withWriter } from './access.ts';
-import { withScratch } from './backup.ts';
 import type { Run } from './command.ts';
 import { openAccount } from './directory.ts';
 import { CommandError, exit } from './errors.ts';
+import { withScratch } from './scratch.ts';
 import { counted, humanBytes, humanTime, safeText, table } from './text.ts';
 
 export interface MailOptions {
@@ -91,6 +91,10 @@ async function restore(run: Run, backup: BackupReading, options: MailOptions): P
     const onProgress = (done: number, total: number): void => progress.at(done, total);
     const wanted = { ...chosen, account, all: all === true, onProgress, ...(name !== undefined && { into: name }) };
     const report = await restoreMail(backup, store, wanted).finally(progress.stop);
+    const { restored, skipped, failed, stopped } = report;
+    if (options.message !== undefined && restored + skipped + failed.length === 0 && stopped === undefined) {
+      throw new CommandError(exit.noInput, `the backup has no message ${options.message} there`);
+    }
     return answer(run, report);
   });
 }

@@ -22,7 +22,8 @@ With --user, mail of that user comes back into the store that --data names, whic
 and with dates, flags and keywords as they were. --mailbox and --message choose (MESSAGE is the number that --list shows, or a
 Message-ID). Each message goes to the mailbox it was in, which is made again if need be, or with --into to one mailbox. What is still
 in the account, wherever, is left out, unless --all is given. A user who was removed must be added again first. The backup is only
-read; its catalog is made in a scratch folder. Exit code 1 when something could not be restored.`;
+read; its catalog is made in a scratch folder. Exit code 1 when something could not be restored, 66 when
+the backup has no such mailbox or message.`;
 
 interface RestoreOptions extends Partial<MailOptions> {
   readonly maxRate?: string;

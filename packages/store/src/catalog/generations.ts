@@ -43,6 +43,11 @@ export async function generationsIn(fs: FileSystem, directory: string): Promise<
   return numbers.sort((a, b) => a - b);
 }
 
+/** Whether a name beside `CURRENT` can be a generation's, or that of its mark. */
+export function isGenerationFile(name: string): boolean {
+  return /^(SUSPECT\.)?[1-9][0-9]*$/.test(name);
+}
+
 /** A number above every generation there is or was named. */
 export async function nextGeneration(fs: FileSystem, directory: string): Promise<number> {
   await fs.makeDirectory(directory);

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { lockFile, lockHolder } from './file-lock.ts';
+import { lockFile, lockHolder, shareFile } from './file-lock.ts';
 
 function lockPath(context: TestContext): string {
   const directory = mkdtempSync(join(tmpdir(), 'mstore-lock-'));
@@ -28,6 +28,22 @@ test('one holder at a time, and the file names it', (context) => {
   const again = lockFile(path);
   assert.ok(again !== undefined);
   again.release();
+});
+
+test('a lock is shared by several, or held alone, and sharing it makes no file', (context) => {
+  const path = lockPath(context);
+  assert.throws(() => shareFile(path), { code: 'ENOENT' });
+  lockFile(path)?.release();
+  const shared = [shareFile(path), shareFile(path)];
+  for (const lock of shared) {
+    assert.ok(lock !== undefined);
+    assert.equal(lockFile(path), undefined);
+    lock.release();
+  }
+  const alone = lockFile(path);
+  assert.ok(alone !== undefined);
+  assert.equal(shareFile(path), undefined);
+  alone.release();
 });
 
 test('another process is kept out, and gets the lock once it is released', (context) => {

@@ -28,6 +28,11 @@ export function lockFile(path: string): FileLock | undefined {
     if (errnoOf(error) !== undefined) Object.assign(Object(error), { path });
     throw error;
   }
+  return releasing(fd);
+}
+
+/** A lock that goes with its descriptor. */
+function releasing(fd: number): FileLock {
   let held = true;
   return {
     release() {
@@ -36,6 +41,18 @@ export function lockFile(path: string): FileLock | undefined {
       fs.closeSync(fd);
     },
   };
+}
+
+/** Shares the lock of a file that is there with others who share it; undefined while somebody has it alone. */
+export function shareFile(path: string): FileLock | undefined {
+  const fd = fs.openSync(path, fs.constants.O_RDONLY);
+  let isHeld = false;
+  try {
+    isHeld = tryFlock(fd, 'shnb');
+  } finally {
+    if (!isHeld) fs.closeSync(fd);
+  }
+  return isHeld ? releasing(fd) : undefined;
 }
 
 /** A file that is kept open, to be locked for moments again and again. */
@@ -62,9 +79,9 @@ export class MomentaryLock {
   }
 }
 
-function tryFlock(fd: number): boolean {
+function tryFlock(fd: number, how: 'exnb' | 'shnb' = 'exnb'): boolean {
   try {
-    flockSync(fd, 'exnb');
+    flockSync(fd, how);
     return true;
   } catch (error) {
     const errno = errnoOf(error);

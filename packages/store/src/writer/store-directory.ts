@@ -24,7 +24,7 @@ import {
 } from '../heap/heap.ts';
 import { limits } from '../limits.ts';
 import { type Clock, systemClock } from '../sys/clock.ts';
-import { type FileLock, lockFile, lockHolder } from '../sys/file-lock.ts';
+import { type FileLock, lockFile, lockHolder, shareFile } from '../sys/file-lock.ts';
 import { isFileThere } from '../sys/files.ts';
 import type { FileSystem } from '../sys/fs.ts';
 import { diskSpace, fileStamp, nodeFs, removeDirectory } from '../sys/node-fs.ts';
@@ -50,6 +50,8 @@ export interface StorePorts {
   readonly space?: (directory: string) => Promise<DiskSpace>;
   /** The writer's lock; undefined when another process has it. */
   readonly lock: (path: string) => FileLock | undefined;
+  /** A lock that several hold together; undefined while somebody has it alone. Absent: nobody shares one. */
+  readonly share?: (path: string) => FileLock | undefined;
 }
 
 export const machinePorts: StorePorts = {
@@ -63,6 +65,7 @@ export const machinePorts: StorePorts = {
   stamp: fileStamp,
   space: storeSpace,
   lock: lockFile,
+  share: shareFile,
 };
 
 export interface StoreOptions {

@@ -24,7 +24,7 @@ import { View } from '../../catalog/write-set.ts';
 import { isStoreError, StoreError } from '../../errors.ts';
 import { Heap } from '../../heap/heap.ts';
 import type { SegmentState } from '../../heap/location.ts';
-import { isFileThere, listIfThere, removeIfThere } from '../../sys/files.ts';
+import { isFileThere, removeIfThere } from '../../sys/files.ts';
 import type { FileSystem } from '../../sys/fs.ts';
 import type { Lsn } from '../../types.ts';
 import type { LogKeeper, PinnedLog } from '../../writer/pins.ts';
@@ -41,6 +41,7 @@ import { refuseSuspect } from '../checkpoint/make.ts';
 import { type MadeCheckpoint, writeCheckpoint } from '../checkpoint/write.ts';
 import { Pace } from '../pace.ts';
 import { copyRange, hashRange, readFully } from './copy.ts';
+import { backupFolders, makeFolders, tidyUp } from './folder.ts';
 import {
   type BackedUpFile,
   type BackupManifest,
@@ -110,18 +111,6 @@ export async function backup(
   });
 }
 
-const folders = ['heap', 'checkpoint', 'files'] as const;
-
-async function makeFolders(fs: FileSystem, target: string): Promise<void> {
-  for (const name of ['catalog/CURRENT', 'writer.lock']) {
-    if (await isFileThere(fs, `${target}/${name}`)) {
-      throw new StoreError('storeExists', `${target} is a store: name a folder of its own for the backup`);
-    }
-  }
-  await fs.makeDirectory(target);
-  for (const name of folders) await fs.makeDirectory(`${target}/${name}`);
-}
-
 interface BackupParts {
   readonly ports: StorePorts;
   readonly directory: string;
@@ -155,7 +144,7 @@ class Backup {
       try {
         const copied = await this.#heap(heap, second.durableLsn).finally(() => heap.close());
         const files = await this.#files(number);
-        for (const name of folders) await this.#fs.syncDirectory(`${target}/${name}`);
+        for (const name of backupFolders) await this.#fs.syncDirectory(`${target}/${name}`);
         await this.#fs.syncDirectory(target);
         await this.#fs.syncDirectory(dirname(target));
         const { durableLsn } = second;
@@ -163,7 +152,7 @@ class Backup {
         const time = ports.clock.now();
         const manifest = { store: storeId, number, time, durableLsn, epoch, segments, checkpoint, files };
         await writeManifest(this.#fs, target, manifest);
-        await this.#tidyUp(manifest);
+        await tidyUp(ports, target, manifest);
         return this.#report(manifest, durableLsn, copied);
       } finally {
         await second.release().catch(ignore);
@@ -345,21 +334,6 @@ class Backup {
       files.push({ name, path, bytes, sha256: await this.#hashFile(at, bytes) });
     }
     return files;
-  }
-
-  /** Removes what the manifest, which is durable now, does not name. */
-  async #tidyUp(manifest: Omit<BackupManifest, 'format'>): Promise<void> {
-    const { target } = this.#parts;
-    const named: Readonly<Record<(typeof folders)[number], ReadonlySet<string>>> = {
-      heap: new Set(manifest.segments.map(({ number }) => segmentFile(number))),
-      checkpoint: new Set(manifest.checkpoint === null ? [] : [manifest.checkpoint.path]),
-      files: new Set(manifest.files.map(({ path }) => path)),
-    };
-    for (const folder of folders) {
-      for (const name of await listIfThere(this.#fs, `${target}/${folder}`)) {
-        if (!named[folder].has(name)) await removeIfThere(this.#fs, `${target}/${folder}/${name}`);
-      }
-    }
   }
 
   #report(manifest: Omit<BackupManifest, 'format'>, durableLsn: Lsn, copied: CopiedHeap): BackupReport {

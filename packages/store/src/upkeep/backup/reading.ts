@@ -7,10 +7,12 @@ import type { EntryPlace } from '../../catalog/index-chunk.ts';
 import { View } from '../../catalog/write-set.ts';
 import { type Damage, Heap } from '../../heap/heap.ts';
 import { openMessage, type StoredMessage } from '../../mail/assemble.ts';
+import type { FileLock } from '../../sys/file-lock.ts';
 import { brandNumber, type Lsn } from '../../types.ts';
 import { heapPorts, machinePorts, type StorePorts } from '../../writer/store-directory.ts';
 import type { FoundCheckpoint } from '../checkpoint/read.ts';
 import { fillCatalog } from '../rebuild.ts';
+import { keepFiles } from './folder.ts';
 import { type BackupManifest, needManifest } from './manifest.ts';
 import { backupView } from './view.ts';
 
@@ -38,6 +40,21 @@ export interface BackupReading {
 /** @throws {StoreError} noBackup, corrupt when the manifest is damaged, newerFormat, diskFull in the scratch folder, ioError */
 export async function openBackup(directory: string, options: OpenBackupOptions): Promise<BackupReading> {
   const ports = options.ports ?? machinePorts;
+  const kept = await keepFiles(ports, directory);
+  try {
+    return await openKept(directory, ports, options, kept);
+  } catch (error) {
+    kept.release();
+    throw error;
+  }
+}
+
+async function openKept(
+  directory: string,
+  ports: StorePorts,
+  options: OpenBackupOptions,
+  kept: FileLock,
+): Promise<BackupReading> {
   const manifest = await needManifest(ports.fs, directory);
   const fs = backupView(ports.fs, directory, manifest);
   const damage: Damage[] = [];
@@ -65,6 +82,7 @@ export async function openBackup(directory: string, options: OpenBackupOptions):
       close: async () => {
         await kv.close();
         await heap.close();
+        kept.release();
       },
     };
   } catch (error) {

@@ -90,6 +90,8 @@ export class Holdings {
   readonly #emails: Set<number> = new Set();
   /** Internal date → messages. */
   readonly #messages: Map<number, Set<MessageId>> = new Map();
+  /** Internal date → SHA-256 of its messages, in hexadecimal; of dates that were asked for. */
+  readonly #contents: Map<number, Set<string>> = new Map();
 
   private constructor(catalog: () => Catalog) {
     this.#catalog = catalog;
@@ -114,11 +116,21 @@ export class Holdings {
   /** True when the account has the message, by its email id or by its content and date. */
   has(entry: Entry, sha: Buffer | undefined): boolean {
     if (this.#emails.has(entry.email)) return true;
-    if (sha === undefined) return false;
+    return sha !== undefined && this.#contentsOf(entry.internalDate).has(sha.toString('hex'));
+  }
+
+  /** Looked up once a date: an import may have given the same to all messages of an account. */
+  #contentsOf(internalDate: number): Set<string> {
+    const known = this.#contents.get(internalDate);
+    if (known !== undefined) return known;
     const catalog = this.#catalog();
-    return [...(this.#messages.get(entry.internalDate) ?? [])].some(
-      (id) => catalog.message(id)?.sha.equals(sha) === true,
-    );
+    const contents = new Set<string>();
+    for (const id of this.#messages.get(internalDate) ?? []) {
+      const message = catalog.message(id);
+      if (message !== undefined) contents.add(message.sha.toString('hex'));
+    }
+    this.#contents.set(internalDate, contents);
+    return contents;
   }
 }
 

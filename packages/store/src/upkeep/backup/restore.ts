@@ -19,6 +19,7 @@
  * What is damaged in the backup is named and restored all the same: some mail is better than none.
  */
 import { dirname } from 'node:path';
+import { isGenerationFile } from '../../catalog/generations.ts';
 import { errnoOf, isStoreError, StoreError } from '../../errors.ts';
 import { isFileThere, listIfThere, removeIfThere } from '../../sys/files.ts';
 import type { FileSystem } from '../../sys/fs.ts';
@@ -33,12 +34,12 @@ import {
   takeLock,
   unfinishedName,
 } from '../../writer/store-directory.ts';
-import { checkpointDirectory } from '../checkpoint/read.ts';
+import { checkpointDirectory, isCheckpointFile } from '../checkpoint/read.ts';
 import { Pace } from '../pace.ts';
 import { type RebuildReport, rebuildLocked } from '../rebuild.ts';
 import { copyRange } from './copy.ts';
 import { type BackupManifest, countRestore, needManifest, segmentBytes } from './manifest.ts';
-import { segmentFile } from './view.ts';
+import { isSegmentFile, segmentFile } from './view.ts';
 
 export interface RestoreOptions extends StoreOptions {
   /** Octets copied in a second; 0: as fast as it goes. */
@@ -173,20 +174,24 @@ class Restore {
     await this.#fs.syncDirectory(dirname(this.#directory));
   }
 
-  /** Removes what an earlier attempt left, but for segments that may be right. */
+  /** Removes what an earlier attempt left, but for segments that may be right; what is no store's stays. */
   async #clear(): Promise<void> {
     const directory = this.#directory;
     const wanted = new Map(this.#manifest.segments.map((one) => [segmentFile(one.number), segmentBytes(one)]));
     for (const name of await listIfThere(this.#fs, `${directory}/heap`)) {
       const path = `${directory}/heap/${name}`;
+      if (!isSegmentFile(name)) continue;
       if ((await this.#length(path)) > (wanted.get(name) ?? -1)) await removeIfThere(this.#fs, path);
     }
     const checkpoints = checkpointDirectory(directory);
-    for (const name of await listIfThere(this.#fs, checkpoints))
-      await removeIfThere(this.#fs, `${checkpoints}/${name}`);
+    for (const name of await listIfThere(this.#fs, checkpoints)) {
+      if (isCheckpointFile(name)) await removeIfThere(this.#fs, `${checkpoints}/${name}`);
+    }
     const catalogs = catalogDirectory(directory);
     await removeIfThere(this.#fs, `${catalogs}/CURRENT`);
-    for (const name of await listIfThere(this.#fs, catalogs)) await this.#ports.removeKv?.(`${catalogs}/${name}`);
+    for (const name of await listIfThere(this.#fs, catalogs)) {
+      if (isGenerationFile(name)) await this.#ports.removeKv?.(`${catalogs}/${name}`);
+    }
     const left = await ofFiles(this.#fs, directory, this.#manifest);
     for (const name of left) await removeIfThere(this.#fs, `${directory}/${name}`);
   }

@@ -5,13 +5,14 @@
 import { errorText, isStoreError } from '../../errors.ts';
 import { isFileThere } from '../../sys/files.ts';
 import type { FileSystem } from '../../sys/fs.ts';
-import { machinePorts } from '../../writer/store-directory.ts';
+import { machinePorts, type StorePorts } from '../../writer/store-directory.ts';
 import { check } from '../check.ts';
 import { verifyCheckpoint } from '../checkpoint/read.ts';
 import { placeOfDamage, stateOfDamage, textOfDamage } from '../damage-text.ts';
 import { type Finding, Findings } from '../findings.ts';
 import { Pace } from '../pace.ts';
 import { hashRange } from './copy.ts';
+import { keepFiles } from './folder.ts';
 import { type BackupManifest, type BackupSegment, needManifest, segmentBytes } from './manifest.ts';
 import { type OpenBackupOptions, openBackup } from './reading.ts';
 import { segmentFile } from './view.ts';
@@ -35,6 +36,15 @@ export interface VerifyReport {
 /** @throws {StoreError} noBackup, corrupt when the manifest is damaged, newerFormat, ioError, diskFull */
 export async function verifyBackup(directory: string, options: VerifyOptions): Promise<VerifyReport> {
   const ports = options.ports ?? machinePorts;
+  const kept = await keepFiles(ports, directory);
+  try {
+    return await verifyKept(directory, ports, options);
+  } finally {
+    kept.release();
+  }
+}
+
+async function verifyKept(directory: string, ports: StorePorts, options: VerifyOptions): Promise<VerifyReport> {
   const manifest = await needManifest(ports.fs, directory);
   const findings = new Findings();
   const pace = new Pace({ clock: ports.clock, rateBytes: options.rateBytes ?? 0 });

@@ -13,6 +13,11 @@ export function segmentFile(number: number): string {
   return `${String(number).padStart(16, '0')}.seg`;
 }
 
+/** Whether a file's name can be a segment's. */
+export function isSegmentFile(name: string): boolean {
+  return /^\d{16}\.seg$/.test(name);
+}
+
 export function backupView(fs: FileSystem, directory: string, manifest: BackupManifest): FileSystem {
   const heap = `${directory}/heap`;
   const bytes = new Map(manifest.segments.map((one) => [`${heap}/${segmentFile(one.number)}`, segmentBytes(one)]));

@@ -44,12 +44,17 @@ export async function listCheckpoints(fs: FileSystem, directory: string): Promis
   return found.sort((a, b) => b.lsn - a.lsn);
 }
 
+/** Whether a file's name can be a checkpoint's, whole or in the making. */
+export function isCheckpointFile(name: string): boolean {
+  return checkpointLsn(name.replace(/\.new$/, '')) !== undefined;
+}
+
 /** Removes all but the newest ones, and what crashes left. */
 export async function pruneCheckpoints(fs: FileSystem, directory: string): Promise<void> {
   const kept = (await listCheckpoints(fs, directory)).slice(0, limits.checkpointsKept).map(({ path }) => path);
   for (const name of await listIfThere(fs, directory)) {
-    const isOurs = checkpointLsn(name.replace(/\.new$/, '')) !== undefined;
-    if (isOurs && !kept.includes(`${directory}/${name}`)) await removeIfThere(fs, `${directory}/${name}`);
+    if (isCheckpointFile(name) && !kept.includes(`${directory}/${name}`))
+      await removeIfThere(fs, `${directory}/${name}`);
   }
 }
 
