@@ -3,7 +3,8 @@
 import type { Command } from 'commander';
 import { answerSignals } from './early-signals.ts';
 
-if (process.argv.includes('serve')) answerSignals();
+// Behind an option with a value it is not looked for: another command must not end with 0 when it is told to end.
+if (process.argv[2] === 'serve') answerSignals();
 const { CommanderError } = await import('commander');
 const { newProgram } = await import('./command.ts');
 const { exit, sayFailure } = await import('./errors.ts');
