@@ -422,6 +422,29 @@ test('the original store, after a restore of its backup went its own way, is not
   await store.close();
 });
 
+test('stores that went apart between two segments are told from each other', async () => {
+  await using temp = await tempStore(small);
+  await using folder = await tempDirectory();
+  const random = seededRandom(testSeed());
+  const { account } = await temp.store.createAccount('a@example.org');
+  const inbox = temp.store.catalog().mailboxNamed(account, 'INBOX')?.id;
+  assert.ok(inbox !== undefined);
+  // Fills the segment: what comes next goes to another one.
+  const large = await temp.store.take(random.bytes(small.segmentBytes));
+  await temp.store.append(inbox, [{ message: large, internalDate: 0, flags: 0, keywords: [] }]);
+  await temp.store.settle();
+  const target = `${folder.path}/backup`;
+  await backup(temp.directory, target, temp.store);
+  await restoreStore(target, `${folder.path}/new`, small);
+  await temp.store.createAccount('original@example.org');
+  await backup(temp.directory, target, temp.store);
+  const store = await Store.open(`${folder.path}/new`, small);
+  await store.createAccount('restored@example.org');
+  await assert.rejects(backup(`${folder.path}/new`, target, store), (error) => isStoreError(error, 'storeExists'));
+  assert.deepEqual(await verified(target, folder.path), []);
+  await store.close();
+});
+
 test('backups beside compaction are clean, whatever goes away under them, and so is what is restored', async () => {
   const eager = { ...small, retiredFileMs: 0 };
   await using temp = await tempStore(eager);

@@ -64,7 +64,8 @@ export function segmentFrom(
   endLsn: Lsn,
   liveSegments: readonly number[],
 ): Segment {
-  const { storeId, number, format, epoch, salt, baseLsn, headerBytes, predecessor, highWater, lastBatch } = header;
+  const { storeId, salt, lastBatch } = header;
+  const { number, format, epoch, baseLsn, headerBytes, predecessor, predecessorEnd, highWater } = header;
   const state = {
     number,
     format,
@@ -74,6 +75,7 @@ export function segmentFrom(
     fileBytes,
     headerBytes,
     predecessor,
+    predecessorEnd,
     liveSegments,
     highWater,
   };

@@ -83,6 +83,8 @@ export interface SegmentState {
   readonly fileBytes: number;
   readonly headerBytes: number;
   readonly predecessor: number;
+  /** End of the log in the predecessor. */
+  readonly predecessorEnd: Lsn;
   /** The numbers its header lists; of the newest segment only, empty for older ones: their lists are history. */
   readonly liveSegments: readonly number[];
   readonly highWater: HighWater;

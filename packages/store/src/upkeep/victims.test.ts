@@ -32,7 +32,14 @@ function victims(rows: readonly Partial<SegmentRow>[], minGarbage: number): numb
       baseLsn: brandNumber<SegmentState['baseLsn']>(base),
       endLsn: brandNumber<SegmentState['endLsn']>(base + bytes),
     };
-    const sizes = { fileBytes: bytes, headerBytes: 152, predecessor: at, liveSegments: [], highWater };
+    const sizes = {
+      fileBytes: bytes,
+      headerBytes: 152,
+      predecessor: at,
+      predecessorEnd: ends.baseLsn,
+      liveSegments: [],
+      highWater,
+    };
     return { number: at + 1, epoch: 1, format: 2, ...ends, ...sizes };
   });
   return victimsOf(new Catalog(view), segments, { minGarbage, segmentBytes: bytes }).map(({ segment }) => segment);

@@ -250,6 +250,7 @@ class Backup {
   /** The log up to `durableLsn`: what the backup has of it, and what is new. */
   async #heap(heap: Heap, durableLsn: Lsn): Promise<CopiedHeap> {
     const { options } = this.#parts;
+    this.#refuseOther(heap, durableLsn);
     const known = new Map(this.#before?.segments.map((segment) => [segment.number, segment]));
     const wanted = heap.segments().filter(({ baseLsn }) => baseLsn < durableLsn);
     const end = wanted.at(-1)?.endLsn ?? 0;
@@ -270,6 +271,19 @@ class Backup {
     const all = [...segments, ...kept].sort((a, b) => a.number - b.number);
     const epoch = wanted.at(-1)?.epoch ?? heap.epoch;
     return { segments: all, epoch, kept: kept.map(({ number }) => number), lost };
+  }
+
+  /**
+   * What the backup before ended with must lie in this log: not behind its end, and not between two segments, where a store that was
+   * restored leaves out what the original gave. Segments alone do not tell, where the two went apart between two of them.
+   * @throws {StoreError} storeExists
+   */
+  #refuseOther(heap: Heap, durableLsn: Lsn): void {
+    const end = this.#before?.durableLsn ?? 0;
+    const behind = heap.segments().find(({ baseLsn }) => baseLsn >= end);
+    if (end <= durableLsn && (behind === undefined || behind.predecessorEnd >= end)) return;
+    const text = `${this.#parts.target} has log that the store does not have: it is of another history of it, make a new folder`;
+    throw new StoreError('storeExists', text);
   }
 
   async #segment(number: number, to: number, known: BackupSegment | undefined): Promise<BackupSegment> {
