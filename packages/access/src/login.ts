@@ -14,11 +14,13 @@ export interface LoginServices {
   readonly route: string;
 }
 
+type Why = 'locked' | 'wrong' | 'disabled' | 'elsewhere';
+
 export type Authenticated =
   | { readonly kind: 'user'; readonly user: User }
-  | { readonly kind: 'refused'; readonly why: 'locked' | 'wrong' | 'disabled' | 'elsewhere' };
+  | { readonly kind: 'refused'; readonly why: Why };
 
-function refused(why: 'locked' | 'wrong' | 'disabled' | 'elsewhere'): Authenticated {
+function refused(why: Why): Authenticated {
   return { kind: 'refused', why };
 }
 

@@ -20,6 +20,7 @@ export class Run {
   readonly json: boolean;
   readonly out: Output;
   readonly #data: string | undefined;
+  #config: Promise<LoadedConfig> | undefined;
 
   constructor(args: readonly string[], options: GlobalOptions, out: Output) {
     this.args = args;
@@ -41,8 +42,10 @@ export class Run {
     return this.#data === undefined || this.#data === '' ? fallback : this.#data;
   }
 
+  /** The store's configuration, read once. */
   config(): Promise<LoadedConfig> {
-    return readConfig(this.directory);
+    this.#config ??= readConfig(this.directory);
+    return this.#config;
   }
 
   /** The n-th argument; commander made sure that it is there. */

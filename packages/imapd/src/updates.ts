@@ -45,7 +45,7 @@ export function tellChanges(session: Session, keepsNumbers: boolean = false): Pr
   }
   if (row.highestModSeq === selected.modSeq) return undefined;
   const now = services.views.of(catalog, selected.mailbox, row);
-  if (keepsNumbers && selected.view !== now && !selected.view.isWithin(now)) {
+  if (keepsNumbers && !selected.view.isWithin(now)) {
     return session.wantsModSeqs ? session.say(highestModSeqLine(selected.modSeq)) : undefined;
   }
   toldKeywords(catalog, selected, (lines) => session.say(lines));

@@ -39,13 +39,17 @@ export function currentPath(directory: string): string {
 
 /** The numbers of the generations that have a directory, rising. */
 export async function generationsIn(fs: FileSystem, directory: string): Promise<number[]> {
-  const numbers = (await fs.list(directory)).filter((name) => /^[1-9][0-9]*$/.test(name)).map(Number);
+  const numbers = (await fs.list(directory)).filter(isGeneration).map(Number);
   return numbers.sort((a, b) => a - b);
 }
 
 /** Whether a name beside `CURRENT` can be a generation's, or that of its mark. */
 export function isGenerationFile(name: string): boolean {
-  return /^(SUSPECT\.)?[1-9][0-9]*$/.test(name);
+  return isGeneration(name.startsWith(suspectPrefix) ? name.slice(suspectPrefix.length) : name);
+}
+
+function isGeneration(name: string): boolean {
+  return /^[1-9][0-9]*$/.test(name);
 }
 
 /** A number above every generation there is or was named. */
@@ -92,7 +96,7 @@ export async function oldGenerations(fs: FileSystem, directory: string, current:
   const names = await namesIn(fs, directory);
   const marks = names.filter((name) => name.startsWith(suspectPrefix) && name !== `${suspectPrefix}${current}`);
   for (const name of marks) await removeIfThere(fs, `${directory}/${name}`);
-  const numbers = names.filter((name) => /^[1-9][0-9]*$/.test(name)).map(Number);
+  const numbers = names.filter(isGeneration).map(Number);
   return numbers.filter((number) => number !== current);
 }
 

@@ -23,7 +23,7 @@ import { withHeadBit, withHeaderBit, withPayloadBit } from './one-bit.ts';
 import { unpack } from './reader.ts';
 import { RecordWalk } from './walk.ts';
 
-export { segmentName } from './names.ts';
+export { isSegmentName, segmentName } from './names.ts';
 
 /** Octets of the longest head. */
 const headBytesMax = recordHeaderBytes + 0xffff;

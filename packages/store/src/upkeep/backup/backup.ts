@@ -24,6 +24,7 @@ import { View } from '../../catalog/write-set.ts';
 import { isStoreError, StoreError } from '../../errors.ts';
 import { Heap } from '../../heap/heap.ts';
 import type { SegmentState } from '../../heap/location.ts';
+import { segmentName } from '../../heap/survey.ts';
 import { isFileThere, removeIfThere } from '../../sys/files.ts';
 import type { FileSystem } from '../../sys/fs.ts';
 import type { Lsn } from '../../types.ts';
@@ -50,7 +51,6 @@ import {
   segmentBytes,
   writeManifest,
 } from './manifest.ts';
-import { segmentFile } from './view.ts';
 
 /** How often the log is pinned before it is given up, and ms between: a new segment is durable within its first flush. */
 const pinTries = 200;
@@ -288,8 +288,8 @@ class Backup {
 
   async #segment(number: number, to: number, known: BackupSegment | undefined): Promise<BackupSegment> {
     const { directory, target } = this.#parts;
-    const source = `${directory}/heap/${segmentFile(number)}`;
-    const path = `${target}/heap/${segmentFile(number)}`;
+    const source = `${directory}/heap/${segmentName(number)}`;
+    const path = `${target}/heap/${segmentName(number)}`;
     const headerCrc = await this.#headerCrc(source);
     const from = known === undefined ? 0 : segmentBytes(known);
     if (known !== undefined && (known.headerCrc !== headerCrc || from > to)) {

@@ -9,19 +9,19 @@
  * manifest names stays as it is, and the next backup tidies up.
  */
 import { errnoOf, StoreError } from '../../errors.ts';
+import { isSegmentName, segmentName } from '../../heap/survey.ts';
 import type { FileLock } from '../../sys/file-lock.ts';
 import { isFileThere, listIfThere, removeIfThere } from '../../sys/files.ts';
 import type { FileSystem } from '../../sys/fs.ts';
 import { backupLockName, type StorePorts } from '../../writer/store-directory.ts';
 import { isCheckpointFile } from '../checkpoint/read.ts';
 import { type BackupManifest, manifestPath, needManifest } from './manifest.ts';
-import { isSegmentFile, segmentFile } from './view.ts';
 
 export const backupFolders = ['heap', 'checkpoint', 'files'] as const;
 
 /** Names that a backup gives in each of its folders. */
 const isOurs: Readonly<Record<(typeof backupFolders)[number], (name: string) => boolean>> = {
-  heap: isSegmentFile,
+  heap: isSegmentName,
   checkpoint: isCheckpointFile,
   files: (name) => /^\d+\./.test(name),
 };
@@ -68,7 +68,7 @@ export async function makeFolders(fs: FileSystem, target: string): Promise<void>
   }
   const lock = `${target}/${backupLockName}`;
   const isBackup = (await isFileThere(fs, lock)) || (await isFileThere(fs, manifestPath(target)));
-  if (!isBackup && (await listIfThere(fs, `${target}/heap`)).some(isSegmentFile)) {
+  if (!isBackup && (await listIfThere(fs, `${target}/heap`)).some(isSegmentName)) {
     const text = `${target} holds segments and is no backup: name a folder of its own for the backup`;
     throw new StoreError('storeExists', text);
   }
@@ -108,7 +108,7 @@ async function removeUnnamed(
   { segments, checkpoint, files }: Omit<BackupManifest, 'format'>,
 ): Promise<void> {
   const named: Readonly<Record<(typeof backupFolders)[number], ReadonlySet<string>>> = {
-    heap: new Set(segments.map(({ number }) => segmentFile(number))),
+    heap: new Set(segments.map(({ number }) => segmentName(number))),
     checkpoint: new Set(checkpoint === null ? [] : [checkpoint.path]),
     files: new Set(files.map(({ path }) => path)),
   };

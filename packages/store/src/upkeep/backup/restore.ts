@@ -21,6 +21,7 @@
 import { dirname } from 'node:path';
 import { isGenerationFile } from '../../catalog/generations.ts';
 import { errnoOf, isStoreError, StoreError } from '../../errors.ts';
+import { isSegmentName, segmentName } from '../../heap/survey.ts';
 import { isFileThere, listIfThere, removeIfThere } from '../../sys/files.ts';
 import type { FileSystem } from '../../sys/fs.ts';
 import {
@@ -39,7 +40,6 @@ import { Pace } from '../pace.ts';
 import { type RebuildReport, rebuildLocked } from '../rebuild.ts';
 import { copyRange } from './copy.ts';
 import { type BackupManifest, countRestore, needManifest, segmentBytes } from './manifest.ts';
-import { isSegmentFile, segmentFile } from './view.ts';
 
 export interface RestoreOptions extends StoreOptions {
   /** Octets copied in a second; 0: as fast as it goes. */
@@ -177,10 +177,10 @@ class Restore {
   /** Removes what an earlier attempt left, but for segments that may be right; what is no store's stays. */
   async #clear(): Promise<void> {
     const directory = this.#directory;
-    const wanted = new Map(this.#manifest.segments.map((one) => [segmentFile(one.number), segmentBytes(one)]));
+    const wanted = new Map(this.#manifest.segments.map((one) => [segmentName(one.number), segmentBytes(one)]));
     for (const name of await listIfThere(this.#fs, `${directory}/heap`)) {
       const path = `${directory}/heap/${name}`;
-      if (!isSegmentFile(name)) continue;
+      if (!isSegmentName(name)) continue;
       if ((await this.#length(path)) > (wanted.get(name) ?? -1)) await removeIfThere(this.#fs, path);
     }
     const checkpoints = checkpointDirectory(directory);
@@ -209,7 +209,7 @@ class Restore {
     const total = this.#manifest.segments.reduce((sum, segment) => sum + segmentBytes(segment), 0);
     let done = 0;
     for (const { number, pieces } of this.#manifest.segments) {
-      const name = `heap/${segmentFile(number)}`;
+      const name = `heap/${segmentName(number)}`;
       let from = 0;
       for (const { bytes, sha256 } of pieces) {
         await this.#copy(name, name, { from, to: from + bytes }, sha256);

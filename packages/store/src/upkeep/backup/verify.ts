@@ -3,6 +3,7 @@
  * come out of it is clean: its catalog is made in a scratch folder and checked with everything fsck knows, contents included.
  */
 import { errorText, isStoreError } from '../../errors.ts';
+import { segmentName } from '../../heap/survey.ts';
 import { isFileThere } from '../../sys/files.ts';
 import type { FileSystem } from '../../sys/fs.ts';
 import { machinePorts, type StorePorts } from '../../writer/store-directory.ts';
@@ -15,7 +16,6 @@ import { hashRange } from './copy.ts';
 import { keepFiles } from './folder.ts';
 import { type BackupManifest, type BackupSegment, needManifest, segmentBytes } from './manifest.ts';
 import { type OpenBackupOptions, openBackup } from './reading.ts';
-import { segmentFile } from './view.ts';
 
 export interface VerifyOptions extends OpenBackupOptions {
   /** False: lengths and checksums of files alone. Default true. */
@@ -112,7 +112,7 @@ class FileCheck {
   }
 
   segment(directory: string, { number, pieces }: BackupSegment): Promise<void> {
-    return this.#pieces(`${directory}/heap/${segmentFile(number)}`, pieces);
+    return this.#pieces(`${directory}/heap/${segmentName(number)}`, pieces);
   }
 
   whole(path: string, named: { readonly bytes: number; readonly sha256: string }): Promise<void> {

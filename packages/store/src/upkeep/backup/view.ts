@@ -4,23 +4,14 @@
  */
 import { dirname } from 'node:path';
 import { StoreError } from '../../errors.ts';
+import { segmentName } from '../../heap/survey.ts';
 import { listIfThere } from '../../sys/files.ts';
 import type { FileHandle, FileSystem, OpenMode } from '../../sys/fs.ts';
 import { type BackupManifest, segmentBytes } from './manifest.ts';
 
-/** The name of a segment's file. */
-export function segmentFile(number: number): string {
-  return `${String(number).padStart(16, '0')}.seg`;
-}
-
-/** Whether a file's name can be a segment's. */
-export function isSegmentFile(name: string): boolean {
-  return /^\d{16}\.seg$/.test(name);
-}
-
 export function backupView(fs: FileSystem, directory: string, manifest: BackupManifest): FileSystem {
   const heap = `${directory}/heap`;
-  const bytes = new Map(manifest.segments.map((one) => [`${heap}/${segmentFile(one.number)}`, segmentBytes(one)]));
+  const bytes = new Map(manifest.segments.map((one) => [`${heap}/${segmentName(one.number)}`, segmentBytes(one)]));
   const refuse = async (): Promise<never> => {
     throw new StoreError('readOnly', `the backup in ${directory} is only read`);
   };
