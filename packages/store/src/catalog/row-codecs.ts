@@ -144,7 +144,7 @@ function readMailbox(r: Reader): MailboxRow {
   const name = r.text();
   const bits = r.u8();
   if (bits > (mailboxBits.deleted | mailboxBits.modSeqFloor)) throw new RangeError(`mailbox bits ${bits}`);
-  const row = {
+  return {
     account,
     name,
     deleted: (bits & mailboxBits.deleted) !== 0,
@@ -162,8 +162,8 @@ function readMailbox(r: Reader): MailboxRow {
     retainedMessages: r.varint(),
     retainedBytes: r.varint(),
     record: locationIn(r),
+    modSeqFloor: (bits & mailboxBits.modSeqFloor) === 0 ? 0 : r.varint(),
   };
-  return { ...row, modSeqFloor: (bits & mailboxBits.modSeqFloor) === 0 ? 0 : r.varint() };
 }
 
 /** A retained entry is a chunk of one entry, with its UID and the time in front. */

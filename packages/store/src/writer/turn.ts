@@ -93,10 +93,28 @@ export class Turn {
   /** Logs an entry; its sequence and MODSEQ are the next, its save date is now unless it is given. */
   entry(entry: NewEntry): ModSeq {
     const modSeq = brandNumber<ModSeq>(this.state.sequence + 1);
-    const whole = { ...entry, sequence: modSeq, modSeq, saveDate: entry.saveDate ?? this.time };
-    const location = this.#batch.add(encodeEntry(whole));
-    const email = entry.email === 0 ? brandNumber<EmailId>(location.lsn) : entry.email;
-    this.#applier.apply({ type: 'entry', ...whole, email }, location);
+    // Field by field: the engine takes 5 µs to spread so many.
+    const record: EntryRecord & { email: EmailId } = {
+      type: 'entry',
+      sequence: modSeq,
+      account: entry.account,
+      mailbox: entry.mailbox,
+      uid: entry.uid,
+      modSeq,
+      internalDate: entry.internalDate,
+      saveDate: entry.saveDate ?? this.time,
+      flags: entry.flags,
+      keywords: entry.keywords,
+      uidl: entry.uidl,
+      thread: entry.thread,
+      email: brandNumber<EmailId>(entry.email),
+      size: entry.size,
+      message: entry.message,
+      trace: entry.trace,
+    };
+    const location = this.#batch.add(encodeEntry(record));
+    if (entry.email === 0) record.email = brandNumber<EmailId>(location.lsn);
+    this.#applier.apply(record, location);
     return modSeq;
   }
 

@@ -101,8 +101,9 @@ export function decideDeliverTogether(
   turn.checkStorable(prepared);
   const byMailbox = new Map<MailboxId, { mailbox: NamedMailbox; trace: Buffer }>();
   const added = new Map<AccountId, { bytes: number; messages: number }>();
-  const wanted = targets.map(({ trace, ...target }) => {
-    const mailbox = deliveryMailbox(turn.view, { ...target, trace });
+  const wanted = targets.map((target) => {
+    const { trace } = target;
+    const mailbox = deliveryMailbox(turn.view, target);
     if (byMailbox.has(mailbox.id)) return mailbox.id;
     checkTrace(trace);
     checkUids(mailbox, 1);
@@ -213,10 +214,23 @@ function place(turn: Turn, mailbox: NamedMailbox, prepared: PreparedMessage, opt
   const { account, uidNext, uidValidity, name } = mailbox.row;
   const current = liveMailbox(turn, mailbox.id).row;
   const uid = brandNumber<Uid>(Math.max(uidNext, current.uidNext));
-  const size = prepared.size + options.trace.length;
+  const { flags, keywords, internalDate, uidl, trace, email = 0 } = options;
+  const size = prepared.size + trace.length;
   const thread = threadOf(turn, account, message);
-  const placed = { email: 0, ...options, account, mailbox: mailbox.id, uid, thread, size, message } as const;
-  const sequence = turn.entry(placed);
+  const sequence = turn.entry({
+    account,
+    mailbox: mailbox.id,
+    uid,
+    internalDate,
+    flags,
+    keywords,
+    uidl,
+    thread,
+    email,
+    size,
+    message,
+    trace,
+  });
   turn.changes.push({ kind: 'appended', sequence, account, mailbox: mailbox.id, uids: UidSet.range(uid, uid) });
   return { account, mailbox: mailbox.id, mailboxName: name, uidValidity, uid, size, sequence };
 }

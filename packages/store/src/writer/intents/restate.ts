@@ -54,11 +54,26 @@ function moveEntry(turn: Turn, catalog: Catalog, move: Extract<Move, { readonly 
   const row = catalog.mailbox(mailbox);
   const found = catalog.entryOrRetained(mailbox, uid);
   if (row === undefined || found?.entry.lsn !== move.lsn) return;
-  const { lsn: _lsn, bytes: _bytes, keywords: numbers, ...entry } = found.entry;
+  const { entry, expungedAt } = found;
   const words = catalog.keywords(mailbox);
-  const keywords = numbers.map((number) => words[number] ?? '');
-  const { expungedAt } = found;
-  turn.restate({ kind: 'entry', account: row.account, mailbox, ...entry, keywords, trace, expungedAt });
+  turn.restate({
+    kind: 'entry',
+    account: row.account,
+    mailbox,
+    uid: entry.uid,
+    modSeq: entry.modSeq,
+    internalDate: entry.internalDate,
+    saveDate: entry.saveDate,
+    flags: entry.flags,
+    keywords: entry.keywords.map((number) => words[number] ?? ''),
+    uidl: entry.uidl,
+    thread: entry.thread,
+    email: entry.email,
+    size: entry.size,
+    message: entry.message,
+    trace,
+    expungedAt,
+  });
 }
 
 /** Writes a chunk again; nothing names the new one yet. */
