@@ -252,4 +252,12 @@ export const commandRules: readonly CommandRule[] = [
     explains: ({ command, isDone, theirs }) =>
       !isDone && /^(?:(?:UID +)?FETCH|STATUS|LIST|LSUB)\b/.test(command) && theirs !== undefined,
   },
+  {
+    reason:
+      'NOT (a b) is NOT a or NOT b: of two sizes, or two dates, of one kind Dovecot then denies the one that is not needed',
+    examples: ['UID SEARCH NOT (SMALLER 6952 SMALLER 23)'],
+    explains: ({ command, what }) =>
+      what === 'found' &&
+      /\bNOT\b.*\b(SMALLER|LARGER|BEFORE|ON|SINCE|SENTBEFORE|SENTON|SENTSINCE)\b.*\b\1\b/i.test(command),
+  },
 ];
