@@ -135,11 +135,16 @@ export class FetchWriter {
     return this.#source === 'entry' && this.#items.every(isOfFlags);
   }
 
-  /** Writes a message's line, where nothing but flags and UIDs is asked for. */
-  ofFlags(number: number, entry: EntryFlags, keywords: readonly string[]): void {
+  /** Writes a message's line, where nothing but flags and UIDs is asked for; other items than the writer's when given. */
+  ofFlags(
+    number: number,
+    entry: EntryFlags,
+    keywords: readonly string[],
+    items: readonly FetchItem[] = this.#items,
+  ): void {
     this.#begin(number);
     let isFirst = true;
-    for (const item of this.#items) {
+    for (const item of items) {
       if (!isFirst) this.#to.raw(' ');
       isFirst = false;
       if (item.kind === 'plain' && item.name === 'UID') this.#to.raw('UID ').number(entry.uid);

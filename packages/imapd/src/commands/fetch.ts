@@ -228,14 +228,14 @@ function entriesInStep(
 }
 
 /** Of messages that rise. */
-function uidsOf(messages: readonly (readonly [number, number])[]): UidSet {
+export function uidsOf(messages: readonly (readonly [number, number])[]): UidSet {
   const ranges: RisingRange[] = [];
   for (const [, uid] of messages) addRange(ranges, uid, uid);
   return UidSet.ofRising(ranges);
 }
 
 /** The entries by UID, but for those expunged meanwhile. */
-export function liveEntries(
+function liveEntries(
   catalog: Catalog,
   { mailbox }: Selected,
   messages: readonly (readonly [number, number])[],

@@ -1,7 +1,7 @@
 /** STORE and UID STORE (RFC 9051 §6.4.6, RFC 7162 §3.1.3). */
 
 import { setImmediate as turn } from 'node:timers/promises';
-import type { UidSet } from '@mstore/store';
+import type { Entry, EntryFlags, UidSet } from '@mstore/store';
 import { partlyExpunged, RefusedError, refusals } from '../errors.ts';
 import { FetchWriter } from '../fetch-writer.ts';
 import { changeFlags } from '../flag-changes.ts';
@@ -13,7 +13,7 @@ import { flagsOf } from '../responses/flags.ts';
 import type { Selected } from '../selected.ts';
 import type { Session } from '../session.ts';
 import type { FetchItem, StoreArguments } from '../wire/fetch-items.ts';
-import { liveEntries } from './fetch.ts';
+import { uidsOf } from './fetch.ts';
 
 export function store(session: Session, args: StoreArguments): Promise<Completion> {
   return storeBy(session, args, 'sequence');
@@ -74,7 +74,7 @@ class Answer {
     let slice: (readonly [number, number])[] = [];
     for (const message of this.#selected.view.messages(uids)) {
       slice.push(message);
-      if (slice.length < limits.sliceMessages) continue;
+      if (slice.length < limits.sliceListed) continue;
       await this.#slice(writer, slice);
       slice = [];
       await turn();
@@ -83,19 +83,46 @@ class Answer {
   }
 
   async #slice(writer: FetchWriter, messages: readonly (readonly [number, number])[]): Promise<void> {
-    const catalog = this.#session.services.reading.catalog();
+    const { services, wantsModSeqs } = this.#session;
+    const { mailbox } = this.#selected;
+    const catalog = services.reading.catalog();
     const keywords = writer.keywords(catalog);
-    const entries = liveEntries(catalog, this.#selected, messages);
-    for (const [number, uid] of messages) {
-      const entry = entries.get(uid);
-      if (entry === undefined) this.gone += 1;
-      if (entry === undefined || this.#untouched.has(uid)) continue;
-      const items = this.#surprising.has(uid) ? this.#itemsOfSurprising : this.#items;
-      if (items.length > 0) writer.ofEntry(number, entry, keywords, items);
-      if (writer.isFull) await writer.flush();
+    const uids = uidsOf(messages);
+    if (wantsModSeqs) {
+      const entries = byUid(catalog.entries(mailbox, uids));
+      const tell = (number: number, entry: Entry, items: readonly FetchItem[]): void =>
+        writer.ofEntry(number, entry, keywords, items);
+      await this.#lines(writer, messages, entries, tell);
+    } else {
+      const flags = byUid(catalog.flags(mailbox, uids));
+      const tell = (number: number, entry: EntryFlags, items: readonly FetchItem[]): void =>
+        writer.ofFlags(number, entry, keywords, items);
+      await this.#lines(writer, messages, flags, tell);
     }
     await writer.flush();
   }
+
+  async #lines<Known extends EntryFlags>(
+    writer: FetchWriter,
+    messages: readonly (readonly [number, number])[],
+    known: ReadonlyMap<number, Known>,
+    tell: (number: number, entry: Known, items: readonly FetchItem[]) => void,
+  ): Promise<void> {
+    for (const [number, uid] of messages) {
+      const entry = known.get(uid);
+      if (entry === undefined) this.gone += 1;
+      if (entry === undefined || this.#untouched.has(uid)) continue;
+      const items = this.#surprising.has(uid) ? this.#itemsOfSurprising : this.#items;
+      if (items.length > 0) tell(number, entry, items);
+      if (writer.isFull) await writer.flush();
+    }
+  }
+}
+
+function byUid<Known extends EntryFlags>(found: Iterable<Known>): Map<number, Known> {
+  const known = new Map<number, Known>();
+  for (const entry of found) known.set(entry.uid, entry);
+  return known;
 }
 
 function itemsOf({ wantsModSeqs, wantsVanished }: Session, isSilent: boolean, numbering: Numbering): FetchItem[] {

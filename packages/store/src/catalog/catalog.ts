@@ -65,7 +65,7 @@ export function modSeqOf(mailbox: Pick<MailboxRow, 'modSeqFloor'>, entry: Pick<E
 const maxUid = 0xffff_ffff;
 
 /** Chunks that are looked up one by one rather than by walking the table. */
-const chunksReadSingly = 8;
+const chunksReadSingly = 64;
 /** UIDs in a row of which retained ones are looked up so: a walk costs as much as some ten of them. */
 const retainedReadSingly = 16;
 
