@@ -160,6 +160,12 @@ export function refusal(code: number, args: readonly string[], ran: Ran): string
   return ran.stderr;
 }
 
+/** What is delivered of octets that a From_ line may stand before; `From :` is a field in the obsolete form. */
+export function withoutFromLine(octets: Buffer): Buffer {
+  const isLine = /^From (?![ \t]*:)/.test(octets.toString('latin1', 0, 998));
+  return isLine ? octets.subarray(octets.indexOf(10) + 1) : octets;
+}
+
 /** As the store keeps what comes in by pipe or import: LF as CRLF, a missing last line end added. */
 export function asStored(octets: Buffer): Buffer {
   const text = octets.toString('latin1').replace(/(?<!\r)\n/g, '\r\n');

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { type CorpusFile, skipWithoutCorpus } from '../support/corpus.ts';
 import { counts } from '../support/long.ts';
-import { asStored, CliStore } from './command.ts';
+import { asStored, CliStore, withoutFromLine } from './command.ts';
 
 /** Names that sort as the corpus does. */
 const nameOf = (at: number): string => String(at).padStart(5, '0');
@@ -136,8 +136,6 @@ test('messages of the corpus are delivered by a process each, and keep their oct
   await using store = await CliStore.make('ada@x');
   for (const { path } of files) await store.done(['deliver', '-d', 'ada@x', '-f', 'a@b', path]);
   const trace = /^Return-Path: <a@b>\r\nDelivered-To: ada@x\r\nReceived: [^\r]*\r\n\t[^\r]*\r\n/;
-  const withoutFromLine = (octets: Buffer): Buffer =>
-    octets.subarray(0, 5).equals(Buffer.from('From ')) ? octets.subarray(octets.indexOf(10) + 1) : octets;
   const got = (await store.octets('ada@x')).map((octets) => {
     const text = octets.toString('latin1');
     assert.match(text, trace);

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { chmod, chown, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
-import { asStored } from '../cli/command.ts';
+import { asStored, withoutFromLine } from '../cli/command.ts';
 import { corpusFiles } from '../support/corpus.ts';
 import { requireProgram } from '../support/interop.ts';
 import { LmtpClient } from '../support/lmtp-client.ts';
@@ -73,11 +73,6 @@ async function messagesToSend(): Promise<Buffer[]> {
 /** Those that mstore-lda delivers as well. */
 function piped(messages: readonly Buffer[]): readonly Buffer[] {
   return messages.slice(-counts(20, messages.length));
-}
-
-/** A mail server may put a From_ line before a message that it pipes: mstore-lda takes it away. */
-function withoutFromLine(octets: Buffer): Buffer {
-  return octets.subarray(0, 5).toString('latin1') === 'From ' ? octets.subarray(octets.indexOf(10) + 1) : octets;
 }
 
 /** A new folder for a client, that anybody may use. */
