@@ -46,15 +46,32 @@ push '${keys}'
 /** Tags everything that is there. */
 const all = '<tag-pattern>.<enter><tag-prefix>';
 
-/** With LF, and with an empty line behind a header that has none. */
+const fromLine = /^From .* \w{3} +\d+ [\d:]+ .*\d{4}\r?\n/;
+
+/** A line of a header as mutt knows it: a field, the rest of one, and in front of all the From_ line of an mbox, with its date. */
+const isHeaderLine = (line: string, isFirst: boolean): boolean =>
+  /^[^\s:]+:/.test(line) || (isFirst ? fromLine : /^[ \t]/).test(line);
+
+/** With LF, and with an empty line where to mutt the header ends, if there is none; a first line of blanks ends it, too. */
 function throughMutt(octets: Buffer): Buffer {
   const file = withLf(shown(octets)).toString('latin1');
-  return Buffer.from(/^\n|\n\n/.test(file) ? file : `${file}\n`, 'latin1');
+  let end = /^(?:[ \t]+\n)?/.exec(file)?.[0].length ?? 0;
+  if (end === 0) {
+    for (let next = end; next < file.length; end = next) {
+      next = file.indexOf('\n', end) + 1 || file.length;
+      const line = file.slice(end, next);
+      if (line === '\n') return Buffer.from(file, 'latin1');
+      if (!isHeaderLine(line, end === 0)) break;
+    }
+  }
+  return Buffer.from(`${file.slice(0, end)}\n${file.slice(end)}`, 'latin1');
 }
 
-/** mutt writes fields of a mailbox file where the header ends, and the empty line behind them. */
+const withCrlf = (octets: Buffer): Buffer => Buffer.from(octets.toString('latin1').replaceAll('\n', '\r\n'), 'latin1');
+
+/** mutt writes fields of a mailbox file where the header ends, and the empty line behind them; it takes the From_ line away. */
 function withoutOwnFields(octets: Buffer): Buffer {
-  const text = octets.toString('latin1').replaceAll('\r\r\n', '\r\n');
+  const text = octets.toString('latin1').replaceAll('\r\r\n', '\r\n').replace(fromLine, '');
   const end = text.startsWith('\r\n') ? 0 : text.indexOf('\r\n\r\n') + 2;
   const header = end === 1 ? text : text.slice(0, end);
   const fields = header.replace(/^(?:Status|X-Status|Content-Length|Lines):.*\r\n/gim, '');
@@ -118,7 +135,7 @@ for (const program of ['mutt', 'neomutt']) {
     const uploaded = await scene.mail('uploaded');
     assertSame(
       uploaded.map(({ octets }) => withoutOwnFields(octets)),
-      mail.map(withoutOwnFields),
+      mail.map((octets) => withoutOwnFields(withCrlf(throughMutt(octets)))),
     );
     const flagged = uploaded.filter(({ flags }) => flags.join() === 'Flagged,Seen');
     assert.equal(flagged.length, Math.ceil(mail.length / 3));

@@ -4,6 +4,7 @@ import { type SpawnOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { counts } from './long.ts';
 import type { Finished } from './service.ts';
 
 interface RunOptions extends Pick<SpawnOptions, 'uid' | 'gid' | 'env' | 'cwd'> {
@@ -11,7 +12,7 @@ interface RunOptions extends Pick<SpawnOptions, 'uid' | 'gid' | 'env' | 'cwd'> {
 }
 
 /** ms after which a program is taken to hang, and ended. */
-const runMs = 120_000;
+const runMs = counts(120_000, 1_800_000);
 
 /** nobody, on Debian: for a program that does not run as root. */
 export const nobody = { uid: 65_534, gid: 65_534 };
