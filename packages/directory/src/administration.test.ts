@@ -122,6 +122,52 @@ test('a removed user comes back whole within their time, and with nothing after 
   assert.equal((await administration.restoreUser('ann@d.example', ann.id, {})).whole, false);
 });
 
+test('a removed user takes along the targets that name it with a detail, and brings them back', async (t) => {
+  const { path, administration } = await create(t);
+  const directory = new SqliteDirectory(path, { passwords });
+  t.after(() => directory.close());
+  const ann = await administration.addUser('ann@d.example');
+  for (const other of ['bob', 'ann+own', 'anna']) await administration.addUser(`${other}@d.example`);
+  await administration.addDomain('e.example');
+  await administration.setAlias('list@d.example', ['ann+list@d.example', 'bob@d.example']);
+  await administration.setAlias('boss@d.example', ['ann+boss@d.example']);
+  await administration.setAlias('others@d.example', ['ann+own@d.example', 'anna+x@d.example', 'ann+x@e.example']);
+  // An alias that is nothing but the user, and one that leads there.
+  await administration.setAlias('ann+all@d.example', ['ann@d.example']);
+  await administration.setAlias('all@d.example', ['ann+all@d.example']);
+  const before = await administration.aliases();
+  await administration.removeUser('ann@d.example', 5_000);
+  const next = await administration.addUser('ann@d.example');
+  for (const address of ['list@d.example', 'boss@d.example', 'others@d.example', 'all@d.example']) {
+    const found = await directory.resolve(address);
+    const ids = found.kind === 'found' ? found.targets.map(({ userId }) => userId) : [];
+    assert.ok(!ids.includes(next.id), `${address} leads to the next one of that name`);
+  }
+  const left = (await administration.aliases()).map(({ address, targets }) => [address, targets.length]);
+  const kept = [
+    ['list@d.example', 1],
+    ['others@d.example', 3],
+  ];
+  assert.deepEqual(left, kept);
+  await administration.removeUser('ann@d.example');
+  assert.equal((await administration.restoreUser('ann@d.example', ann.id, {})).aliases, 4);
+  const sorted = (aliases: typeof before): unknown =>
+    aliases.map(({ address, targets }) => [address, [...targets].sort()]);
+  assert.deepEqual(sorted(await administration.aliases()), sorted(before));
+});
+
+test('targets with a detail stay where an alias of that address still leads to somebody', async (t) => {
+  const { administration } = await create(t);
+  for (const user of ['ann', 'bob']) await administration.addUser(`${user}@d.example`);
+  await administration.setAlias('ann@d.example', ['ann@d.example', 'bob@d.example']);
+  await administration.setAlias('list@d.example', ['ann+list@d.example']);
+  await administration.removeUser('ann@d.example');
+  assert.deepEqual(await administration.aliases(), [
+    { address: 'ann@d.example', targets: ['bob@d.example'] },
+    { address: 'list@d.example', targets: ['ann+list@d.example'] },
+  ]);
+});
+
 test('a new user gets the id of mail that is there, and else one that no store and no user had', async (t) => {
   const { administration } = await create(t);
   const ids = new Map([

@@ -49,7 +49,7 @@ export class SqliteChanges {
   constructor(connection: Database.Database, separator: string) {
     this.#connection = connection;
     this.#reads = new SqliteReads(connection);
-    this.#removedUsers = new RemovedUsers(connection);
+    this.#removedUsers = new RemovedUsers(connection, this.#reads, separator);
     this.#separator = separator;
     this.#insertDomain = connection.prepare('INSERT INTO domains (name, created) VALUES (?, ?) ON CONFLICT DO NOTHING');
     this.#insertUser = connection.prepare(
@@ -131,9 +131,7 @@ export class SqliteChanges {
   removeUser(given: string, expiresMs: number, nowMs: number): User {
     return this.#change(() => {
       const user = this.#userAt(given);
-      this.#removedUsers.keep(user.id, user.address, expiresMs, nowMs);
-      this.#connection.prepare('DELETE FROM aliases WHERE target = ?').run(user.address);
-      this.#connection.prepare('DELETE FROM users WHERE id = ?').run(user.id);
+      this.#removedUsers.remove(user, expiresMs, nowMs);
       return user;
     });
   }
@@ -153,10 +151,10 @@ export class SqliteChanges {
       if (kept === undefined) return { user, whole: false, aliases: 0 };
       this.#updateUser.run({ ...kept, id: user.id });
       let aliases = 0;
-      for (const alias of kept.aliases) {
+      for (const { target = user.address, ...alias } of kept.aliases) {
         const targets = this.#reads.aliasTargets(alias);
-        if (targets.includes(user.address) || targets.length >= limits.aliasTargets) continue;
-        if (this.#tryAlias(alias, [...targets, user.address], nowMs)) aliases++;
+        if (targets.includes(target) || targets.length >= limits.aliasTargets) continue;
+        if (this.#tryAlias(alias, [...targets, target], nowMs)) aliases++;
       }
       return { user: this.#user(user.id), whole: true, aliases };
     });
