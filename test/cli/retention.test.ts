@@ -1,5 +1,7 @@
 /** `mstore undelete`, `purge` and `user set`: what an administrator sees and gets. */
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { SqliteDirectory } from '@mstore/directory';
 import { type NamedAccount, type NamedMailbox, Store, UidSet } from '@mstore/store';
@@ -103,6 +105,17 @@ test('a removed user comes back with number, login, limits, aliases and mail, wh
   } finally {
     await directory.close();
   }
+});
+
+test('where nothing is to be kept, a removed user comes back whole all the same, for ten minutes', async () => {
+  await using store = await CliStore.make();
+  await writeFile(join(store.directory, 'mstore.toml'), '[retention]\nexpunged = 0\n');
+  await store.done(['user', 'add', 'ada@x'], { input: 'secret\n' });
+  await store.done(['alias', 'add', 'boss@x', 'ada@x']);
+  await store.done(['deliver', '-d', 'ada@x'], mail('one'));
+  assert.match(await store.done(['user', 'remove', 'ada@x']), /brings them back for 10 minutes/);
+  const back = await json(store, ['undelete', '--user', 'ada@x', '--account']);
+  assert.deepEqual([back.messages, back.password, back.aliases], [1, true, 1]);
 });
 
 test('a user who was not removed whole can be brought back whole', async () => {

@@ -1,6 +1,6 @@
 /** `mstore user` and `mstore passwd` */
 import { formatAddress, isDirectoryError, normalAddress, type User } from '@mstore/directory';
-import { type NamedAccount, parseBytes, StoreError, type StoreReading } from '@mstore/store';
+import { type NamedAccount, parseBytes, retainedUntil, StoreError, type StoreReading } from '@mstore/store';
 import { type Command, InvalidArgumentError } from 'commander';
 import { findAccount, withReading, withWriter } from './access.ts';
 import { type Run, works } from './command.ts';
@@ -39,8 +39,6 @@ mail. Where the command did not finish, do it again. An account that the directo
 
 const passwdManual = `
 The new password is asked for on a terminal, else read as one line from standard input. It counts at once; sessions go on.`;
-
-const dayMs = 86_400_000;
 
 interface AddOptions {
   readonly quota?: number;
@@ -162,13 +160,16 @@ function removeUser(run: Run): Promise<number> {
     const found = await withDirectory(run, (directory) => userNamed(directory, given));
     const id = found === undefined ? undefined : accountNumber(found.id);
     const keptFor = retentionShown(reading.catalog(), id, config.retention);
-    const user = found && (await removeFromDirectory(run, found, keptFor.expunged * dayMs));
+    // The account is kept for some minutes whatever is set, and the login must not be gone before it.
+    const keptSeconds = retainedUntil(0, keptFor);
+    const user = found && (await removeFromDirectory(run, found, keptSeconds * 1_000));
     const account = user === undefined ? await accountLeft(run, reading, given) : accountOfUser(reading, user);
     if (account !== undefined) await writer.deleteAccount(account.id);
     const { messages = 0, bytes = 0 } = account?.row ?? {};
     const address = user?.address ?? account?.row.name ?? '';
     const value = { id: user?.id ?? account?.id, address, user: user !== undefined, account: account !== undefined };
-    const back = `; \`mstore undelete\` brings them back for ${counted(keptFor.expunged, 'day')}`;
+    const span = keptFor.expunged === 0 ? counted(keptSeconds / 60, 'minute') : counted(keptFor.expunged, 'day');
+    const back = `; \`mstore undelete\` brings them back for ${span}`;
     const gone = account === undefined ? '; there was no account' : `, with ${counted(messages, 'message')}${back}`;
     await run.answer({ ...value, messages, bytes }, `${safeText(address)} is gone${gone}.\n`);
     return exit.done;
