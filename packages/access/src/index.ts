@@ -2,5 +2,5 @@
 export { Backing } from './backing.ts';
 export { type DaemonOptions, runDaemon } from './daemon.ts';
 export { DamagedMessages } from './damaged-messages.ts';
-export { type Authenticated, authenticated, type LoginServices, ownAccount } from './login.ts';
+export { type Authenticated, authenticated, hasOwnLimits, type LoginServices, ownAccount } from './login.ts';
 export { refuseRemote } from './remote.ts';

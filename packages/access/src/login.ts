@@ -51,3 +51,9 @@ export function ownAccount(catalog: Catalog, user: User): AccountId | undefined 
   const account = catalog.account(id);
   return account !== undefined && !account.deleted && account.name.toLowerCase() === user.address ? id : undefined;
 }
+
+/** True where the account has the limits that the directory gives its user: a list of users may have brought others. */
+export function hasOwnLimits(catalog: Catalog, { id, quotaBytes, quotaMessages }: User): boolean {
+  const account = catalog.account(brandNumber<AccountId>(id));
+  return account?.quotaBytes === quotaBytes && account.quotaMessages === quotaMessages;
+}

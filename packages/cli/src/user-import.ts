@@ -15,7 +15,7 @@ Each line of FILE ("-" is standard input), in UTF-8, is
 
 with blanks or tabs between; the quota is octets, or a number with K, M, G or T. Lines that are empty or begin with # are
 skipped. A user who exists gets the line's password, and its quota where it has one. Domains are added. A limit counts in the
-store from the next delivery or login on.
+store from the next delivery or IMAP login on.
 
 A line that cannot be used is named and left out; the others are done (exit code 1). The same list may be imported again.
 

@@ -3,9 +3,9 @@
  * login that nobody has, in the same words), come later, or not before the administrator was here. A user of another store
  * server, or one whose mail cannot be told now, never sees an empty account: clients would take it for the truth.
  */
-import { authenticated, ownAccount } from '@mstore/access';
+import { authenticated, hasOwnLimits, ownAccount } from '@mstore/access';
 import type { User } from '@mstore/directory';
-import { type AccountId, brandNumber } from '@mstore/store';
+import { type AccountId, brandNumber, isStoreError } from '@mstore/store';
 import { type Refusal, refusals } from './errors.ts';
 import type { Services } from './services.ts';
 
@@ -38,9 +38,24 @@ export async function logIn(
   }
   await services.reading.catchUp();
   const account = brandNumber<AccountId>(user.id);
-  if (ownAccount(services.reading.catalog(), user) === undefined) {
-    const { address: name, quotaBytes, quotaMessages } = user;
-    await services.writer.ensureAccount({ id: account, name, quotaBytes, quotaMessages });
-  }
+  const catalog = services.reading.catalog();
+  if (ownAccount(catalog, user) === undefined) await ensureAccount(services, user);
+  else if (!hasOwnLimits(catalog, user)) await ensureLimits(services, user);
   return { kind: 'in', user, account };
+}
+
+/** Makes the account, or gives it the limits that the directory has. */
+async function ensureAccount({ writer }: Services, user: User): Promise<void> {
+  const { id, address: name, quotaBytes, quotaMessages } = user;
+  await writer.ensureAccount({ id: brandNumber<AccountId>(id), name, quotaBytes, quotaMessages });
+}
+
+/** While nothing can be changed, people read all the same. */
+async function ensureLimits(services: Services, user: User): Promise<void> {
+  try {
+    await ensureAccount(services, user);
+  } catch (error) {
+    if (!isStoreError(error)) throw error;
+    services.log.warn('the account keeps its old limits for now', { login: user.address }, error);
+  }
 }
