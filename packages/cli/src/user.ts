@@ -188,7 +188,8 @@ async function removeFromDirectory(run: Run, { address }: User, keepMs: number):
 
 /** The account of that name that is no user's. @throws {StoreError} noAccount @throws CommandError findings */
 async function accountLeft(run: Run, reading: StoreReading, name: string): Promise<NamedAccount> {
-  const account = findAccount(reading.catalog(), name);
+  const { config } = await run.config();
+  const account = findAccount(reading.catalog(), name, config.login.defaultDomain);
   if (account === undefined) throw new StoreError('noAccount', `no user and no account ${name}`);
   const user = await withDirectory(run, (directory) => directory.user(userOfAccount(account.id)));
   if (user === undefined) return account;
