@@ -1,6 +1,6 @@
 /** The service with its real daemons: mail in, mail out, and neither lost when they are killed. */
 import assert from 'node:assert/strict';
-import { readFile, truncate } from 'node:fs/promises';
+import { readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Pop3Client } from '../support/pop3-client.ts';
@@ -53,6 +53,31 @@ test('a writer that a cut catalog kills is followed by one that makes the catalo
   assert.deepEqual(await service.maildrop(ann), before);
   assert.equal(before.length, count);
   assert.match(service.log, /"signal":"SIGBUS"/);
+});
+
+test('a process that finds a wrong configuration says so, where doctor and scripts look, and runs when it is mended', async () => {
+  await using service = await Service.start({ users: [ann] });
+  const file = join(service.directory, 'mstore.toml');
+  const before = await readFile(file, 'utf8');
+  const first = await until('ready.json', () => readReady(service.directory));
+  await writeFile(file, `${before}\n[nonsense]\n`);
+  process.kill(first.pids.writer, 'SIGKILL');
+  process.kill(first.pids.pop3[0] ?? 0, 'SIGKILL');
+  for (const child of ['writer', 'pop3-1']) {
+    await until(`${child} says why`, () => {
+      const { down = {} } = readReady(service.directory) ?? {};
+      return /^exit code 78: .*mstore\.toml: .*nonsense/.test(down[child] ?? '');
+    });
+  }
+  assert.ok(
+    service.log.split('\n').every((line) => line === '' || line.startsWith('{')),
+    'the log is lines of JSON',
+  );
+  await writeFile(file, before);
+  await until('all run', () => {
+    const { down } = readReady(service.directory) ?? {};
+    return down !== undefined && Object.keys(down).length === 0;
+  });
 });
 
 test('who shows a POP3 login, and kick ends it', async () => {

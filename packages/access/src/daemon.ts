@@ -10,6 +10,7 @@ import {
   openLog,
   parseSocketArgument,
   type Running,
+  refuseConfiguration,
   runProcess,
   Siblings,
 } from '@mstore/net';
@@ -43,7 +44,9 @@ export async function runDaemon(name: string, start: StartDaemon): Promise<void>
   });
   const directory = values.data;
   const sockets = (values.socket ?? []).map(parseSocketArgument);
-  const { config } = await loadConfig(directory, values.config);
+  const { config } = await loadConfig(directory, values.config).catch((error: unknown) =>
+    refuseConfiguration(openLog({ name }), error),
+  );
   const log = openLog({ name, level: config.server.logLevel, bufferBytes: limits.logBufferBytes });
   await runProcess({ log, drainMs: config.server.drain * 1_000, endWithParent: sockets.length > 0 }, async () => {
     const backing = await Backing.open(directory, config);

@@ -20,6 +20,7 @@ import {
   openLog,
   parseSocketArgument,
   type Running,
+  refuseConfiguration,
   runProcess,
   SessionTable,
   systemClock,
@@ -167,10 +168,7 @@ const { values } = parseArgs({
 });
 const data = values.data ?? '';
 const early = openLog({ name: 'writer' });
-const loaded = await loadConfig(data, values.config).catch((error: unknown) => {
-  early.fatal('not started', {}, error);
-  return process.exit(78);
-});
+const loaded = await loadConfig(data, values.config).catch((error: unknown) => refuseConfiguration(early, error));
 const { config } = loaded;
 const log = openLog({ name: 'writer', level: config.server.logLevel, bufferBytes: limits.logBufferBytes });
 const drainMs = config.server.drain * 1_000;

@@ -65,6 +65,7 @@ export {
   type ProcessOptions,
   type ReadyNotice,
   type Running,
+  refuseConfiguration,
   runProcess,
 } from './process.ts';
 export {

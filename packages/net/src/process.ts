@@ -63,7 +63,7 @@ export function isEndingNotice(message: unknown): message is EndingNotice {
   return typeof message === 'object' && message !== null && 'type' in message && message.type === 'ending';
 }
 
-const exitCode = { stopped: 0, failedStart: 69, bug: 70 } as const;
+const exitCode = { stopped: 0, failedStart: 69, bug: 70, configuration: 78 } as const;
 
 /**
  * Runs a daemon until it is told to end; ends the process. `start` failing is logged and exits 69 (EX_UNAVAILABLE). `stopping` is
@@ -127,10 +127,20 @@ async function tellParent(notice: FailedNotice | EndingNotice): Promise<void> {
 }
 
 async function failStart({ log, startFailed }: ProcessOptions, error: unknown): Promise<never> {
+  if (startFailed === undefined) return refuseStart(log, error, exitCode.failedStart);
   await tellParent({ type: 'failed', problem: errorText(error) });
-  if (startFailed !== undefined) process.exit(startFailed(error));
+  process.exit(startFailed(error));
+}
+
+/** Ends a process that cannot read its configuration, before there is anything to run (EX_CONFIG). */
+export function refuseConfiguration(log: Log, error: unknown): Promise<never> {
+  return refuseStart(log, error, exitCode.configuration);
+}
+
+async function refuseStart(log: Log, error: unknown, code: number): Promise<never> {
+  await tellParent({ type: 'failed', problem: errorText(error) });
   log.fatal('not started', {}, error);
-  process.exit(exitCode.failedStart);
+  process.exit(code);
 }
 
 function answerQuestions(running: Running): void {
