@@ -154,6 +154,26 @@ test('many wrong commands in a row end the session, and a right one starts the c
   assert.deepEqual(replies.slice(20), ['421 4.7.0 Too many errors', '']);
 });
 
+test('what follows a refusal that a pipelining peer has not heard of yet is refused, and does not end the session', async () => {
+  await using daemon = await Daemon.start([anna], { messageBytes: 1_000 });
+  const client = await daemon.greeted();
+  const chunks = `BDAT 100\r\n${'x'.repeat(100)}`.repeat(40);
+  const recipients = `RCPT TO:<${anna}>\r\n`.repeat(2);
+  client.send(`MAIL FROM:<>\r\n${recipients}${chunks}BDAT 0 LAST\r\n`);
+  const chunked = await client.replies(3 + 40 + 2);
+  assert.deepEqual(
+    chunked.slice(3).map((reply) => reply.slice(0, 3)),
+    [...Array(10).fill('250'), '552', ...Array(29).fill('503'), '552', '552'],
+  );
+  client.send(`MAIL FROM:<\u00fc@example.net>\r\n${`RCPT TO:<${anna}>\r\n`.repeat(50)}DATA\r\n`);
+  assert.match(await client.reply(), /^550 5\.6\.7 /);
+  for (const reply of await client.replies(51)) assert.match(reply, /^503 5\.5\.1 /);
+  client.send(`MAIL FROM:<>\r\nRCPT TO:<nobody@example.net>\r\n${chunks}BDAT 0 LAST\r\nRSET\r\n`);
+  const nobody = await client.replies(2 + 40 + 1 + 1);
+  assert.deepEqual(new Set(nobody.slice(2, 43)), new Set(['503 5.5.1 No valid recipients']));
+  assert.deepEqual(await client.deliver([anna], 'A: b\r\n\r\n').then((replies) => replies.length), 1);
+});
+
 test('a command with a bare line feed, or beyond its bound, is refused whole', async () => {
   await using daemon = await Daemon.start([anna]);
   const client = await daemon.greeted();

@@ -330,6 +330,7 @@ export class LmtpSession {
 
   async #wrong(why: WrongCommand): Promise<boolean> {
     await this.#write(wrongReplies[why]);
+    if (consequences.has(why)) return true;
     this.#errorsInRow += 1;
     if (this.#errorsInRow < limits.errorsInRow) return true;
     this.#why = 'too many errors';
@@ -351,5 +352,8 @@ export class LmtpSession {
 function announcesChunk(octets: Buffer): boolean {
   return /(?:^|\n)bdat/i.test(octets.toString('latin1'));
 }
+
+/** What a peer that pipelines has sent before it hears of a refusal, a thousand recipients or chunks perhaps: no errors of its own. */
+const consequences: ReadonlySet<WrongCommand> = new Set(['sequence', 'noRecipients', 'chunksFollow']);
 
 const tooMany = refusal('tooManyRecipients', 'more recipients, or users behind them, than one transaction may have');
