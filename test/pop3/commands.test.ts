@@ -63,6 +63,15 @@ test('CAPA tells how long messages stay: at least so long for anybody, and for w
     'EXPIRE 7',
     'EXPIRE NEVER',
   ]);
+  // The writer expunges by a changed configuration at once.
+  const { retention } = site.config;
+  site.daemon.reconfigure?.({ ...site.config, retention: { ...retention, pop3: 5 } });
+  assert.deepEqual(await Promise.all([undefined, ...users].map(expire)), [
+    'EXPIRE 5 USER',
+    'EXPIRE 5',
+    'EXPIRE 7',
+    'EXPIRE NEVER',
+  ]);
 });
 
 test('before the login there is no maildrop, and after it no login', async () => {

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Backing } from '@mstore/access';
+import { Backing, type RunningDaemon } from '@mstore/access';
 import { DirectoryAdministration } from '@mstore/directory';
-import { type Clock, openLog, type Running } from '@mstore/net';
+import { type Clock, openLog } from '@mstore/net';
 import { startPop3 } from '@mstore/pop3d/internal/pop3d';
 import {
   type AccountId,
@@ -54,7 +54,8 @@ export class PopSite implements AsyncDisposable {
   readonly temp: TempStore;
   readonly logLines: string[];
   #server: WriterServer | undefined;
-  #daemon: Running | undefined;
+  #daemon: RunningDaemon | undefined;
+  #config: Config | undefined;
   #backing: Backing | undefined;
   readonly #clients: PopClient[] = [];
 
@@ -96,11 +97,18 @@ export class PopSite implements AsyncDisposable {
       sockets: [],
       ...(clock !== undefined && { clock }),
     };
+    site.#config = full;
     site.#daemon = await startPop3(options, site.#backing);
     return site;
   }
 
-  get daemon(): Running {
+  /** What the daemon was started with. */
+  get config(): Config {
+    assert.ok(this.#config !== undefined);
+    return this.#config;
+  }
+
+  get daemon(): RunningDaemon {
     assert.ok(this.#daemon !== undefined);
     return this.#daemon;
   }

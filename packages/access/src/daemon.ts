@@ -30,8 +30,14 @@ export interface DaemonOptions {
   readonly siblings?: Siblings;
 }
 
+/** A daemon that runs. */
+export interface RunningDaemon extends Running {
+  /** Goes by what of a changed configuration counts at once; absent where nothing does. */
+  readonly reconfigure?: (config: Config) => void;
+}
+
 /** Starts a daemon, listening everywhere or nowhere. */
-export type StartDaemon = (options: DaemonOptions, backing: Backing) => Promise<Running>;
+export type StartDaemon = (options: DaemonOptions, backing: Backing) => Promise<RunningDaemon>;
 
 /** The whole program of a daemon; `name` is for its log. */
 export async function runDaemon(name: string, start: StartDaemon): Promise<void> {
@@ -52,8 +58,12 @@ export async function runDaemon(name: string, start: StartDaemon): Promise<void>
     const backing = await Backing.open(directory, config);
     const siblings = Siblings.ofProcess();
     const daemon = await start({ directory, config, log, sockets, siblings }, backing);
+    const { reconfigure } = daemon;
     return {
       ...daemon,
+      ...(reconfigure !== undefined && {
+        reload: async () => reconfigure((await loadConfig(directory, values.config)).config),
+      }),
       drain: async (deadlineMs) => {
         await daemon.drain(deadlineMs);
         await backing.close();

@@ -8,7 +8,8 @@ export interface CapabilityOptions {
   /** Seconds. */
   readonly loginDelay: number;
   readonly reading: Pick<StoreReading, 'catalog'>;
-  readonly retention: Retention;
+  /** As it is configured now. */
+  readonly retention: () => Retention;
   readonly clock: Clock;
 }
 
@@ -19,15 +20,18 @@ export function capabilities(options: CapabilityOptions): Capabilities {
   const { reading, retention, clock } = options;
   let anybody = '';
   let until = Number.NEGATIVE_INFINITY;
+  let known: Retention | undefined;
   const forAnybody = (): string => {
-    if (clock.monotonic() < until) return anybody;
+    const configured = retention();
+    if (configured === known && clock.monotonic() < until) return anybody;
+    known = configured;
     until = clock.monotonic() + limits.expireFreshMs;
-    anybody = expireOfAnybody(reading, retention);
+    anybody = expireOfAnybody(reading, configured);
     return anybody;
   };
   return (account) => {
     const expire =
-      account === undefined ? forAnybody() : expireText(retentionOf(reading.catalog(), account, retention).pop3);
+      account === undefined ? forAnybody() : expireText(retentionOf(reading.catalog(), account, retention()).pop3);
     return lines(options, expire);
   };
 }

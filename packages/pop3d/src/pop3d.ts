@@ -1,5 +1,5 @@
 /** The POP3 daemon: listens, gives each connection to a session, and answers the supervisor. It owns nothing on disk. */
-import { type Backing, type DaemonOptions, DamagedMessages, refuseRemote } from '@mstore/access';
+import { type Backing, type DaemonOptions, DamagedMessages, type RunningDaemon, refuseRemote } from '@mstore/access';
 import {
   AskedClaims,
   answerAbout,
@@ -13,13 +13,13 @@ import {
   Metrics,
   netLimits,
   placesOf,
-  type Running,
   SessionTable,
   Siblings,
   saslLogin,
   saslPlain,
   systemClock,
 } from '@mstore/net';
+import type { Retention } from '@mstore/store';
 import { capabilities } from './capabilities.ts';
 import { serveSession } from './dialogue.ts';
 import { refusals } from './errors.ts';
@@ -33,13 +33,14 @@ import type { Services } from './services.ts';
  * Listens, everywhere or nowhere.
  * @throws Error for an address that cannot be had, or that would let passwords cross the network in the clear
  */
-export async function startPop3(options: DaemonOptions, backing: Backing): Promise<Running> {
+export async function startPop3(options: DaemonOptions, backing: Backing): Promise<RunningDaemon> {
   const { config, log, siblings = new Siblings() } = options;
   const own = options.sockets.length > 0 ? [] : config.listen.pop3;
   const places = placesOf(options.sockets, options.directory, own);
   refuseRemote(places, 'pop3', config.pop3);
   const metrics = new Metrics();
-  const services = servicesOf({ ...options, siblings }, backing, metrics);
+  let { retention } = config;
+  const services = servicesOf({ ...options, siblings }, backing, metrics, () => retention);
   const counter = new ConnectionCounter(config.pop3.connections, netLimits.addressConnections, siblings);
   const settings: ListenerOptions = {
     wheel: new DeadlineWheel(options.clock ?? systemClock),
@@ -59,6 +60,9 @@ export async function startPop3(options: DaemonOptions, backing: Backing): Promi
   const listeners = await listenEverywhere(places, settings);
   return {
     ready: { pop3: listeners.map(({ address }) => address) },
+    reconfigure: (changed) => {
+      retention = changed.retention;
+    },
     answer: (about, args) => answerAbout({ sessions: services.sessions, metrics }, about, args),
     drain: async (deadlineMs) => {
       await Promise.all(listeners.map((listener) => listener.drain(deadlineMs)));
@@ -68,7 +72,7 @@ export async function startPop3(options: DaemonOptions, backing: Backing): Promi
 
 type SharedOptions = DaemonOptions & { readonly siblings: Siblings };
 
-function servicesOf(options: SharedOptions, backing: Backing, metrics: Metrics): Services {
+function servicesOf(options: SharedOptions, backing: Backing, metrics: Metrics, retention: () => Retention): Services {
   const { config, log, siblings, clock = systemClock } = options;
   const { loginDelay, nul } = config.pop3;
   const mechanisms = [saslPlain, saslLogin];
@@ -91,7 +95,7 @@ function servicesOf(options: SharedOptions, backing: Backing, metrics: Metrics):
       mechanisms,
       loginDelay,
       reading: backing.reading,
-      retention: config.retention,
+      retention,
       clock,
     }),
     mechanisms,

@@ -3,7 +3,7 @@ import type { LoadedConfig, Setting } from '@mstore/store';
 import { readConfig } from '../read-config.ts';
 import { type Listening, listening } from './listen.ts';
 
-/** Keys that a running daemon reads again (lda's `writer-main.ts`); all others wait for the start of its next process. */
+/** Keys that a running daemon reads again (lda's `writer-main.ts`, pop3d's `pop3d.ts`); all others wait for the start of its next process. */
 const reread: readonly RegExp[] = [/^delivery\.detail$/, /^quota\.overQuota$/, /^retention\./];
 
 function isFixed(key: string): boolean {
