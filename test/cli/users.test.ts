@@ -82,6 +82,11 @@ test('an address may hold blanks and slashes', async () => {
   await store.done(['user', 'disable', shown]);
   const { inDirectory, quota, disabled } = await json(store, ['user', 'show', shown]);
   assert.deepEqual([inDirectory, quota, disabled], [true, 2 ** 21, true]);
+  await store.done(['alias', 'add', '"front desk"@x', '"a b"@x', 'a/b@x']);
+  assert.match(await store.done(['alias', 'show', 'front desk@x']), /^front desk@x: a b@x, a\/b@x$/m);
+  assert.equal(await store.done(['alias', 'remove', 'front desk@x', shown]), 'front desk@x: a/b@x\n');
+  await store.done(['alias', 'remove', 'front desk@x']);
+  await store.refused(1, ['alias', 'add', 'front desk@x', 'a/b@x']);
   await store.done(['user', 'remove', shown]);
   assert.equal((await users(store)).length, 1);
 });

@@ -2,7 +2,7 @@
 import type { Alias, Resolution } from '@mstore/directory';
 import type { Command } from 'commander';
 import { type Run, works } from './command.ts';
-import { addressGiven, withAdministration, withDirectory } from './directory.ts';
+import { addressGiven, addressShown, withAdministration, withDirectory } from './directory.ts';
 import { exit } from './errors.ts';
 import { allPages, answerList, pageRows } from './list.ts';
 import { safeText } from './text.ts';
@@ -28,13 +28,13 @@ export function addAlias(program: Command): void {
   works(alias.command('list').description('all aliases'), list);
 }
 
-function addressesGiven(run: Run): Promise<readonly string[]> {
-  return Promise.all(run.args.map((given) => addressGiven(run, given)));
+function addressesGiven(run: Run, read: typeof addressGiven): Promise<readonly string[]> {
+  return Promise.all(run.args.map((given) => read(run, given)));
 }
 
 function addTargets(run: Run): Promise<number> {
   return withAdministration(run, async (administration) => {
-    const [address = '', ...targets] = await addressesGiven(run);
+    const [address = '', ...targets] = await addressesGiven(run, addressGiven);
     const resolution = await administration.addAliasTargets(address, targets);
     if (resolution.kind === 'noSuchUser') run.note(`nobody bears any of these addresses yet: mail for it is refused`);
     const alias = await administration.alias(address);
@@ -45,7 +45,7 @@ function addTargets(run: Run): Promise<number> {
 
 function remove(run: Run): Promise<number> {
   return withAdministration(run, async (administration) => {
-    const [address = '', ...given] = await addressesGiven(run);
+    const [address = '', ...given] = await addressesGiven(run, addressShown);
     const alias = await administration.alias(address);
     const targets = given.length > 0 ? await administration.removeAliasTargets(address, given) : [];
     if (given.length === 0) await administration.removeAlias(address);
@@ -57,7 +57,7 @@ function remove(run: Run): Promise<number> {
 
 function show(run: Run): Promise<number> {
   return withAdministration(run, async (administration) => {
-    const [address = ''] = await addressesGiven(run);
+    const [address = ''] = await addressesGiven(run, addressShown);
     const alias = await administration.alias(address);
     const users = alias.address.startsWith('@')
       ? undefined

@@ -7,6 +7,7 @@ import {
   formatAddress,
   isDirectoryError,
   type KnownIds,
+  normalAddress,
   type User,
   type UserId,
   userId,
@@ -46,6 +47,12 @@ export async function addressGiven(run: Run, given: string): Promise<string> {
   const { config } = await run.config();
   const { defaultDomain } = config.login;
   return given === '' || given.includes('@') || defaultDomain === '' ? given : `${given}@${defaultDomain}`;
+}
+
+/** As `addressGiven`, for an address that is there already: also as lists show it, without the quotes that its local part may need. */
+export async function addressShown(run: Run, given: string): Promise<string> {
+  const address = await addressGiven(run, given);
+  return address.includes('@') && normalAddress(address) === undefined ? formatAddress(address) : address;
 }
 
 /** The user of that name, also as lists and the store show it: without the quotes that the local part may need. */
