@@ -66,7 +66,7 @@ export const limits = {
 
   /** addresses, and logins, whose failures are remembered; the longest untouched is forgotten first. */
   loginGuardEntries: 20_000,
-  /** ms after which failures are forgotten. */
+  /** ms from the first of some failures after which all of them are forgotten. */
   loginGuardWindowMs: 900_000,
   /** failures of one address (or login) that cost no delay: people mistype. */
   loginFailuresFree: 2,

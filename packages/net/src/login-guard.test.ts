@@ -38,6 +38,20 @@ test('an address is locked after many failures, until the window has passed', as
   assert.equal(await guard.isLocked(attempt), false);
 });
 
+test('a program with an old password, that tries now and then, locks nobody out behind its address', async () => {
+  const { guard, waits, clock } = guarded(10);
+  const everyMs = 300_000;
+  for (let count = 0; count < 50; count += 1) {
+    await guard.failed({ address: '192.0.2.1', login: 'anna' });
+    await clock.advance(everyMs, everyMs);
+  }
+  assert.equal(await guard.isLocked({ address: '192.0.2.1', login: 'bert' }), false);
+  assert.ok(
+    waits.every((ms) => ms <= 2_000),
+    `${waits}`,
+  );
+});
+
 test('loopback and Unix sockets are never locked, their logins still slowed', async () => {
   const { guard, waits } = guarded(1);
   for (const address of ['', '127.0.0.1', '::1']) {

@@ -41,8 +41,8 @@ export interface LoginGuardOptions {
 
 interface Failures {
   count: number;
-  /** When the last one came, by the monotonic clock. */
-  at: number;
+  /** When the first of them came, by the monotonic clock: one now and then, of a program with an old password, adds up to nothing. */
+  since: number;
 }
 
 /** Failures by key; the key whose last failure is longest ago comes first, and leaves first. */
@@ -51,15 +51,17 @@ class FailureTable {
 
   count(key: string, now: number): number {
     const entry = this.#entries.get(key);
-    return entry === undefined || now - entry.at > limits.loginGuardWindowMs ? 0 : entry.count;
+    return entry === undefined || now - entry.since > limits.loginGuardWindowMs ? 0 : entry.count;
   }
 
   add(key: string, now: number): number {
-    const count = this.count(key, now) + 1;
+    const before = this.count(key, now);
+    const since = before === 0 ? now : (this.#entries.get(key)?.since ?? now);
+    const count = before + 1;
     this.#entries.delete(key);
-    this.#entries.set(key, { count, at: now });
-    for (const [oldest, { at }] of this.#entries) {
-      if (this.#entries.size <= limits.loginGuardEntries && now - at <= limits.loginGuardWindowMs) break;
+    this.#entries.set(key, { count, since });
+    for (const [oldest, entry] of this.#entries) {
+      if (this.#entries.size <= limits.loginGuardEntries && now - entry.since <= limits.loginGuardWindowMs) break;
       this.#entries.delete(oldest);
     }
     return count;
