@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
+import { Connection } from './connection.ts';
 import { limits } from './limits.ts';
 import { SessionTable } from './sessions.ts';
 import { HandClock, MemoryPeer } from './support.test.ts';
@@ -43,6 +45,16 @@ test('who is somebody else, or of a protocol that nobody traces, is not traced',
   }
   table.traced('another', [none.session.id]);
   assert.ok(none.session.trace !== undefined);
+});
+
+test('an IPv6 address is told apart from its port', () => {
+  const table = new SessionTable();
+  const options = { wheel: new HandClock().wheel, localAddress: '[::1]:110', remotePort: 4_242 };
+  for (const remoteAddress of ['2001:db8::5', '192.0.2.1', '']) {
+    table.open(new Connection(new PassThrough(), { ...options, remoteAddress }), 'test');
+  }
+  const remotes = table.rows().map(({ remote }) => remote);
+  assert.deepEqual(remotes, ['[2001:db8::5]:4242', '192.0.2.1:4242', '']);
 });
 
 test('traces are bounded', () => {

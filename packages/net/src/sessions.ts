@@ -1,4 +1,5 @@
 /** The sessions of a process: what `mstore who` shows, `mstore kick` ends and `mstore trace` follows (trace.ts). */
+import { formatListenAddress } from './address.ts';
 import type { Connection } from './connection.ts';
 import { limits } from './limits.ts';
 import { sessionId } from './log.ts';
@@ -11,7 +12,7 @@ export interface SessionRow {
   /** As in the log and in trace lines. */
   readonly id: string;
   readonly protocol: string;
-  /** The client's address and port; empty for a Unix socket. */
+  /** The client's address and port, `[::1]:52814` with IPv6; empty for a Unix socket. */
   readonly remote: string;
   readonly local: string;
   /** Empty before the login, and for protocols without one. */
@@ -104,7 +105,8 @@ export class SessionTable {
   rows(): SessionRow[] {
     return [...this.#sessions.values()].map(({ id, login, mailbox, protocol, since, connection }) => {
       const { remoteAddress, remotePort, localAddress } = connection;
-      const remote = remoteAddress === '' ? '' : `${remoteAddress}:${remotePort}`;
+      const remote =
+        remoteAddress === '' ? '' : formatListenAddress({ kind: 'tcp', host: remoteAddress, port: remotePort });
       return { id, protocol, remote, local: localAddress, login, mailbox, since };
     });
   }
