@@ -1,11 +1,20 @@
 /** One copy of everything: however an attachment was wrapped, whoever got it, whenever it came; and any range of it comes out. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type AccountId, brandNumber, inbox, type Lsn, type MailboxId, type Store, UidSet } from '@mstore/store';
+import {
+  type AccountId,
+  brandNumber,
+  inbox,
+  type Lsn,
+  limits,
+  type MailboxId,
+  type Store,
+  UidSet,
+} from '@mstore/store';
 import { recordType } from '@mstore/store/internal/log/records';
 import { counts } from '../support/long.ts';
 import { LongestTurn, median } from '../support/longest-turn.ts';
-import { base64Columns, multipart, wrapped } from '../support/messages.ts';
+import { base64Columns, manyParts, multipart, wrapped } from '../support/messages.ts';
 import { type Random, seededRandom } from '../support/random.ts';
 import { testSeed } from '../support/seed.ts';
 import { type TempStore, tempStore } from '../support/temp-store.ts';
@@ -189,6 +198,20 @@ async function* flowing(random: Random, bytes: number): AsyncGenerator<Buffer> {
     yield Buffer.from(wrapped(random.bytes(Math.min(left, 57_000)), 76));
   }
 }
+
+test('thousands of small parts go to the heap before their message, not in one turn with it', async () => {
+  await using temp = await tempStore();
+  const { store } = temp;
+  const to = await owner(store);
+  const parts = 2_000;
+  const octets = manyParts(parts, 300, 'many');
+  const message = await store.take(octets);
+  // What a message may keep inline is none of them.
+  const stored = parts - limits.inlineBytes / 300;
+  assert.ok(partSizes(store).length > stored - limits.partsHeld - 1, `${partSizes(store).length} of ${stored} parts`);
+  await store.append(to.mailbox, [{ message, flags: 0, keywords: [] }]);
+  assert.deepEqual(await outOf(store, to), [octets]);
+});
 
 test('a message of 60 MiB passes in and out in pieces, in bounded memory', async (t) => {
   await using temp = await tempStore();

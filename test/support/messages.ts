@@ -28,6 +28,13 @@ export function multipart(
   return Buffer.from(`${lines.join(lineEnd)}${lineEnd}${last}--=-b--${lineEnd}`, 'latin1');
 }
 
+/** A multipart of so many parts, each of octets that no other message has. */
+export function manyParts(parts: number, partBytes: number, name: string): Buffer {
+  const texts = Array.from({ length: parts }, (_, n) => `--b\r\n\r\n${`${name} ${n} `.padEnd(partBytes, '.')}\r\n`);
+  const header = `Subject: ${name}\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n`;
+  return Buffer.from(`${header}${texts.join('')}--b--\r\n`);
+}
+
 /** Makes messages, and makes some of them again. */
 export class MessageSource {
   readonly #random: Random;

@@ -26,6 +26,8 @@ export const limits = {
   partChunkBytes: 1_048_576, // 1 * MiB
   /** octets of a part held in memory before its chunks go to the heap: a duplicate up to this size costs no octet of it. */
   partSpillBytes: 4_194_304, // 4 * MiB
+  /** parts held in memory before they go to the heap: what a message has at its end is compressed and logged in one turn. */
+  partsHeld: 200,
   /** chunks of one part: the closing record lists them in its fields, 65,535 octets. */
   partChunks: 2_048,
   /** octets of a message taken in before the event loop gets a turn; 256 KiB cost about 2 ms. */

@@ -66,7 +66,7 @@ export class Ingest implements SplitSink {
       this.#take(octets.subarray(at, at + limits.ingestSliceBytes));
       const spill = this.#content?.spillable() ?? [];
       for (const chunk of spill) await spillChunk(this.#ports, chunk);
-      if (this.#heldBytes > limits.partSpillBytes) await this.#sendAhead();
+      if (this.#heldBytes > limits.partSpillBytes || this.#held.length > limits.partsHeld) await this.#sendAhead();
     }
   }
 
