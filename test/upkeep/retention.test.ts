@@ -19,6 +19,7 @@ import { kind, kindU32Key, prefixEnd } from '@mstore/store/internal/catalog/keys
 import { retentionEntry } from '@mstore/store/internal/catalog/rows';
 import { mailboxOf, newAccount } from '../support/account.ts';
 import { difference, dumpStore } from '../support/dump-store.ts';
+import { manyParts } from '../support/messages.ts';
 import { assertClean, simStore, type TempStore } from '../support/temp-store.ts';
 
 const day = 86_400_000;
@@ -316,4 +317,22 @@ test('the names of an account with very many go in slices before it', async () =
   assert.equal((await retain(temp)).accounts, 1);
   await rebuildsAlike(temp);
   assert.equal(temp.store.catalog().account(brandNumber<AccountId>(id)), undefined);
+});
+
+test('messages of very many parts go a few at a time, by retention and by hand', async () => {
+  await using temp = await simStore();
+  const { store } = temp;
+  const { inbox: mailbox } = await newAccount(store);
+  const messages = 6;
+  for (let n = 0; n < messages; n++) {
+    const message = await store.take(manyParts(400, 4_096, `message ${n}`));
+    await store.append(mailbox, [{ message, flags: 0, keywords: [] }]);
+  }
+  await store.expunge(mailbox, everyUid, false);
+  const { entries, more } = await store.purgeSlice(mailbox);
+  assert.deepEqual({ entries, more }, { entries: 2, more: true });
+  pass(temp, 8 * day);
+  const before = store.catalog().state()?.sequence ?? 0;
+  assert.equal((await retain(temp)).purged.entries, 4);
+  assert.equal(store.catalog().state()?.sequence, before + 2, 'two slices');
 });

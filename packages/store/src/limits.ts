@@ -61,6 +61,8 @@ export const limits = {
   undeleteEntries: 50,
   /** entries purged in one turn (about 5 ms): each releases a message and its parts. */
   purgeEntries: 100,
+  /** parts that these messages name, unless one alone names more. */
+  purgeParts: 1_000,
   /** deleted mailboxes purged in one turn, when they hold no more than that together. */
   purgeMailboxes: 20,
   /** mailboxes deleted or brought back in one turn: each moves its names and counts. */

@@ -205,9 +205,18 @@ export class RetentionRunner {
         due.push({ mailbox, uids });
         entries += uids.length;
       }
-      if (due.length > 0) report.purged = addPurged(report.purged, await this.#store.purgeDue(due, before));
+      if (due.length > 0) await this.#purgeDue(due, before, report);
       this.#from = from;
       await this.#pause();
+    }
+  }
+
+  async #purgeDue(due: readonly DueUids[], before: number, report: Counts): Promise<void> {
+    for (let more = true; more; ) {
+      const answer = await this.#store.purgeDue(due, before);
+      report.purged = addPurged(report.purged, answer);
+      ({ more } = answer);
+      if (more) await this.#pause();
     }
   }
 
@@ -244,9 +253,7 @@ export class RetentionRunner {
           break;
         }
       }
-      if (uids.length > 0) {
-        report.purged = addPurged(report.purged, await this.#store.purgeDue([{ mailbox: id, uids }], before));
-      }
+      if (uids.length > 0) await this.#purgeDue([{ mailbox: id, uids }], before, report);
       await this.#pause();
       next = last;
     }

@@ -91,13 +91,13 @@ export abstract class RetainedWriter {
     }
   }
 
-  /** Ends the retention of the first `limits.purgeEntries` of a mailbox; a deleted one goes with its last. */
+  /** Ends the retention of the first entries of a mailbox, as many as a turn takes; a deleted one goes with its last. */
   purgeSlice(mailbox: MailboxId, uids: UidSet = everyUid): Promise<PurgeAnswer> {
     return this.#giveBack((turn) => decidePurge(turn, mailbox, uids));
   }
 
-  /** Ends the retention of those of some entries that were expunged before a time, seconds since 1970. */
-  purgeDue(due: readonly DueUids[], before: number): Promise<Purged> {
+  /** Ends the retention of those of some entries that were expunged before a time, seconds since 1970, as many as a turn takes. */
+  purgeDue(due: readonly DueUids[], before: number): Promise<PurgeAnswer> {
     return this.#giveBack((turn) => decidePurgeDue(turn, due, before));
   }
 

@@ -1,6 +1,7 @@
 /** The end of retention: of expunged entries, deleted mailboxes and accounts, and of the memory of expunges. */
 import { Catalog } from '../../catalog/catalog.ts';
 import { hasDeletedMailboxes } from '../../catalog/due.ts';
+import type { Entry } from '../../catalog/index-chunk.ts';
 import { keyOctets, kind, kindU32Key, prefixEnd, readU64, u32Key } from '../../catalog/keys.ts';
 import { expungedTable, nameMemoryTable } from '../../catalog/schema.ts';
 import { UidSet } from '../../codec/uid-set.ts';
@@ -44,22 +45,46 @@ export function decidePurge(turn: Turn, mailbox: MailboxId, uids: UidSet): Purge
   const catalog = new Catalog(turn.view);
   const row = catalog.mailbox(mailbox);
   if (row === undefined) return { ...nothingPurged, more: false };
-  const gone = new Set<number>();
-  for (const { entry } of catalog.retained(mailbox, uids, most)) gone.add(entry.uid);
-  if (row.deleted) {
+  const gone: number[] = [];
+  const room = new PurgeRoom(catalog);
+  for (const { entry } of catalog.retained(mailbox, uids, most)) {
+    if (!room.takes(entry)) break;
+    gone.push(entry.uid);
+  }
+  if (row.deleted && !room.isFull) {
     for (const entry of catalog.entries(mailbox, uids)) {
-      if (gone.size >= most) break;
-      gone.add(entry.uid);
+      if (gone.length >= most || !room.takes(entry)) break;
+      gone.push(entry.uid);
     }
   }
   const purged = purgeUids(turn, mailbox, UidSet.of(gone));
   const after = catalog.mailbox(mailbox);
   const isEmpty = after?.deleted === true && after.messages === 0 && after.retainedMessages === 0;
-  if (!isEmpty) return { ...purged, more: gone.size >= most };
+  if (!isEmpty) return { ...purged, more: room.isFull || gone.length >= most };
   if (forgetExpunges(turn, mailbox, Number.POSITIVE_INFINITY)) return { ...purged, more: true };
   turn.event({ kind: 'mailboxPurged', mailbox });
   return { ...purged, more: false };
 }
+
+/** What one turn may release: of a message of thousands of parts, each is a row to change. One entry always fits. */
+class PurgeRoom {
+  readonly #catalog: Catalog;
+  #parts = 0;
+  isFull = false;
+
+  constructor(catalog: Catalog) {
+    this.#catalog = catalog;
+  }
+
+  takes({ message }: Entry): boolean {
+    const before = this.#parts;
+    this.#parts += (this.#catalog.message(message)?.parts.length ?? 0) / shaBytes;
+    this.isFull = before > 0 && this.#parts > limits.purgeParts;
+    return !this.isFull;
+  }
+}
+
+const shaBytes = 32;
 
 /** Some entries of a mailbox whose time may be over. */
 export interface DueUids {
@@ -67,20 +92,24 @@ export interface DueUids {
   readonly uids: readonly number[];
 }
 
-/** Ends the retention of those that are still retained and were expunged before a time. */
-export function decidePurgeDue(turn: Turn, due: readonly DueUids[], before: number): Purged {
+/** Ends the retention of the first of those that are still retained and were expunged before a time. */
+export function decidePurgeDue(turn: Turn, due: readonly DueUids[], before: number): PurgeAnswer {
   const catalog = new Catalog(turn.view);
   const byMailbox = new Map<MailboxId, number[]>();
+  const room = new PurgeRoom(catalog);
   for (const { mailbox, uids } of due) {
+    if (room.isFull) break;
     const all = byMailbox.get(mailbox) ?? [];
     for (const { entry, expungedAt } of catalog.retained(mailbox, UidSet.of(uids))) {
-      if (expungedAt < before) all.push(entry.uid);
+      if (expungedAt >= before) continue;
+      if (!room.takes(entry)) break;
+      all.push(entry.uid);
     }
     byMailbox.set(mailbox, all);
   }
   let sum = nothingPurged;
   for (const [mailbox, uids] of byMailbox) sum = addPurged(sum, purgeUids(turn, mailbox, UidSet.of(uids)));
-  return sum;
+  return { ...sum, more: room.isFull };
 }
 
 /** Logs the purge of entries that are there to be purged, and says what it meant. */
