@@ -1,8 +1,13 @@
 /** Scrub: what it finds and whom it names, how it goes on where it stopped, and that it keeps to its rate. */
 import assert from 'node:assert/strict';
+import { readdirSync, readlinkSync } from 'node:fs';
 import { test } from 'node:test';
-import { isStoreError, repair, type ScrubPass, scrub, scrubState } from '@mstore/store';
+import { isStoreError, repair, type ScrubPass, scrub, scrubState, UidSet } from '@mstore/store';
+import { Heap } from '@mstore/store/internal/heap/heap';
 import { systemClock } from '@mstore/store/internal/sys/clock';
+import { readThrough } from '@mstore/store/internal/upkeep/read-through';
+import { heapPorts, machinePorts } from '@mstore/store/internal/writer/store-directory';
+import { newAccount } from '../support/account.ts';
 import {
   findingsOf,
   flipped,
@@ -13,6 +18,7 @@ import {
   segmentPath,
 } from '../support/damage-scene.ts';
 import { type SimMachine, simDirectory } from '../support/sim-machine.ts';
+import { tempStore } from '../support/temp-store.ts';
 
 const scene: Scene = await makeScene();
 
@@ -144,4 +150,60 @@ test('places that were passed over are forgotten when their segment is gone', as
   await pass(machine);
   assert.deepEqual(segments(), []);
   assert.deepEqual(await findingsOf(machine), []);
+});
+
+/** Files below a folder that are open in this process and have no name any more. */
+function heldFiles(directory: string): string[] {
+  const target = (name: string): string => {
+    try {
+      return readlinkSync(`/proc/self/fd/${name}`);
+    } catch {
+      return '';
+    }
+  };
+  return readdirSync('/proc/self/fd')
+    .map(target)
+    .filter((path) => path.startsWith(directory) && path.endsWith(' (deleted)'));
+}
+
+test('a pass does not hold the files of segments that were compacted behind it', async () => {
+  await using temp = await tempStore({ segmentBytes: 16_384 });
+  const { store } = temp;
+  const { inbox } = await newAccount(store);
+  for (let n = 0; store.heap.segments().length < 4; n++) {
+    const message = await store.take(Buffer.from(`Subject: ${n}\r\n\r\n${`${n} `.repeat(30)}\r\n`));
+    await store.append(inbox, [{ message, flags: 0, keywords: [] }]);
+  }
+  await store.settle();
+  const [first, second, third] = store.heap.segments();
+  assert.ok(first !== undefined && second !== undefined && third !== undefined);
+  const old = [...store.catalog().entries(inbox)].filter(({ lsn }) => lsn < first.endLsn).map(({ uid }) => uid);
+  const reader = await Heap.openForReading(heapPorts(machinePorts), temp.directory);
+  const held: number[] = [];
+  const compact = async (): Promise<void> => {
+    await store.expunge(inbox, UidSet.of(old), false);
+    await store.purge(inbox, UidSet.of(old));
+    assert.deepEqual((await store.compact({ minGarbage: 0.5, maxRate: 0 })).segments, [first.number]);
+    await store.dropRetired(true);
+  };
+  let isCompacted = false;
+  await readThrough(
+    { catalog: () => store.catalog(), heap: reader },
+    {
+      from: first.baseLsn,
+      clock: systemClock,
+      rateBytes: 0,
+      onBad: ({ text }) => assert.fail(text),
+      onAdvance: async (lsn) => {
+        if (lsn > second.baseLsn && !isCompacted) {
+          isCompacted = true;
+          await compact();
+        }
+        if (lsn > third.baseLsn) held.push(heldFiles(temp.directory).length);
+      },
+    },
+  );
+  await reader.close();
+  assert.ok(held.length > 0);
+  assert.deepEqual(new Set(held), new Set([0]));
 });

@@ -71,6 +71,8 @@ class Through {
     for (const segment of heap.segments()) {
       if (segment.endLsn <= from) continue;
       if (!(await this.#segment(segment, brandNumber<Lsn>(Math.max(from, segment.baseLsn))))) return false;
+      // Files that compaction took away meanwhile: held open, they would keep their octets for the rest of a pass of days.
+      await heap.forgetUnlinked();
     }
     return true;
   }
