@@ -126,6 +126,32 @@ test('mailbox names that paths cannot have go through an eml tree and an mbox tr
   }
 });
 
+test('a mailbox whose name is too long for a file is named, and the others are exported', async () => {
+  await using store = await filled();
+  const level = 'ж'.repeat(60);
+  const [long, deep] = ['x'.repeat(260), `${level}/${level}`];
+  const file = join(store.folder, 'one.eml');
+  await writeFile(file, 'Subject: one\n\n');
+  for (const mailbox of [long, deep, 'behind']) {
+    await store.done(['import', 'eml', file, '--user', 'ada@x', '--mailbox', mailbox]);
+  }
+  for (const [form, left] of [
+    ['mbox', [long]],
+    ['maildir', [long, deep]],
+    ['eml', [long]],
+  ] as const) {
+    const { code, stdout } = await store.run(['export', form, join(store.folder, form), '--user', 'ada@x', '--json']);
+    assert.equal(code, 1, form);
+    const report = JSON.parse(stdout.toString());
+    assert.deepEqual(
+      report.unnamed.map(({ mailbox }: { mailbox: string }) => mailbox),
+      left,
+    );
+    assert.equal(report.mailboxes.behind, 1, form);
+  }
+  await store.done(['export', 'mbox', join(store.folder, 'long.mbox'), '--user', 'ada@x', '--mailbox', long]);
+});
+
 test('files and folders whose names are not UTF-8 are imported, and links that lead nowhere are told', async () => {
   await using store = await CliStore.make('ada@x');
   const root = Buffer.from(`${store.folder}/Maildir/`);

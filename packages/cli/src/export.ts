@@ -1,6 +1,6 @@
 /** `mstore export` */
 import { mkdir, readdir } from 'node:fs/promises';
-import { errorText, isStoreError, type NamedMailbox, type StoreReading } from '@mstore/store';
+import { errnoOf, errorText, isStoreError, type NamedMailbox, type StoreReading } from '@mstore/store';
 import type { Command } from 'commander';
 import { accountOf, mailboxOf, withReading } from './access.ts';
 import { type Run, works } from './command.ts';
@@ -14,8 +14,8 @@ import { counted, humanBytes, safeText } from './text.ts';
 
 const manual = `
 Writes the mail of an account, or of one of its mailboxes, and changes nothing in the store. What exists already is not
-written over: a folder must be empty or absent, a file absent (exit code 73). A message that cannot be read is named, and the
-export goes on (exit code 1 at the end).`;
+written over: a folder must be empty or absent, a file absent (exit code 73). A message that cannot be read is named, and so is a
+mailbox whose name is too long for a file's; the export goes on (exit code 1 at the end).`;
 
 const mboxManual = `
 With --mailbox, PATH is the mbox file, or "-" for standard output. Without, it is a folder that gets MAILBOX.mbox for each
@@ -76,6 +76,8 @@ interface Exported {
   bytes: number;
   readonly mailboxes: Record<string, number>;
   readonly damaged: { mailbox: string; uid: number; reason: string }[];
+  /** Mailboxes that no file can be named after, with the number of their messages. */
+  readonly unnamed: { mailbox: string; messages: number }[];
 }
 
 function exportTo(run: Run, options: ExportOptions, open: Open): Promise<number> {
@@ -88,7 +90,7 @@ function exportTo(run: Run, options: ExportOptions, open: Open): Promise<number>
         ? [...reading.catalog().mailboxes(account.id)]
         : [mailboxOf(reading.catalog(), account, wanted)];
     const target = await open(run.arg(0), run, wanted !== undefined);
-    const report: Exported = { exported: 0, bytes: 0, mailboxes: {}, damaged: [] };
+    const report: Exported = { exported: 0, bytes: 0, mailboxes: {}, damaged: [], unnamed: [] };
     const total = mailboxes.reduce((sum, { row }) => sum + row.messages, 0);
     const progress = run.progress('exporting', 'messages');
     try {
@@ -111,7 +113,13 @@ async function exportMailbox(
   onMessage: () => void,
 ): Promise<void> {
   const { name } = mailbox.row;
-  await target.begin(mailbox, reading.catalog().keywords(mailbox.id));
+  try {
+    await target.begin(mailbox, reading.catalog().keywords(mailbox.id));
+  } catch (error) {
+    if (errnoOf(error) !== 'ENAMETOOLONG') throw error;
+    report.unnamed.push({ mailbox: name, messages: mailbox.row.messages });
+    return;
+  }
   for await (const entry of entriesOf(reading, mailbox.id)) {
     try {
       await target.write(entry, await reading.open(entry));
@@ -131,9 +139,14 @@ async function answer(run: Run, report: Exported, target: Target): Promise<numbe
   for (const { mailbox, uid, reason } of report.damaged) {
     if (!run.json) run.note(`cannot read ${safeText(mailbox)}, UID ${uid}: ${reason}`);
   }
+  for (const { mailbox, messages } of report.unnamed) {
+    if (run.json) break;
+    const what = `${safeText(mailbox)}, ${counted(messages, 'message')}: the name is too long for a file's`;
+    run.note(`not exported: ${what}; with --mailbox, export mbox writes a file of any name`);
+  }
   for (const note of target.notes()) run.note(note);
   const damaged = report.damaged.length === 0 ? '' : `, ${counted(report.damaged.length, 'message')} could not be read`;
   const text = `${counted(report.exported, 'message')} exported (${humanBytes(report.bytes)})${damaged}.\n`;
   if (!target.isOutput) await run.answer(report, text);
-  return report.damaged.length === 0 ? exit.done : exit.findings;
+  return report.damaged.length + report.unnamed.length === 0 ? exit.done : exit.findings;
 }
