@@ -188,6 +188,24 @@ test('a message over the limit is refused by name, and the others are imported',
   );
 });
 
+test('mail in folders that no mailbox can be called after is refused by name, and the rest is imported', async () => {
+  await using store = await CliStore.make('ada@x');
+  const root = join(store.folder, 'Maildir');
+  // An empty level; an octet that is a control character where it is read as Latin-1; and two that are none.
+  const folders = ['', '/.a..b', '/.b\x85', '/.c'].map((name) => Buffer.from(`${root}${name}/cur`, 'latin1'));
+  for (const [at, folder] of folders.entries()) {
+    await mkdir(folder, { recursive: true });
+    for (const n of [1, 2]) {
+      const path = Buffer.concat([folder, Buffer.from(`/${n}.M:2,S`)]);
+      await writeFile(path, n === 1 && at === 1 ? `Subject: long\n\n${'x'.repeat(2_000_000)}\n` : `Subject: ${at}\n\n`);
+    }
+  }
+  const { code, stdout } = await store.run(['import', 'maildir', root, '--user', 'ada@x', '--json']);
+  assert.equal(code, 1);
+  const { imported, refused, mailboxes } = JSON.parse(stdout.toString());
+  assert.deepEqual({ imported, refused, mailboxes }, { imported: 4, refused: 4, mailboxes: { INBOX: 2, c: 2 } });
+});
+
 test('the internal date is that of the topmost Received, else of Date, else the file time', async () => {
   await using store = await CliStore.make('ada@x');
   const folder = join(store.folder, 'in');

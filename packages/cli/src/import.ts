@@ -13,8 +13,8 @@ import { counted, humanBytes, safeText } from './text.ts';
 
 const manual = `
 Every octet is kept, but for line ends: LF becomes CRLF, and a missing last line end is added. Mailboxes that are not there
-are made and subscribed to. A message over limits.messageBytes is refused by name, and the import goes on (exit code 1 at the
-end, as where a file of a Maildir was gone when it was its turn). An import that stops early says how many messages are in; what it says is in, stays in.`;
+are made and subscribed to. A message over limits.messageBytes, or in a folder whose name no mailbox can have, is refused by name,
+and the import goes on (exit code 1 at the end, as where a file of a Maildir was gone when it was its turn). An import that stops early says how many messages are in; what it says is in, stays in.`;
 
 const mboxManual = `
 PATH is a file, which goes to INBOX, or a folder of *.mbox as "mstore export mbox" writes it, each to the mailbox of its name.

@@ -14,6 +14,7 @@ import {
 } from '@mstore/store';
 import { headBytes, headerDate } from './mail-date.ts';
 import type { Incoming } from './source.ts';
+import { safeText } from './text.ts';
 
 const batchMessages = 200;
 /** Well below what the writer takes in one go: of more than `partSpillBytes` it writes the parts first, one message at a time. */
@@ -118,6 +119,10 @@ export class Importer {
     this.#batchBytes = 0;
     if (mailbox === undefined || batch.length === 0) return;
     const id = this.#mailboxIds.get(mailbox) ?? (await this.#openMailbox(mailbox));
+    if (id === undefined) {
+      await this.#refuseAll(mailbox, batch);
+      return;
+    }
     const messages: AppendMessage[] = [];
     for (const { incoming, taken, internalDate } of batch) {
       try {
@@ -147,14 +152,28 @@ export class Importer {
     while (this.#inFlight.length >= (isSlow ? 1 : appendsInFlight)) await this.#inFlight.shift();
   }
 
-  /** The mailbox, made and subscribed to when it is not there. @throws {StoreError} badName, limitExceeded */
-  async #openMailbox(given: string): Promise<MailboxId> {
-    const name = mailboxName(given);
+  /** The mailbox, made and subscribed to when it is not there; undefined where none can have that name.
+   *  @throws {StoreError} limitExceeded */
+  async #openMailbox(given: string): Promise<MailboxId | undefined> {
+    const name = nameOrNone(given);
+    if (name === undefined) return undefined;
     const known = this.#store.reading.catalog().mailboxNamed(this.#account, name)?.id;
     const id = known ?? (await this.#store.writer.createMailbox(this.#account, name)).mailbox;
     if (known === undefined) await this.#store.writer.subscribe(this.#account, name, true);
     this.#mailboxIds.set(given, id);
     return id;
+  }
+
+  /** What others laid beside the mail may be in a folder of any name: the rest is wanted all the same. */
+  async #refuseAll(mailbox: string, batch: readonly Waiting[]): Promise<void> {
+    for (const { incoming, taken } of batch) {
+      try {
+        this.#store.writer.discard(await taken);
+      } catch (error) {
+        if (!isStoreError(error, 'messageTooLarge')) throw error;
+      }
+      this.#refuse(incoming.name, `no mailbox can be called ${safeText(mailbox)}`);
+    }
   }
 
   #refuse(name: string, reason: string): void {
@@ -167,6 +186,15 @@ export class Importer {
     const fit = [...new Set(keywords)].filter((word) => keyword.test(word) && word.length <= limits.keywordBytes);
     this.#keywordsDropped += keywords.length - fit.length;
     return fit;
+  }
+}
+
+function nameOrNone(given: string): string | undefined {
+  try {
+    return mailboxName(given);
+  } catch (error) {
+    if (isStoreError(error, 'badName')) return undefined;
+    throw error;
   }
 }
 
