@@ -223,6 +223,16 @@ test('the internal date is that of the topmost Received, else of Date, else the 
   assert.deepEqual(dates, [1_420_070_400, 1_420_092_000, 1_000_000_000]);
 });
 
+test('a message from before 1970 is exported with its time', async () => {
+  await using store = await CliStore.make('ada@x');
+  const file = join(store.folder, 'old.eml');
+  await writeFile(file, 'Date: Fri, 1 Jan 1965 12:00:00 +0000\nSubject: old\n\n');
+  await store.done(['import', 'eml', file, '--user', 'ada@x']);
+  const out = join(store.folder, 'out');
+  await store.done(['export', 'eml', out, '--user', 'ada@x']);
+  assert.equal((await stat(join(out, 'INBOX/1.eml'))).mtimeMs, Date.UTC(1965, 0, 1, 12));
+});
+
 test('standard output takes one mailbox as mbox, and nothing else is made a folder of that name', async () => {
   await using store = await CliStore.make('ada@x');
   await store.done(['deliver', '-d', 'ada@x'], { input: 'Subject: x\n\nx\n' });

@@ -90,5 +90,7 @@ export async function writeMessageFile(
     await unlink(path);
     throw error;
   }
-  await utimes(path, internalDate, internalDate);
+  // As a Date: of a negative number of seconds Node makes the present.
+  const date = new Date(internalDate * 1000);
+  await utimes(path, date, date);
 }
