@@ -1,6 +1,9 @@
 /** Compaction changes nothing that clients see, leaves a store that can be rebuilt without what went, and gives space back. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { brandNumber, type Lsn, UidSet } from '@mstore/store';
+import { decodeRecord } from '@mstore/store/internal/log/records';
+import { newAccount } from '../support/account.ts';
 import { assertRebuildsAlike, compactAll, seen } from '../support/compacted.ts';
 import { difference, dumpStore } from '../support/dump-store.ts';
 import { counts } from '../support/long.ts';
@@ -44,3 +47,33 @@ async function history(seed: number): Promise<number> {
   await assertRebuildsAlike(temp);
   return retired;
 }
+
+test('what says that very many messages of a mailbox are gone is said in pieces', async () => {
+  await using temp = await simStore({ segmentBytes: 262_144 });
+  const { store } = temp;
+  const { id: account, inbox } = await newAccount(store);
+  // The oldest segment stays: it may hold what made them.
+  const random = seededRandom(1);
+  while (store.heap.segments().length < 2) {
+    const message = await store.take(random.bytes(20_000));
+    await store.append(inbox, [{ message, flags: 0, keywords: [] }]);
+  }
+  const { mailbox } = await store.createMailbox(account, 'large');
+  const message = await store.take(Buffer.from('Subject: one\r\n\r\n'));
+  await store.append(mailbox, [{ message, flags: 0, keywords: [] }]);
+  let count = 1;
+  for (; count < 8_192; count *= 2) await store.copy(mailbox, UidSet.range(1, count), mailbox);
+  await store.expunge(mailbox, UidSet.range(2, count), false);
+  await store.purge(mailbox, UidSet.range(2, count));
+  await store.settle();
+  await store.compact({ minGarbage: 0.3, maxRate: 0 });
+  await store.settle();
+  const sizes: number[] = [];
+  for await (const scanned of store.heap.scan({ from: brandNumber<Lsn>(0) })) {
+    const record = scanned.commit === undefined ? decodeRecord(scanned) : undefined;
+    if (record?.type === 'restate' && record.body.kind === 'gone') sizes.push(record.body.uids.size);
+  }
+  assert.ok(sizes.reduce((sum, size) => sum + size, 0) >= count - 1, `${sizes}`);
+  assert.ok(Math.max(...sizes) <= 5_000, `${sizes}`);
+  await assertRebuildsAlike(temp);
+});

@@ -47,6 +47,8 @@ interface Saying {
 
 /** UIDs of one flags or expunge event that are looked at in one turn. */
 const uidsPerSaying = 250;
+/** UIDs of the tombstones of one decision: each is looked up when it is applied. */
+const goneUids = 5_000;
 /** Mailboxes or accounts of one decision. */
 const ownersPerIntent = 32;
 /** Mailboxes or accounts looked at in one turn. */
@@ -204,7 +206,7 @@ export class Sayings {
   #flags(mailbox: MailboxId, modSeq: ModSeq, groups: readonly FlagGroup[], lsn: Lsn): void {
     const { inVictim } = this.#ports;
     for (const group of groups) {
-      for (const uids of slicesOf(group.uids)) {
+      for (const uids of slicesOf(group.uids, uidsPerSaying)) {
         const said = { mailbox, lsn, modSeq, groups: [{ ...group, uids }] };
         const still = (catalog: Catalog): FlagGroup[] => flagsToRestate(catalog, said, inVictim);
         this.#say({
@@ -221,7 +223,7 @@ export class Sayings {
 
   #retained(mailbox: MailboxId, all: UidSet, expungedAt: number, lsn: Lsn): void {
     const { inVictim } = this.#ports;
-    for (const uids of slicesOf(all)) {
+    for (const uids of slicesOf(all, uidsPerSaying)) {
       const still = (catalog: Catalog): UidSet => retainedToRestate(catalog, { mailbox, lsn, uids }, inVictim);
       this.#say({
         rows: uids.size,
@@ -303,11 +305,26 @@ export class Sayings {
   }
 
   async #endGone(): Promise<void> {
-    await this.#inLots([...this.#gone], (turn, [mailbox, { sets, goneAt }]) => {
-      if (this.#ports.oldestOther() >= goneAt || turn.view.read(mailboxTable, mailbox) === undefined) return;
-      const uids = UidSet.ofRanges(sets.flatMap((set) => set.ranges));
-      turn.restate({ kind: 'gone', mailbox, goneAt, uids });
-    });
+    let lot: { readonly mailbox: MailboxId; readonly goneAt: Lsn; readonly uids: UidSet }[] = [];
+    let size = 0;
+    const say = async (): Promise<void> => {
+      const some = lot;
+      lot = [];
+      size = 0;
+      await this.#inLots(some, (turn, gone) => {
+        if (this.#ports.oldestOther() >= gone.goneAt || turn.view.read(mailboxTable, gone.mailbox) === undefined)
+          return;
+        turn.restate({ kind: 'gone', ...gone });
+      });
+    };
+    for (const [mailbox, { sets, goneAt }] of this.#gone) {
+      for (const uids of slicesOf(UidSet.ofRanges(sets.flatMap((set) => set.ranges)), goneUids)) {
+        if (size + uids.size > goneUids || lot.length === ownersPerIntent) await say();
+        lot.push({ mailbox, goneAt, uids });
+        size += uids.size;
+      }
+    }
+    await say();
   }
 
   /** Owners that a record concerns and does not name. */
@@ -345,9 +362,9 @@ export class Sayings {
 }
 
 /** The UIDs, a bounded number at a time. */
-function* slicesOf(uids: UidSet): Generator<UidSet> {
+function* slicesOf(uids: UidSet, most: number): Generator<UidSet> {
   let ranges: { first: number; last: number }[] = [];
-  let left = uidsPerSaying;
+  let left = most;
   for (const { first, last } of uids.ranges) {
     for (let from = first; from <= last; ) {
       const to = Math.min(last, from + left - 1);
@@ -357,7 +374,7 @@ function* slicesOf(uids: UidSet): Generator<UidSet> {
       if (left > 0) continue;
       yield UidSet.ofRanges(ranges);
       ranges = [];
-      left = uidsPerSaying;
+      left = most;
     }
   }
   if (ranges.length > 0) yield UidSet.ofRanges(ranges);
