@@ -14,6 +14,7 @@ import { readTraces } from '../mail/traces.ts';
 import { CrlfConverter } from '../mime/line-ends.ts';
 import type { AccountId, Lsn, MailboxId, MailboxRole, Uid } from '../types.ts';
 import type { Committer } from './batch.ts';
+import { checkCopy } from './copy-room.ts';
 import type { Feed, Listener } from './feed.ts';
 import type { HeadState } from './head-state.ts';
 import { ingestPorts } from './ingest-ports.ts';
@@ -240,7 +241,7 @@ export class Writer extends RetainedWriter implements MailWriter {
   }
 
   async #copy(source: MailboxId, uids: UidSet, target: MailboxId, move: boolean): Promise<CopiedMessages> {
-    this.#checkCopy(source, uids, target, move);
+    await checkCopy(() => this.#catalog(), { source, uids, target, move });
     const answers = await this.#sliced(source, uids, limits.copyEntries, (some, decided) =>
       this.#copySlice({ source, target, uids: some, move }, decided),
     );
@@ -250,33 +251,6 @@ export class Writer extends RetainedWriter implements MailWriter {
       pairs,
       sequence: Math.max(...answers.map((answer) => answer.sequence)),
     };
-  }
-
-  /** All slices or none: what the target cannot take is refused before the first one.
-   *  @throws {StoreError} overQuota, limitExceeded */
-  #checkCopy(source: MailboxId, uids: UidSet, target: MailboxId, move: boolean): void {
-    const catalog = this.#catalog();
-    const from = catalog.mailbox(source);
-    const to = catalog.mailbox(target);
-    const account = to === undefined ? undefined : catalog.account(to.account);
-    if (from === undefined || to === undefined || account === undefined || from.deleted || to.deleted) return;
-    const known = new Set(catalog.keywords(target).map((word) => word.toLowerCase()));
-    const words = catalog.keywords(source);
-    const hasQuota = account.quotaBytes + account.quotaMessages > 0 && !(move && from.account === to.account);
-    if (!hasQuota && known.size + words.length <= limits.keywords) return;
-    let { bytes, messages } = account;
-    for (const entry of catalog.entries(source, uids)) {
-      bytes += entry.size;
-      messages++;
-      for (const number of entry.keywords) known.add((words[number] ?? '').toLowerCase());
-    }
-    if (messages === account.messages) return;
-    if (known.size > limits.keywords)
-      throw new StoreError('limitExceeded', `mailbox ${target} has no room for the keywords`);
-    const isOver = (value: number, quota: number): boolean => quota > 0 && value > quota;
-    if (hasQuota && (isOver(bytes, account.quotaBytes) || isOver(messages, account.quotaMessages))) {
-      throw new StoreError('overQuota', `account ${to.account} is over quota`);
-    }
   }
 
   async #copySlice(request: Omit<CopyRequest, 'traces'>, decided: () => void): Promise<CopyAnswer> {
