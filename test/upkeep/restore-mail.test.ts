@@ -12,9 +12,11 @@ import {
   inbox,
   type MailWanted,
   type MessageId,
+  machinePorts,
   openBackup,
   restoreMail,
   type Store,
+  type StoreOptions,
   UidSet,
   workOn,
 } from '@mstore/store';
@@ -49,8 +51,8 @@ interface World extends AsyncDisposable {
 }
 
 /** Ann's mail in INBOX (1 … 4) and Archive (5, 6), backed up. */
-async function world(): Promise<World> {
-  const temp = await tempStore({ segmentBytes: 65_536, idleCommitMs: 0 });
+async function world(options: StoreOptions = {}): Promise<World> {
+  const temp = await tempStore({ segmentBytes: 65_536, idleCommitMs: 0, ...options });
   const folder = await tempDirectory();
   const { store } = temp;
   const { account } = await store.createAccount('ann@example.org');
@@ -211,6 +213,38 @@ test('a message that is damaged in the backup is named, and the others come back
     report.failed.map(({ mailbox, uid }) => [mailbox, uid]),
     [[inbox, 1]],
   );
+});
+
+test('a message that is damaged is named once, though others did not fit together and were tried one by one', async () => {
+  await using w = await world();
+  const { store, account } = w;
+  const path = `${w.folder}/backup/heap/0000000000000001.seg`;
+  const octets = await readFile(path);
+  const at = octets.indexOf('Delivered-To: ann@example.org');
+  octets[at] = (octets[at] ?? 0) ^ 1;
+  await writeFile(path, octets);
+  await store.expunge(mailboxId(store, account, inbox), UidSet.range(1, 100), false);
+  await store.setQuota(account, 0, 4);
+  const { restored, failed, stopped } = await w.restore();
+  assert.equal(restored, 2);
+  assert.deepEqual(
+    failed.map(({ uid }) => uid),
+    [1],
+  );
+  assert.match(stopped ?? '', /over quota/);
+});
+
+test('a full disk ends a restore with a report, and not without one', async () => {
+  let freeBytes = 2 ** 40;
+  const space = async () => ({ totalBytes: 2 ** 41, freeBytes });
+  await using w = await world({ ports: { ...machinePorts, space } });
+  const { store, account } = w;
+  await store.expunge(mailboxId(store, account, inbox), UidSet.range(1, 100), false);
+  freeBytes = 100_000_000;
+  await store.look();
+  const { restored, skipped, failed, stopped } = await w.restore();
+  assert.deepEqual({ restored, skipped, failed }, { restored: 0, skipped: 2, failed: [] });
+  assert.match(stopped ?? '', /no room for new mail/);
 });
 
 test('mail comes back through the socket of a running writer, and from the backup of another store', async () => {

@@ -235,9 +235,12 @@ class MailRestore {
   async #append(source: NamedMailbox, id: MailboxId, name: string, entries: readonly Entry[]): Promise<void> {
     const words = this.#backup.catalog().keywords(source.id);
     const items: AppendMessage[] = [];
+    const taken: Entry[] = [];
     for (const entry of entries) {
-      const item = await this.#take(source, entry, words);
-      if (item !== undefined) items.push(item);
+      const item = this.#stopped === undefined ? await this.#take(source, entry, words) : undefined;
+      if (item === undefined) continue;
+      items.push(item);
+      taken.push(entry);
     }
     if (items.length === 0) return;
     try {
@@ -247,10 +250,10 @@ class MailRestore {
     } catch (error) {
       if (!isStoreError(error)) throw error;
       // All or none of them: some may fit where all do not.
-      if (entries.length > 1 && !ending.has(error.code)) {
-        for (const one of entries) await this.#one(source, id, name, one);
+      if (taken.length > 1 && !ending.has(error.code)) {
+        for (const one of taken) await this.#one(source, id, name, one);
       } else if (ending.has(error.code) || error.code === 'overQuota') this.#stopped = error.message;
-      else for (const { uid } of entries) this.#failed.push({ mailbox: source.row.name, uid, reason: error.message });
+      else for (const { uid } of taken) this.#failed.push({ mailbox: source.row.name, uid, reason: error.message });
     }
   }
 
@@ -274,8 +277,9 @@ class MailRestore {
         ...(this.#sameStore && { email: entry.email }),
       };
     } catch (error) {
-      if (!isStoreError(error, 'corrupt') && !isStoreError(error, 'messageTooLarge')) throw error;
-      this.#failed.push({ mailbox: source.row.name, uid: entry.uid, reason: errorText(error) });
+      if (isStoreError(error, 'diskFull')) this.#stopped = error.message;
+      else if (!isStoreError(error, 'corrupt') && !isStoreError(error, 'messageTooLarge')) throw error;
+      else this.#failed.push({ mailbox: source.row.name, uid: entry.uid, reason: errorText(error) });
       return undefined;
     }
   }
