@@ -1,11 +1,12 @@
 /** What comes back, and how it looks then; and what a purge at once takes. */
 import assert from 'node:assert/strict';
+import { open, readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { flag, isStoreError, type MailboxId, type Store, UidSet } from '@mstore/store';
 import { mailboxOf, newAccount } from '../support/account.ts';
 import { multipart, wrapped } from '../support/messages.ts';
 import { seededRandom } from '../support/random.ts';
-import { simStore } from '../support/temp-store.ts';
+import { simStore, tempStore } from '../support/temp-store.ts';
 
 const everyUid = UidSet.range(1, 0xffff_ffff);
 
@@ -75,6 +76,30 @@ test('hundreds come back in slices, some of them, to another mailbox', async () 
   const { pairs } = await store.undelete(inbox, UidSet.range(11, 260), sent);
   assert.deepEqual([pairs.length, pairs[0], pairs[249]], [250, [11, 1], [260, 250]]);
   assert.equal([...store.catalog().retained(inbox)].length, 20);
+});
+
+test('a message whose entry is damaged keeps no other from coming back', async () => {
+  await using temp = await tempStore();
+  const { store } = temp;
+  const { id, inbox } = await newAccount(store);
+  for (const subject of ['a', 'b', 'c']) {
+    const trace = Buffer.from(`Return-Path: <${subject}@x>\r\n`);
+    await store.deliver(await store.take(mail(subject)), [{ account: id, trace }]);
+  }
+  await store.expunge(inbox, everyUid, false);
+  await store.settle();
+  const path = `${temp.directory}/heap/0000000000000001.seg`;
+  const at = (await readFile(path)).indexOf('<b@x>') + 1;
+  const file = await open(path, 'r+');
+  await file.write('B', at);
+  const { pairs } = await store.undelete(inbox, everyUid, inbox);
+  assert.deepEqual(pairs, [
+    [1, 4],
+    [3, 5],
+  ]);
+  await file.write('b', at);
+  await file.close();
+  assert.deepEqual((await store.undelete(inbox, everyUid, inbox)).pairs, [[2, 6]]);
 });
 
 test('messages come back to their own account only, and to mailboxes that are there', async () => {

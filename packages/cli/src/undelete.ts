@@ -1,6 +1,6 @@
 /** `mstore undelete` */
 import { systemClock } from '@mstore/net';
-import { type NamedAccount, StoreError, UidSet, type WorkingStore } from '@mstore/store';
+import { type NamedAccount, type NamedMailbox, StoreError, UidSet, type WorkingStore } from '@mstore/store';
 import type { Command } from 'commander';
 import { checkedName, findAccount, withReading, withWriter } from './access.ts';
 import { type Run, works } from './command.ts';
@@ -25,7 +25,8 @@ what. With --list it only says what it would bring back.
 
 --since takes a time, as 2026-11-20 or 2026-11-20T10:00, or a span before now, as 2d or 3h. --mailbox is one mailbox, by the name
 that it has or had. --account asks for the removed user, where there is none of that name now; without it that is what is
-brought back then too. Where bringing a user back did not finish, do it again with --account.`;
+brought back then too. Where bringing a user back did not finish, do it again with --account. A message that is damaged is named,
+and the others come back (exit code 1).`;
 
 export interface UndeleteOptions {
   readonly user: string;
@@ -82,10 +83,12 @@ function nobody(name: string): StoreError {
 interface Restored {
   readonly mailboxes: { id: number; name: string; was: string; messages: number; deletedAt: number }[];
   readonly messages: (ReturnType<typeof messageValue> & { newUid: number })[];
+  /** Those that are damaged, and stay where they are. */
+  readonly damaged: ReturnType<typeof messageValue>[];
 }
 
 async function restoreKept(run: Run, store: WorkingStore, account: NamedAccount, wanted: Wanted): Promise<number> {
-  const restored: Restored = { mailboxes: [], messages: [] };
+  const restored: Restored = { mailboxes: [], messages: [], damaged: [] };
   for (const { id, row } of keptMailboxes(store.reading, account.id, wanted)) {
     const { name, messages } = await store.writer.restoreMailbox(id);
     restored.mailboxes.push({ id, name, was: row.name, messages, deletedAt: row.deletedAt });
@@ -102,7 +105,7 @@ async function restoreKept(run: Run, store: WorkingStore, account: NamedAccount,
     for (const { id, row } of mailboxes) {
       for await (const some of keptMessages(store.reading, id, wanted)) {
         const { pairs } = await store.writer.undelete(id, UidSet.of(some.map(({ entry }) => entry.uid)), id);
-        addRestored(restored, store, row.name, some, new Map(pairs));
+        addRestored(restored, store, { id, row }, some, new Map(pairs));
         progress.at(restored.messages.length, total);
       }
     }
@@ -110,13 +113,13 @@ async function restoreKept(run: Run, store: WorkingStore, account: NamedAccount,
     progress.stop();
   }
   await run.answer({ account: account.id, address: account.row.name, ...restored }, textOf(restored));
-  return exit.done;
+  return restored.damaged.length === 0 ? exit.done : exit.findings;
 }
 
 function addRestored(
   restored: Restored,
   store: WorkingStore,
-  name: string,
+  { id, row: { name } }: NamedMailbox,
   some: readonly KeptMessage[],
   pairs: ReadonlyMap<number, number>,
 ): void {
@@ -124,16 +127,20 @@ function addRestored(
   for (const kept of some) {
     const newUid = pairs.get(kept.entry.uid);
     if (newUid !== undefined) restored.messages.push({ ...messageValue(catalog, name, kept), newUid });
+    else if (catalog.retainedEntry(id, kept.entry.uid) !== undefined) {
+      restored.damaged.push(messageValue(catalog, name, kept));
+    }
   }
 }
 
-function textOf({ mailboxes, messages }: Restored): string {
-  if (mailboxes.length + messages.length === 0) return 'Nothing that left sight is kept.\n';
+function textOf({ mailboxes, messages, damaged }: Restored): string {
+  if (mailboxes.length + messages.length + damaged.length === 0) return 'Nothing that left sight is kept.\n';
   const lines = mailboxes.map(({ name, was, messages: count, deletedAt }) => {
     const now = name === was ? '' : `, now ${safeText(name)}`;
     return `mailbox ${safeText(was)}${now}, deleted ${humanTime(deletedAt)}, ${counted(count, 'message')}`;
   });
   for (const message of messages) lines.push(`${messageLine(message)}, now UID ${message.newUid}`);
+  for (const message of damaged) lines.push(`${messageLine(message)}, stays: it is damaged, see \`mstore fsck\``);
   const what = [counted(mailboxes.length, 'mailbox', 'mailboxes'), counted(messages.length, 'message')];
   return `${lines.join('\n')}\n${what.join(' and ')} brought back.\n`;
 }

@@ -88,7 +88,8 @@ export interface MailWriter {
   purgeRetained(mailbox: MailboxId): Promise<Purged>;
   /** Ends a deleted account whose mailboxes were all purged. @throws {StoreError} noAccount, badIntent while some are left */
   purgeAccount(account: AccountId): Promise<void>;
-  /** Brings retained messages back, in a mailbox of the same account. @throws {StoreError} noMailbox, limitExceeded */
+  /** Brings retained messages back, in a mailbox of the same account, but those whose entries are damaged.
+   *  @throws {StoreError} noMailbox, limitExceeded */
   undelete(source: MailboxId, uids: UidSet, target: MailboxId): Promise<CopiedMessages>;
   /** Brings a deleted mailbox back, under another name where its own is taken. @throws {StoreError} noMailbox, noAccount,
    *  limitExceeded */

@@ -5,6 +5,7 @@
  */
 import { Catalog } from '../catalog/catalog.ts';
 import { UidSet } from '../codec/uid-set.ts';
+import { isStoreError } from '../errors.ts';
 import type { Heap } from '../heap/heap.ts';
 import { limits } from '../limits.ts';
 import { readTrace } from '../mail/assemble.ts';
@@ -149,10 +150,19 @@ export abstract class RetainedWriter {
 
   async #undeleteSlice(source: MailboxId, uids: UidSet, target: MailboxId): Promise<CopyAnswer> {
     const traces = new Map<Lsn, Buffer>();
+    const readable: number[] = [];
     for (const { entry } of [...this.#catalog().retained(source, uids)]) {
-      traces.set(entry.lsn, await readTrace(this.#heap, entry));
+      try {
+        traces.set(entry.lsn, await readTrace(this.#heap, entry));
+      } catch (error) {
+        if (!isStoreError(error, 'corrupt')) throw error;
+        // One that was moved is looked for again; one that is damaged stays where it is, and keeps no other from coming back.
+        if (this.#catalog().retainedEntry(source, entry.uid)?.entry.lsn === entry.lsn) continue;
+      }
+      readable.push(entry.uid);
     }
-    const answer = await this.#submit((turn) => decideUndelete(turn, { source, uids, target, traces }));
+    const request = { source, uids: UidSet.of(readable), target, traces };
+    const answer = await this.#submit((turn) => decideUndelete(turn, request));
     if (answer.again.size === 0) return answer;
     const rest = await this.#undeleteSlice(source, answer.again, target);
     return { ...rest, pairs: [...answer.pairs, ...rest.pairs] };
