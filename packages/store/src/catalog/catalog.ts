@@ -179,17 +179,15 @@ export class Catalog {
         for (let number = Math.floor(first / chunkSlots); number <= Math.floor(last / chunkSlots); number++) {
           if (number !== lastNumber) lastChunk = this.view.read(indexTable, mailbox, number);
           lastNumber = number;
-          for (const entry of lastChunk?.entries(number) ?? [])
-            if (entry.uid >= first && entry.uid <= last) yield entry;
+          // Of a chunk with many ranges not all entries are made for each.
+          yield* lastChunk?.entries(number, first, last) ?? [];
         }
         continue;
       }
       const from = u32PairKey(mailbox, Math.floor(first / chunkSlots));
       const to = behindU32Pair(mailbox, Math.floor(last / chunkSlots));
       for (const [key, chunk] of this.view.range(indexTable, { from, to })) {
-        for (const entry of chunk.entries(key.readUInt32BE(4))) {
-          if (entry.uid >= first && entry.uid <= last) yield entry;
-        }
+        yield* chunk.entries(key.readUInt32BE(4), first, last);
       }
     }
   }

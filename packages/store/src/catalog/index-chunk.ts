@@ -180,11 +180,13 @@ export class IndexChunk {
     return slots;
   }
 
-  /** The entries of this chunk in UID order; `chunk` is UID ÷ 64. */
-  entries(chunk: number): Entry[] {
+  /** The entries of this chunk in UID order, of those from `first` to `last` where these are given; `chunk` is UID ÷ 64. */
+  entries(chunk: number, first: number = 0, last: number = Number.POSITIVE_INFINITY): Entry[] {
     const entries: Entry[] = [];
-    for (const slot of this.slots()) {
-      const entry = this.get(chunk * chunkSlots + slot);
+    const start = chunk * chunkSlots;
+    const end = Math.min(last, start + chunkSlots - 1);
+    for (let uid = Math.max(first, start); uid <= end; uid++) {
+      const entry = this.get(uid);
       if (entry !== undefined) entries.push(entry);
     }
     return entries;
