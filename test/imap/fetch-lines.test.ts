@@ -144,6 +144,32 @@ test('thousands of names of header fields are looked for in no time', async (t) 
   client.close();
 });
 
+test('a damaged message that became seen all the same is told to be', async () => {
+  await using daemons = await Daemons.start({ mayLog: /message damaged/ });
+  await daemons.addUser(user);
+  const content = seededRandom(testSeed()).bytes(90_000);
+  const part = { encoding: 'base64', body: wrapped(content, 76) };
+  await daemons.deliver(user, multipart(['Subject: damaged'], 'text', [part]));
+  await daemons.deliver(user, Buffer.from('Subject: whole\r\n\r\nbody\r\n'));
+  const client = await ImapClient.logIn(daemons.address('imap'), user);
+  await client.ok('ENABLE CONDSTORE');
+  await client.ok('SELECT INBOX');
+  const heap = join(daemons.directory, 'heap');
+  const [segment = ''] = (await readdir(heap)).filter((name) => name.endsWith('.seg'));
+  const at = (await readFile(join(heap, segment))).indexOf(content.subarray(50_000, 50_040));
+  assert.ok(at > 0, 'the content stands in the heap as it is');
+  await using file = await open(join(heap, segment), 'r+');
+  await file.write(Buffer.from([(content[50_000] ?? 0) ^ 1]), 0, 1, at);
+  const { untagged, status } = await client.ask('FETCH 1:2 (BODY[])');
+  assert.match(status, /^NO \[CORRUPTION\]/);
+  assert.ok(
+    untagged.some((line) => /^\* 1 FETCH \(UID 1 FLAGS \(\\Seen[^)]*\) MODSEQ /.test(line)),
+    untagged.join('\n'),
+  );
+  await file.write(content, 50_000, 1, at);
+  client.close();
+});
+
 test('damage behind what was sent of a line breaks the connection off, and is refused the next time', async () => {
   await using daemons = await Daemons.start({ mayLog: /a message broke off|message damaged/ });
   await daemons.addUser(user);

@@ -59,7 +59,11 @@ async function fetchBy(session: Session, args: FetchArguments, numbering: Number
     await fetching.finish();
   }
   if (fetching.hasUnknownEncoding) throw new RefusedError(refusals.unknownEncoding);
-  if (fetching.damagedUid !== undefined) throw new RefusedError(damaged(fetching.damagedUid));
+  if (fetching.damagedUid !== undefined) {
+    // It may have become \Seen without a line that says so: what was set is told as what others change.
+    selected.ownSequences.clear();
+    throw new RefusedError(damaged(fetching.damagedUid));
+  }
   if (fetching.missing > 0 && numbering === 'sequence') throw new RefusedError(refusals.expunged);
   return fetched;
 }
