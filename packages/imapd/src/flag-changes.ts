@@ -49,13 +49,19 @@ export async function changeFlags(
     if (answer.changed.size > 0) selected.ownSequences.add(answer.sequence);
   };
   let asked: Promise<void>[] = [];
-  for (const some of slicesOf(selected, uids)) {
-    asked.push(ask(some));
-    if (asked.length < limits.requestsAhead) continue;
+  try {
+    for (const some of slicesOf(selected, uids)) {
+      asked.push(ask(some));
+      if (asked.length < limits.requestsAhead) continue;
+      await settled(asked);
+      asked = [];
+    }
     await settled(asked);
-    asked = [];
+  } catch (error) {
+    // Nothing of what is changed by then is answered: it is told as what others change.
+    selected.ownSequences.clear();
+    throw error;
   }
-  await settled(asked);
   return { changed: union(changed), modified: union(modified), surprising: union(surprising) };
 }
 
