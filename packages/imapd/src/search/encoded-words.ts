@@ -13,6 +13,7 @@ const encodedWord = /=\?([^?\s]+)\?([bq])\?([^?]*)\?=/gi;
 
 /** Words of one character set that follow one another. */
 interface Run {
+  /** In small letters. */
   readonly charset: string;
   readonly octets: Buffer[];
 }
@@ -21,7 +22,8 @@ export function withoutEncodedWords(text: string): string {
   let decoded = '';
   let at = 0;
   let run: Run | undefined;
-  for (const { 0: word, 1: charset = '', 2: encoding = '', 3: content = '', index } of text.matchAll(encodedWord)) {
+  for (const { 0: word, 1: given = '', 2: encoding = '', 3: content = '', index } of text.matchAll(encodedWord)) {
+    const charset = given.toLowerCase();
     const gap = text.slice(at, index);
     const isAdjacent = run !== undefined && gap.trim() === '';
     if (run === undefined || !isAdjacent || run.charset !== charset) {
