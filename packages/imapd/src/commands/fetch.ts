@@ -2,10 +2,11 @@
  * FETCH and UID FETCH (RFC 9051 §6.4.5, RFC 7162 §3.1.4, §3.2.6). Messages are answered in slices, each from a snapshot of its own. One that
  * somebody expunged meanwhile, and that this session was not told to be gone, is answered from what is retained of it.
  *
- * What sets `\Seen` does so before the first octet is sent: nothing that a client was told is taken back.
+ * What sets `\Seen` does so before the first octet is sent: nothing that a client was told is taken back. While the store takes no
+ * changes, as on a full disk, mail is read all the same, and stays unseen.
  */
 import { setImmediate as turn } from 'node:timers/promises';
-import { type Catalog, type Entry, flag, modSeqOf, UidSet } from '@mstore/store';
+import { type Catalog, type Entry, flag, isStoreError, modSeqOf, type StoreErrorCode, UidSet } from '@mstore/store';
 import { changedEntries } from '../changed-entries.ts';
 import { damaged, RefusedError, refusals } from '../errors.ts';
 import { FetchWriter } from '../fetch-writer.ts';
@@ -77,6 +78,8 @@ function itemsOf({ items, changedSince }: FetchArguments, numbering: Numbering):
   return all;
 }
 
+const takesNoChanges: ReadonlySet<StoreErrorCode> = new Set(['diskFull', 'readOnly', 'ioError', 'noWriter']);
+
 class Fetching {
   /** Messages that are gone for good. */
   missing = 0;
@@ -90,6 +93,7 @@ class Fetching {
   /** Messages that were read from the heap. */
   #read = 0;
   #flushed = 0;
+  #isSeenRefused = false;
 
   constructor(session: Session, selected: Selected, items: readonly FetchItem[], changedSince: number) {
     this.#session = session;
@@ -124,11 +128,23 @@ class Fetching {
   }
 
   async #slice(messages: readonly (readonly [number, number])[], setsSeen: boolean): Promise<void> {
-    const seen = setsSeen ? await setSeen(this.#session, this.#selected, uidsOf(messages)) : UidSet.empty;
+    const seen = setsSeen ? await this.#setSeen(uidsOf(messages)) : UidSet.empty;
     const sliceMax = this.#sliceMax(setsSeen);
     for (let from = 0; from < messages.length; from += sliceMax) {
       if (from > 0) await turn();
       await this.#answer(messages.slice(from, from + sliceMax), seen);
+    }
+  }
+
+  /** Sets `\Seen` where the store takes changes; the UIDs that have it new. */
+  async #setSeen(uids: UidSet): Promise<UidSet> {
+    if (this.#isSeenRefused) return UidSet.empty;
+    try {
+      return await setSeen(this.#session, this.#selected, uids);
+    } catch (error) {
+      if (!isStoreError(error) || !takesNoChanges.has(error.code)) throw error;
+      this.#isSeenRefused = true;
+      return UidSet.empty;
     }
   }
 
