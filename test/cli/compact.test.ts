@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { Store, UidSet } from '@mstore/store';
+import { brandNumber, type Lsn, Store, UidSet } from '@mstore/store';
 import { wrapped } from '../support/messages.ts';
 import { seededRandom } from '../support/random.ts';
 import { CliStore } from './command.ts';
@@ -35,6 +35,17 @@ async function messages(cli: CliStore): Promise<number> {
   return Number(report.exported);
 }
 
+/** What `df` tells of the log is all of it: the octets of every record. */
+async function assertAllCounted(cli: CliStore): Promise<void> {
+  const space: unknown = JSON.parse(await cli.done(['df', '--json']));
+  assert.ok(typeof space === 'object' && space !== null && 'live' in space && 'dead' in space && 'log' in space);
+  let octets = 0;
+  const store = await Store.open(cli.directory);
+  for await (const { location } of store.heap.scan({ from: brandNumber<Lsn>(0) })) octets += location.bytes;
+  await store.close();
+  assert.equal(Number(space.live) + Number(space.dead) + Number(space.log), octets);
+}
+
 test('compact gives space back at once where no service runs, and says how much', async () => {
   await using cli = await garbage();
   assert.equal(await messages(cli), 1);
@@ -47,6 +58,7 @@ test('compact gives space back at once where no service runs, and says how much'
   const left = await readdir(heap);
   assert.ok(files.some((name) => !left.includes(name)));
   assert.equal(await messages(cli), 1);
+  await assertAllCounted(cli);
   assert.match(await cli.done(['compact', '--min-garbage', '1', '--max-rate', '16M/s']), /No segment was worth it/);
   const { code, stdout } = await cli.run(['rebuild', '--json']);
   assert.equal(code, 0, stdout.toString());

@@ -78,7 +78,7 @@ function measure(catalog: Catalog, heap: number, catalogBytes: number): Space {
   for (const [, row] of catalog.segments()) {
     log.live += row.live;
     log.dead += row.dead;
-    log.log += row.other;
+    log.log += row.other + row.restated;
   }
   const logical = totals.entryBytes + totals.retainedBytes;
   return {
