@@ -117,6 +117,8 @@ export class GuessingDecoder implements CharsetDecoder {
   #utf8: TextDecoder | undefined = new TextDecoder('utf-8', { fatal: true });
   readonly dearness = 1;
   readonly #western = new TextDecoder('windows-1252');
+  /** What the last piece ended with of a character in UTF-8. */
+  #begun: Buffer = Buffer.alloc(0);
 
   push(octets: Buffer): string {
     return this.#decode(octets, true);
@@ -127,11 +129,27 @@ export class GuessingDecoder implements CharsetDecoder {
   }
 
   #decode(octets: Buffer, stream: boolean): string {
+    if (this.#utf8 === undefined) return this.#western.decode(octets, { stream });
+    const untold = this.#begun.length === 0 ? octets : Buffer.concat([this.#begun, octets]);
     try {
-      if (this.#utf8 !== undefined) return this.#utf8.decode(octets, { stream });
+      const text = this.#utf8.decode(octets, { stream });
+      this.#begun = Buffer.from(unfinished(untold));
+      return text;
     } catch {
       this.#utf8 = undefined;
+      return this.#western.decode(untold, { stream });
     }
-    return this.#western.decode(octets, { stream });
   }
+}
+
+/** The octets at the end that begin a character in UTF-8 and do not end it. */
+function unfinished(octets: Buffer): Buffer {
+  for (let back = 1; back <= Math.min(3, octets.length); back++) {
+    const octet = octets[octets.length - back] ?? 0;
+    if (octet < 0x80) break;
+    if (octet < 0xc0) continue;
+    const length = octet >= 0xf0 ? 4 : octet >= 0xe0 ? 3 : 2;
+    return octets.subarray(octets.length - (length > back ? back : 0));
+  }
+  return octets.subarray(octets.length);
 }

@@ -96,6 +96,18 @@ test('character sets are known by their usual names', () => {
   assert.match(guessing.push(head) + guessing.push(tail) + guessing.end(), /ü$/);
 });
 
+test('text that turns out not to be UTF-8 loses nothing where it was cut', () => {
+  for (const text of ['Bären', 'sehr schön', 'ä', 'B\xf0\xa1\xa2r', 'ok \xe4\xa4']) {
+    const octets = Buffer.from(text, 'latin1');
+    for (let cut = 0; cut <= octets.length; cut++) {
+      const decoder = new GuessingDecoder();
+      const pieces = [octets.subarray(0, cut), octets.subarray(cut, cut + 1), octets.subarray(cut + 1)];
+      const decoded = pieces.map((piece) => decoder.push(piece)).join('') + decoder.end();
+      assert.equal(decoded, text);
+    }
+  }
+});
+
 test('encoded words are decoded, together where they follow one another', () => {
   for (const [encoded, wanted] of [
     ['plain', 'plain'],
