@@ -1,9 +1,11 @@
-/** What a target has no room for is refused as a whole, and looking for that holds nobody up. */
+/** A COPY is all or none: what a target has no room for is refused before its first slice, and what fails behind that is taken back. */
 import assert from 'node:assert/strict';
+import { open, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { isStoreError, UidSet } from '@mstore/store';
 import { newAccount } from '../support/account.ts';
-import { simStore } from '../support/temp-store.ts';
+import { simStore, tempStore } from '../support/temp-store.ts';
 
 test('a COPY of a large mailbox over quota is refused before its first slice, and not in one turn', async () => {
   await using temp = await simStore();
@@ -26,4 +28,30 @@ test('a COPY of a large mailbox over quota is refused before its first slice, an
   assert.equal(store.catalog().mailbox(inbox)?.messages, 0);
   const { pairs } = await store.copy(mailbox, UidSet.range(2, count), inbox);
   assert.equal(pairs.length, count - 1);
+});
+
+test('a COPY that meets a damaged entry behind its first slice leaves the target as it was', async () => {
+  await using temp = await tempStore();
+  const { store } = temp;
+  const { id, inbox } = await newAccount(store);
+  const { mailbox } = await store.createMailbox(id, 'target');
+  const count = 450;
+  for (let at = 1; at <= count; at++) {
+    const trace = Buffer.from(`Return-Path: <m${at}@x>\r\n`);
+    await store.deliver(await store.take(Buffer.from('Subject: one\r\n\r\n')), [{ account: id, trace }]);
+  }
+  await store.settle();
+  const before = store.catalog().account(id);
+  const path = join(temp.directory, 'heap/0000000000000001.seg');
+  const at = (await readFile(path)).indexOf('<m430@x>') + 1;
+  const file = await open(path, 'r+');
+  await file.write('M', at);
+  const all = UidSet.range(1, count);
+  await assert.rejects(store.copy(inbox, all, mailbox), (error) => isStoreError(error, 'corrupt'));
+  const row = store.catalog().mailbox(mailbox);
+  assert.deepEqual([row?.messages, row?.retainedMessages], [0, 0]);
+  assert.deepEqual(store.catalog().account(id), before);
+  await file.write('m', at);
+  await file.close();
+  assert.equal((await store.copy(inbox, all, mailbox)).pairs.length, count);
 });

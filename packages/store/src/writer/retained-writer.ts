@@ -14,7 +14,7 @@ import type { Committer } from './batch.ts';
 import type { HeadState } from './head-state.ts';
 import type { Intent } from './intent.ts';
 import type { CopyAnswer } from './intents/copy.ts';
-import { decideExpungeAged } from './intents/expunge.ts';
+import { decideExpunge, decideExpungeAged } from './intents/expunge.ts';
 import {
   addPurged,
   type DueUids,
@@ -37,6 +37,7 @@ import {
   type RestoredSlice,
 } from './intents/undelete.ts';
 import type { CopiedMessages, RestoredAccount } from './mail-writer.ts';
+import { uidSlices } from './slices.ts';
 import type { Turn } from './turn.ts';
 
 const everyUid: UidSet = UidSet.range(1, 0xffff_ffff);
@@ -68,6 +69,14 @@ export abstract class RetainedWriter {
   /** For what gives space back, now or at the next compaction: decided also where the disk has no room for other changes. */
   #giveBack<Answer>(decide: (turn: Turn) => Answer): Promise<Answer> {
     return this.#committer.submit({ answerAfter: 'catalog', givesSpace: true, decide });
+  }
+
+  /** Takes copies out of a mailbox again, for good: a COPY that fails leaves the target as it was (RFC 9051 §6.4.7). */
+  protected async takeBack(mailbox: MailboxId, copies: UidSet): Promise<void> {
+    const request = { mailbox, onlyDeleted: false, retained: false };
+    for (const uids of uidSlices(this.#catalog(), mailbox, copies, limits.expungeEntries)) {
+      await this.#giveBack((turn) => decideExpunge(turn, { ...request, uids }));
+    }
   }
 
   /** True when nobody asks anything of the writer. */

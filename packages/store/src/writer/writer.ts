@@ -242,10 +242,16 @@ export class Writer extends RetainedWriter implements MailWriter {
 
   async #copy(source: MailboxId, uids: UidSet, target: MailboxId, move: boolean): Promise<CopiedMessages> {
     await checkCopy(() => this.#catalog(), { source, uids, target, move });
-    const answers = await this.#sliced(source, uids, limits.copyEntries, (some, decided) =>
-      this.#copySlice({ source, target, uids: some, move }, decided),
-    );
-    const pairs: (readonly [Uid, Uid])[] = answers.flatMap((answer) => answer.pairs);
+    const pairs: (readonly [Uid, Uid])[] = [];
+    const answers = await this.#sliced(source, uids, limits.copyEntries, async (some, decided) => {
+      const answer = await this.#copySlice({ source, target, uids: some, move }, decided);
+      pairs.push(...answer.pairs);
+      return answer;
+    }).catch(async (error: unknown) => {
+      const copies = UidSet.of(pairs.map(([, uid]) => uid));
+      if (!move) await this.takeBack(target, copies).catch(() => undefined);
+      throw error;
+    });
     return {
       uidValidity: answers[0].uidValidity,
       pairs,

@@ -10,6 +10,8 @@ export interface ExpungeRequest {
   readonly uids: UidSet;
   /** True: only entries that bear \Deleted (IMAP EXPUNGE); false: all of them (POP3). */
   readonly onlyDeleted: boolean;
+  /** False: they go for good. */
+  readonly retained?: boolean;
 }
 
 export interface ExpungeAnswer {
@@ -18,15 +20,16 @@ export interface ExpungeAnswer {
 }
 
 export function decideExpunge(turn: Turn, request: ExpungeRequest): ExpungeAnswer {
-  const { row } = liveMailbox(turn, request.mailbox);
+  const { mailbox, onlyDeleted, retained = true } = request;
+  const { row } = liveMailbox(turn, mailbox);
   const uids: number[] = [];
-  for (const entry of new Catalog(turn.view).entries(request.mailbox, request.uids)) {
-    if (!request.onlyDeleted || (entry.flags & flag.deleted) !== 0) uids.push(entry.uid);
+  for (const entry of new Catalog(turn.view).entries(mailbox, request.uids)) {
+    if (!onlyDeleted || (entry.flags & flag.deleted) !== 0) uids.push(entry.uid);
   }
   if (uids.length === 0) return { expunged: UidSet.empty, sequence: turn.sequence };
   const expunged = UidSet.of(uids);
-  const sequence = turn.event({ kind: 'expunged', mailbox: request.mailbox, uids: expunged, retained: true });
-  turn.changes.push({ kind: 'expunged', sequence, account: row.account, mailbox: request.mailbox, uids: expunged });
+  const sequence = turn.event({ kind: 'expunged', mailbox, uids: expunged, retained });
+  turn.changes.push({ kind: 'expunged', sequence, account: row.account, mailbox, uids: expunged });
   return { expunged, sequence };
 }
 
