@@ -123,9 +123,9 @@ test('LMDB: what was acknowledged before kill -9 is there at the next open', asy
 });
 
 /** A process that opens and closes what is in `path` all the time, and how often it did so far. */
-async function opener(path: string) {
+async function opener(path: string, ...more: readonly string[]) {
   const script = fileURLToPath(new URL('./kv-opener.js', import.meta.url));
-  const child = spawn(process.execPath, [script, path, String(mapBytes)], {
+  const child = spawn(process.execPath, [script, path, String(mapBytes), ...more], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
   const counted = { opened: 0 };
@@ -201,7 +201,7 @@ test('LMDB: a transaction that somebody else took away is noticed', { timeout: 1
   const beside = `${directory.path}/2`;
   await mkdir(beside);
   for (const name of ['data.mdb', 'lock.mdb']) await link(`${path}/${name}`, `${beside}/${name}`);
-  const openers = [await opener(beside), await opener(beside)];
+  const openers = [await opener(beside, 'goesOn'), await opener(beside, 'goesOn')];
   const failure = await (async () => {
     for (let n = 1; ; n++) await kv.write([{ table: 'meta', key: Buffer.from('a'), value: Buffer.from(String(n)) }]);
   })().catch((error: unknown) => error);
