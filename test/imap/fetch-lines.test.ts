@@ -4,10 +4,9 @@
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { open, readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { Daemons } from '../support/daemons.ts';
+import { damageInHeap } from '../support/heap-octet.ts';
 import { ImapClient } from '../support/imap-client.ts';
 import { LongestTurn, median } from '../support/longest-turn.ts';
 import { multipart, wrapped } from '../support/messages.ts';
@@ -154,19 +153,14 @@ test('a damaged message that became seen all the same is told to be', async () =
   const client = await ImapClient.logIn(daemons.address('imap'), user);
   await client.ok('ENABLE CONDSTORE');
   await client.ok('SELECT INBOX');
-  const heap = join(daemons.directory, 'heap');
-  const [segment = ''] = (await readdir(heap)).filter((name) => name.endsWith('.seg'));
-  const at = (await readFile(join(heap, segment))).indexOf(content.subarray(50_000, 50_040));
-  assert.ok(at > 0, 'the content stands in the heap as it is');
-  await using file = await open(join(heap, segment), 'r+');
-  await file.write(Buffer.from([(content[50_000] ?? 0) ^ 1]), 0, 1, at);
+  const mend = await damageInHeap(daemons.directory, content.subarray(50_000, 50_040));
   const { untagged, status } = await client.ask('FETCH 1:2 (BODY[])');
   assert.match(status, /^NO \[CORRUPTION\]/);
   assert.ok(
     untagged.some((line) => /^\* 1 FETCH \(UID 1 FLAGS \(\\Seen[^)]*\) MODSEQ /.test(line)),
     untagged.join('\n'),
   );
-  await file.write(content, 50_000, 1, at);
+  await mend();
   client.close();
 });
 
@@ -177,12 +171,7 @@ test('damage behind what was sent of a line breaks the connection off, and is re
   const [large, damaged] = [random.bytes(300_000), random.bytes(90_000)];
   const parts = [large, damaged].map((content) => ({ encoding: 'base64', body: wrapped(content, 76) }));
   await daemons.deliver(user, multipart(['Subject: parts'], 'text', parts));
-  const heap = join(daemons.directory, 'heap');
-  const [segment = ''] = (await readdir(heap)).filter((name) => name.endsWith('.seg'));
-  const at = (await readFile(join(heap, segment))).indexOf(damaged.subarray(50_000, 50_040));
-  assert.ok(at > 0, 'the content stands in the heap as it is');
-  await using file = await open(join(heap, segment), 'r+');
-  await file.write(Buffer.from([(damaged[50_000] ?? 0) ^ 1]), 0, 1, at);
+  const mend = await damageInHeap(daemons.directory, damaged.subarray(50_000, 50_040));
   const client = await selected(daemons);
   const answer = counted(client, 'd OK nothing done\r\n');
   await client.send('c FETCH 1 (BODY.PEEK[2] BODY.PEEK[3])\r\nd NOOP\r\n');
@@ -192,7 +181,7 @@ test('damage behind what was sent of a line breaks the connection off, and is re
   await again.ok('SELECT INBOX');
   assert.match((await again.ask('FETCH 1 (BODY.PEEK[2] BODY.PEEK[3])')).status, /^NO \[CORRUPTION\]/);
   again.close();
-  await file.write(damaged, 50_000, 1, at);
+  await mend();
 });
 
 test('a line that was sent in part is whole before a command that fails behind it says so', async () => {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { limits } from '@mstore/imapd/internal/limits';
 import { type MailboxId, UidSet } from '@mstore/store';
+import { fillWithCopies } from '../support/copies.ts';
 import { Daemons } from '../support/daemons.ts';
 import { ImapClient } from '../support/imap-client.ts';
 import { counts } from '../support/long.ts';
@@ -23,15 +24,8 @@ async function timed(client: ImapClient, command: string): Promise<readonly stri
 
 /** A mailbox of so many messages, which are all the same. */
 async function fill(daemons: Daemons, messages: number): Promise<MailboxId> {
-  const { store } = daemons;
   await daemons.addUser(user);
-  await daemons.deliver(user, Buffer.from('Subject: x\r\n\r\nbody\r\n'));
-  const mailbox = await daemons.mailbox(user);
-  for (let count = 1; count < messages; count *= 2) {
-    await store.copy(mailbox, UidSet.range(1, Math.min(count, messages - count)), mailbox);
-  }
-  await store.settle();
-  return mailbox;
+  return fillWithCopies(daemons, user, messages);
 }
 
 test('a large mailbox is resynchronised in slices, and what is absent is told in few ranges', async (t) => {

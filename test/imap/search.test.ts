@@ -3,12 +3,11 @@
  * and the keys are; and that it ends with its session, and passes over damage.
  */
 import assert from 'node:assert/strict';
-import { open, readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { limits } from '@mstore/imapd/internal/limits';
 import { Daemons } from '../support/daemons.ts';
+import { damageInHeap } from '../support/heap-octet.ts';
 import { ImapClient, multiply } from '../support/imap-client.ts';
 import { counts } from '../support/long.ts';
 import { LongestTurn, ranMs } from '../support/longest-turn.ts';
@@ -182,18 +181,13 @@ test('a search through many bodies leaves others their turn', async (t) => {
 test('a damaged message is passed over where it would have to be read, and the administrator is told', async () => {
   await using daemons = await Daemons.start({ mayLog: /message damaged, not searched/ });
   const client = await withMail(daemons, ['Subject: one\r\n\r\nwords\r\n', 'Subject: two\r\n\r\nother words\r\n']);
-  const heap = join(daemons.directory, 'heap');
-  const [segment = ''] = (await readdir(heap)).filter((name) => name.endsWith('.seg'));
-  const at = (await readFile(join(heap, segment))).indexOf('other words');
-  assert.ok(at > 0);
-  await using file = await open(join(heap, segment), 'r+');
-  await file.write('O', at);
+  const mend = await damageInHeap(daemons.directory, 'other words');
   assert.deepEqual(found(await client.ok('SEARCH BODY words')), [1]);
   assert.deepEqual(found(await client.ok('SEARCH NOT BODY nothing')), [1]);
   assert.deepEqual(found(await client.ok('SEARCH OR SUBJECT two BODY words')), [1, 2]);
   assert.equal(daemons.errorLines.length, 2, 'one line a search that met it');
   // The check of the store at the end is to find it whole.
-  await file.write('o', at);
+  await mend();
   client.close();
 });
 

@@ -1,7 +1,7 @@
 /** A STORE that is done in part is answered with NO, and what it did is told as what others change. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { UidSet } from '@mstore/store';
+import { fillWithCopies } from '../support/copies.ts';
 import { Daemons } from '../support/daemons.ts';
 import { ImapClient } from '../support/imap-client.ts';
 
@@ -14,12 +14,7 @@ test('a STORE that the disk ended in the middle tells the flags that it set', as
   await using daemons = await Daemons.start({ mayLog: /command failed/ });
   const { store, disk } = daemons;
   await daemons.addUser(user);
-  await daemons.deliver(user, Buffer.from('Subject: x\r\n\r\nbody\r\n'));
-  const mailbox = await daemons.mailbox(user);
-  for (let count = 1; count < messages; count *= 2) {
-    await store.copy(mailbox, UidSet.range(1, Math.min(count, messages - count)), mailbox);
-  }
-  await store.settle();
+  await fillWithCopies(daemons, user, messages);
   const client = await ImapClient.logIn(daemons.address('imap'), user);
   await client.ok('SELECT INBOX');
   const unsubscribe = store.subscribeFeed((changes) => {

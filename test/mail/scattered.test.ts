@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Catalog, isStoreError, type MailboxId, UidSet } from '@mstore/store';
+import { fillWithCopies } from '../support/copies.ts';
 import { Daemons } from '../support/daemons.ts';
 import { counts } from '../support/long.ts';
 import { LongestTurn, median, ranMs } from '../support/longest-turn.ts';
@@ -33,12 +34,7 @@ test('scattered messages of a large mailbox are found and copied under a quota, 
   await using daemons = await Daemons.start();
   const { store } = daemons;
   await daemons.addUser(user, 'secret', '1G');
-  await daemons.deliver(user, Buffer.from('Subject: x\r\n\r\nbody\r\n'));
-  const mailbox = await daemons.mailbox(user);
-  for (let count = 1; count < messages; count *= 2) {
-    await store.copy(mailbox, UidSet.range(1, Math.min(count, messages - count)), mailbox);
-  }
-  await store.settle();
+  const mailbox = await fillWithCopies(daemons, user, messages);
   const account = store.catalog().mailbox(mailbox)?.account;
   assert.ok(account !== undefined);
   const { mailbox: target } = await store.createMailbox(account, 'target');

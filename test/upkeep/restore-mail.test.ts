@@ -1,6 +1,6 @@
 /** Mail out of a backup into the store that works: what is missing comes back as it was, what is there stays, and twice is once. */
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import {
@@ -21,6 +21,7 @@ import {
   workOn,
 } from '@mstore/store';
 import { WriterServer } from '@mstore/store/internal/writer/server';
+import { damageInHeap } from '../support/heap-octet.ts';
 import { tempDirectory } from '../support/temp.ts';
 import { assertClean, type TempStore, tempStore } from '../support/temp-store.ts';
 
@@ -201,11 +202,7 @@ test('a quota ends a restore with what fitted, and says why', async () => {
 test('a message that is damaged in the backup is named, and the others come back', async () => {
   await using w = await world();
   const { store, account } = w;
-  const path = `${w.folder}/backup/heap/0000000000000001.seg`;
-  const octets = await readFile(path);
-  const at = octets.indexOf('Delivered-To: ann@example.org');
-  octets[at] = (octets[at] ?? 0) ^ 1;
-  await writeFile(path, octets);
+  await damageInHeap(`${w.folder}/backup`, 'Delivered-To: ann@example.org');
   await store.expunge(mailboxId(store, account, inbox), UidSet.range(1, 100), false);
   const report = await w.restore();
   assert.equal(report.restored, 3);
@@ -218,11 +215,7 @@ test('a message that is damaged in the backup is named, and the others come back
 test('a message that is damaged is named once, though others did not fit together and were tried one by one', async () => {
   await using w = await world();
   const { store, account } = w;
-  const path = `${w.folder}/backup/heap/0000000000000001.seg`;
-  const octets = await readFile(path);
-  const at = octets.indexOf('Delivered-To: ann@example.org');
-  octets[at] = (octets[at] ?? 0) ^ 1;
-  await writeFile(path, octets);
+  await damageInHeap(`${w.folder}/backup`, 'Delivered-To: ann@example.org');
   await store.expunge(mailboxId(store, account, inbox), UidSet.range(1, 100), false);
   await store.setQuota(account, 0, 4);
   const { restored, failed, stopped } = await w.restore();

@@ -1,9 +1,9 @@
 /** What comes back, and how it looks then; and what a purge at once takes. */
 import assert from 'node:assert/strict';
-import { open, readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { flag, isStoreError, type MailboxId, type Store, UidSet } from '@mstore/store';
 import { mailboxOf, newAccount } from '../support/account.ts';
+import { damageInHeap } from '../support/heap-octet.ts';
 import { multipart, wrapped } from '../support/messages.ts';
 import { seededRandom } from '../support/random.ts';
 import { simStore, tempStore } from '../support/temp-store.ts';
@@ -88,17 +88,13 @@ test('a message whose entry is damaged keeps no other from coming back', async (
   }
   await store.expunge(inbox, everyUid, false);
   await store.settle();
-  const path = `${temp.directory}/heap/0000000000000001.seg`;
-  const at = (await readFile(path)).indexOf('<b@x>') + 1;
-  const file = await open(path, 'r+');
-  await file.write('B', at);
+  const mend = await damageInHeap(temp.directory, '<b@x>');
   const { pairs } = await store.undelete(inbox, everyUid, inbox);
   assert.deepEqual(pairs, [
     [1, 4],
     [3, 5],
   ]);
-  await file.write('b', at);
-  await file.close();
+  await mend();
   assert.deepEqual((await store.undelete(inbox, everyUid, inbox)).pairs, [[2, 6]]);
 });
 

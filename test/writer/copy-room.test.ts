@@ -1,10 +1,9 @@
 /** A COPY is all or none: what a target has no room for is refused before its first slice, and what fails behind that is taken back. */
 import assert from 'node:assert/strict';
-import { open, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { isStoreError, UidSet } from '@mstore/store';
 import { newAccount } from '../support/account.ts';
+import { damageInHeap } from '../support/heap-octet.ts';
 import { simStore, tempStore } from '../support/temp-store.ts';
 
 test('a COPY of a large mailbox over quota is refused before its first slice, and not in one turn', async () => {
@@ -42,16 +41,12 @@ test('a COPY that meets a damaged entry behind its first slice leaves the target
   }
   await store.settle();
   const before = store.catalog().account(id);
-  const path = join(temp.directory, 'heap/0000000000000001.seg');
-  const at = (await readFile(path)).indexOf('<m430@x>') + 1;
-  const file = await open(path, 'r+');
-  await file.write('M', at);
+  const mend = await damageInHeap(temp.directory, '<m430@x>');
   const all = UidSet.range(1, count);
   await assert.rejects(store.copy(inbox, all, mailbox), (error) => isStoreError(error, 'corrupt'));
   const row = store.catalog().mailbox(mailbox);
   assert.deepEqual([row?.messages, row?.retainedMessages], [0, 0]);
   assert.deepEqual(store.catalog().account(id), before);
-  await file.write('m', at);
-  await file.close();
+  await mend();
   assert.equal((await store.copy(inbox, all, mailbox)).pairs.length, count);
 });
