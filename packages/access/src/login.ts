@@ -4,7 +4,7 @@
  */
 import type { Directory, User } from '@mstore/directory';
 import type { LoginGuard } from '@mstore/net';
-import { type AccountId, brandNumber, type Catalog } from '@mstore/store';
+import { type AccountId, brandNumber, type Catalog, type WantedAccount } from '@mstore/store';
 
 /** What a login is checked against. */
 export interface LoginServices {
@@ -50,6 +50,11 @@ export function ownAccount(catalog: Catalog, user: User): AccountId | undefined 
   const id = brandNumber<AccountId>(user.id);
   const account = catalog.account(id);
   return account !== undefined && !account.deleted && account.name.toLowerCase() === user.address ? id : undefined;
+}
+
+/** The user's account as the writer is to make it, with the limits that the directory gives. */
+export function wantedAccount({ id, address: name, quotaBytes, quotaMessages }: User): WantedAccount {
+  return { id: brandNumber<AccountId>(id), name, quotaBytes, quotaMessages };
 }
 
 /** True where the account has the limits that the directory gives its user: a list of users may have brought others. */

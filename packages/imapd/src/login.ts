@@ -3,7 +3,7 @@
  * login that nobody has, in the same words), come later, or not before the administrator was here. A user of another store
  * server, or one whose mail cannot be told now, never sees an empty account: clients would take it for the truth.
  */
-import { authenticated, hasOwnLimits, ownAccount } from '@mstore/access';
+import { authenticated, hasOwnLimits, ownAccount, wantedAccount } from '@mstore/access';
 import type { User } from '@mstore/directory';
 import { type AccountId, brandNumber, isStoreError } from '@mstore/store';
 import { type Refusal, refusals } from './errors.ts';
@@ -39,21 +39,15 @@ export async function logIn(
   await services.reading.catchUp();
   const account = brandNumber<AccountId>(user.id);
   const catalog = services.reading.catalog();
-  if (ownAccount(catalog, user) === undefined) await ensureAccount(services, user);
+  if (ownAccount(catalog, user) === undefined) await services.writer.ensureAccount(wantedAccount(user));
   else if (!hasOwnLimits(catalog, user)) await ensureLimits(services, user);
   return { kind: 'in', user, account };
 }
 
-/** Makes the account, or gives it the limits that the directory has. */
-async function ensureAccount({ writer }: Services, user: User): Promise<void> {
-  const { id, address: name, quotaBytes, quotaMessages } = user;
-  await writer.ensureAccount({ id: brandNumber<AccountId>(id), name, quotaBytes, quotaMessages });
-}
-
-/** While nothing can be changed, people read all the same. */
+/** Gives the account the limits that the directory has. While nothing can be changed, people read all the same. */
 async function ensureLimits(services: Services, user: User): Promise<void> {
   try {
-    await ensureAccount(services, user);
+    await services.writer.ensureAccount(wantedAccount(user));
   } catch (error) {
     if (!isStoreError(error)) throw error;
     services.log.warn('the account keeps its old limits for now', { login: user.address }, error);

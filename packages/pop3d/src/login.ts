@@ -3,9 +3,9 @@
  * login that nobody has, in the same words), come later, or not before the administrator was here. A user of another store
  * server, or one whose mail cannot be told now, never sees an empty maildrop: clients would take it for the truth.
  */
-import { authenticated, ownAccount } from '@mstore/access';
+import { authenticated, ownAccount, wantedAccount } from '@mstore/access';
 import type { User } from '@mstore/directory';
-import { type AccountId, brandNumber, inbox, StoreError } from '@mstore/store';
+import { inbox, StoreError } from '@mstore/store';
 import { type Refusal, refusals } from './errors.ts';
 import type { Listing } from './listing.ts';
 import { Maildrop } from './maildrop.ts';
@@ -61,10 +61,11 @@ function openInbox(services: Services, user: User): Listing | Promise<Listing> |
 
 /** Has the writer make the account, or refuse it; and looks again. */
 async function openNewInbox(services: Services, user: User): Promise<Listing | Promise<Listing>> {
-  const { id, address: name, quotaBytes, quotaMessages } = user;
-  await services.writer.ensureAccount({ id: brandNumber<AccountId>(id), name, quotaBytes, quotaMessages });
+  const wanted = wantedAccount(user);
+  await services.writer.ensureAccount(wanted);
   const catalog = services.reading.catalog();
-  const mailbox = catalog.mailboxNamed(brandNumber<AccountId>(id), inbox);
+  const { id } = wanted;
+  const mailbox = catalog.mailboxNamed(id, inbox);
   if (mailbox === undefined) throw new StoreError('noMailbox', `account ${id} has no INBOX`, { account: id });
   return services.listings.of(catalog, mailbox.id, mailbox.row);
 }
