@@ -6,7 +6,16 @@
  * changes, as on a full disk, mail is read all the same, and stays unseen.
  */
 import { setImmediate as turn } from 'node:timers/promises';
-import { type Catalog, type Entry, flag, isStoreError, modSeqOf, type StoreErrorCode, UidSet } from '@mstore/store';
+import {
+  type Catalog,
+  type Entry,
+  type EntryFlags,
+  flag,
+  isStoreError,
+  modSeqOf,
+  type StoreErrorCode,
+  UidSet,
+} from '@mstore/store';
 import { changedEntries } from '../changed-entries.ts';
 import { damaged, RefusedError, refusals } from '../errors.ts';
 import { FetchWriter } from '../fetch-writer.ts';
@@ -254,16 +263,10 @@ export function uidsOf(messages: readonly (readonly [number, number])[]): UidSet
   return UidSet.ofRising(ranges);
 }
 
-/** The entries by UID, but for those expunged meanwhile. */
-function liveEntries(
-  catalog: Catalog,
-  { mailbox }: Selected,
-  messages: readonly (readonly [number, number])[],
-): Map<number, Entry> {
-  const entries = new Map<number, Entry>();
-  const uids = UidSet.of(messages.map(([, uid]) => uid));
-  for (const entry of catalog.entries(mailbox, uids)) entries.set(entry.uid, entry);
-  return entries;
+export function byUid<Known extends EntryFlags>(found: Iterable<Known>): Map<number, Known> {
+  const known = new Map<number, Known>();
+  for (const entry of found) known.set(entry.uid, entry);
+  return known;
 }
 
 /** The entries by UID; those expunged meanwhile from what is retained. */
@@ -274,7 +277,7 @@ export function entriesOf(
 ): ReadonlyMap<number, Entry> {
   const { mailbox } = selected;
   const uids = messages.map(([, uid]) => uid);
-  const entries = liveEntries(catalog, selected, messages);
+  const entries = byUid(catalog.entries(mailbox, UidSet.of(uids)));
   if (entries.size === uids.length) return entries;
   const gone = UidSet.of(uids.filter((uid) => !entries.has(uid)));
   for (const { entry } of catalog.retained(mailbox, gone)) entries.set(entry.uid, entry);

@@ -13,7 +13,7 @@ import { flagsOf } from '../responses/flags.ts';
 import type { Selected } from '../selected.ts';
 import type { Session } from '../session.ts';
 import type { FetchItem, StoreArguments } from '../wire/fetch-items.ts';
-import { uidsOf } from './fetch.ts';
+import { byUid, uidsOf } from './fetch.ts';
 
 export function store(session: Session, args: StoreArguments): Promise<Completion> {
   return storeBy(session, args, 'sequence');
@@ -117,12 +117,6 @@ class Answer {
       if (writer.isFull) await writer.flush();
     }
   }
-}
-
-function byUid<Known extends EntryFlags>(found: Iterable<Known>): Map<number, Known> {
-  const known = new Map<number, Known>();
-  for (const entry of found) known.set(entry.uid, entry);
-  return known;
 }
 
 function itemsOf({ wantsModSeqs, wantsVanished }: Session, isSilent: boolean, numbering: Numbering): FetchItem[] {
