@@ -8,7 +8,8 @@ import { brandNumber, type Location, type Lsn } from '../types.ts';
 import type { RowCodec } from './row-codecs.ts';
 import type { MessageRow } from './rows.ts';
 
-const shaBytes = 32;
+/** Octets of each hash in a row's `parts`. */
+export const shaBytes = 32;
 /** Octets of three varints at most. */
 const frontBytesMax = 24;
 

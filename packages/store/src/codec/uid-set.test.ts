@@ -30,6 +30,21 @@ test('property: a set holds what it was made of, once each, rising', () => {
   );
 });
 
+test('property: slices hold all of a set, in order, and so many each', () => {
+  fc.assert(
+    fc.property(uids, fc.integer({ min: 1, max: 20 }), (given, most) => {
+      const set = UidSet.of(given);
+      const slices = [...set.slices(most)];
+      assert.deepEqual(
+        slices.flatMap((slice) => [...slice]),
+        [...set],
+      );
+      for (const [at, { size }] of slices.entries())
+        assert.ok(size === most || (at === slices.length - 1 && size < most));
+    }),
+  );
+});
+
 test('property: ranges are sorted and neither overlap nor touch', () => {
   const ranges = fc.array(
     fc.tuple(fc.integer({ min: 1, max: 200 }), fc.integer({ min: -2, max: 9 })).map(([first, more]) => ({

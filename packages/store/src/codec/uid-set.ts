@@ -84,6 +84,25 @@ export class UidSet {
     }
   }
 
+  /** The UIDs, rising, so many at a time; the last ones may be fewer. */
+  *slices(most: number): Generator<UidSet> {
+    let ranges: UidRange[] = [];
+    let left = most;
+    for (const { first, last } of this.ranges) {
+      for (let from = first; from <= last; ) {
+        const to = Math.min(last, from + left - 1);
+        ranges.push({ first: from, last: to });
+        left -= to - from + 1;
+        from = to + 1;
+        if (left > 0) continue;
+        yield new UidSet(ranges);
+        ranges = [];
+        left = most;
+      }
+    }
+    if (ranges.length > 0) yield new UidSet(ranges);
+  }
+
   encode(writer: Writer): void {
     writer.varint(this.ranges.length);
     let before = 0;

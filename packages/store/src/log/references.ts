@@ -7,6 +7,7 @@
  * segment that has neither live nor idle octets is one that no row points into.
  */
 import type { Entry } from '../catalog/index-chunk.ts';
+import { shaBytes } from '../catalog/message-row.ts';
 import {
   type AccountRow,
   emptySegment,
@@ -265,7 +266,7 @@ function stored(row: PartRow): number {
 /** The SHA-256 of each part a message names. */
 export function* partsOf(row: MessageRow): Generator<Buffer> {
   const { parts } = row;
-  for (let at = 0; at < parts.length; at += 32) yield parts.subarray(at, at + 32);
+  for (let at = 0; at < parts.length; at += shaBytes) yield parts.subarray(at, at + shaBytes);
 }
 
 export function* threadKeysOf(row: MessageRow): Generator<Buffer> {

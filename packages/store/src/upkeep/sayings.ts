@@ -45,10 +45,17 @@ interface Saying {
   decide(turn: Turn): void;
 }
 
+/** UIDs of a mailbox that were purged, and where that was said. */
+interface GoneUids {
+  readonly mailbox: MailboxId;
+  readonly goneAt: Lsn;
+  readonly uids: UidSet;
+}
+
 /** UIDs of one flags or expunge event that are looked at in one turn. */
 const uidsPerSaying = 250;
 /** UIDs of the tombstones of one decision: each is looked up when it is applied. */
-const goneUids = 5_000;
+const uidsPerIntent = 5_000;
 /** Mailboxes or accounts of one decision. */
 const ownersPerIntent = 32;
 /** Mailboxes or accounts looked at in one turn. */
@@ -206,7 +213,7 @@ export class Sayings {
   #flags(mailbox: MailboxId, modSeq: ModSeq, groups: readonly FlagGroup[], lsn: Lsn): void {
     const { inVictim } = this.#ports;
     for (const group of groups) {
-      for (const uids of slicesOf(group.uids, uidsPerSaying)) {
+      for (const uids of group.uids.slices(uidsPerSaying)) {
         const said = { mailbox, lsn, modSeq, groups: [{ ...group, uids }] };
         const still = (catalog: Catalog): FlagGroup[] => flagsToRestate(catalog, said, inVictim);
         this.#say({
@@ -223,7 +230,7 @@ export class Sayings {
 
   #retained(mailbox: MailboxId, all: UidSet, expungedAt: number, lsn: Lsn): void {
     const { inVictim } = this.#ports;
-    for (const uids of slicesOf(all, uidsPerSaying)) {
+    for (const uids of all.slices(uidsPerSaying)) {
       const still = (catalog: Catalog): UidSet => retainedToRestate(catalog, { mailbox, lsn, uids }, inVictim);
       this.#say({
         rows: uids.size,
@@ -305,26 +312,18 @@ export class Sayings {
   }
 
   async #endGone(): Promise<void> {
-    let lot: { readonly mailbox: MailboxId; readonly goneAt: Lsn; readonly uids: UidSet }[] = [];
-    let size = 0;
-    const say = async (): Promise<void> => {
-      const some = lot;
-      lot = [];
-      size = 0;
-      await this.#inLots(some, (turn, gone) => {
-        if (this.#ports.oldestOther() >= gone.goneAt || turn.view.read(mailboxTable, gone.mailbox) === undefined)
-          return;
-        turn.restate({ kind: 'gone', ...gone });
-      });
+    const say = (turn: Turn, gone: GoneUids): void => {
+      if (this.#ports.oldestOther() >= gone.goneAt || turn.view.read(mailboxTable, gone.mailbox) === undefined) return;
+      turn.restate({ kind: 'gone', ...gone });
     };
+    await this.#inLots(this.#goneUids(), say, ({ uids }) => uids.size);
+  }
+
+  *#goneUids(): Generator<GoneUids> {
     for (const [mailbox, { sets, goneAt }] of this.#gone) {
-      for (const uids of slicesOf(UidSet.ofRanges(sets.flatMap((set) => set.ranges)), goneUids)) {
-        if (size + uids.size > goneUids || lot.length === ownersPerIntent) await say();
-        lot.push({ mailbox, goneAt, uids });
-        size += uids.size;
-      }
+      const all = UidSet.ofRanges(sets.flatMap((set) => set.ranges));
+      for (const uids of all.slices(uidsPerIntent)) yield { mailbox, goneAt, uids };
     }
-    await say();
   }
 
   /** Owners that a record concerns and does not name. */
@@ -350,9 +349,13 @@ export class Sayings {
     }
   }
 
-  async #inLots<T>(all: readonly T[], decide: (turn: Turn, one: T) => void): Promise<void> {
-    for (let at = 0; at < all.length; at += ownersPerIntent) {
-      const some = all.slice(at, at + ownersPerIntent);
+  /** `uidsOf`: how many UIDs one of them names. */
+  async #inLots<T>(
+    all: Iterable<T>,
+    decide: (turn: Turn, one: T) => void,
+    uidsOf: (one: T) => number = () => 0,
+  ): Promise<void> {
+    for (const some of lotsOf(all, uidsOf)) {
       await this.#ports.submit((turn) => {
         for (const one of some) decide(turn, one);
       });
@@ -361,23 +364,21 @@ export class Sayings {
   }
 }
 
-/** The UIDs, a bounded number at a time. */
-function* slicesOf(uids: UidSet, most: number): Generator<UidSet> {
-  let ranges: { first: number; last: number }[] = [];
-  let left = most;
-  for (const { first, last } of uids.ranges) {
-    for (let from = first; from <= last; ) {
-      const to = Math.min(last, from + left - 1);
-      ranges.push({ first: from, last: to });
-      left -= to - from + 1;
-      from = to + 1;
-      if (left > 0) continue;
-      yield UidSet.ofRanges(ranges);
-      ranges = [];
-      left = most;
+/** What one decision takes: a bounded number of them, and of UIDs that they name. */
+function* lotsOf<T>(all: Iterable<T>, uidsOf: (one: T) => number): Generator<readonly T[]> {
+  let lot: T[] = [];
+  let uids = 0;
+  for (const one of all) {
+    const more = uidsOf(one);
+    if (lot.length === ownersPerIntent || (lot.length > 0 && uids + more > uidsPerIntent)) {
+      yield lot;
+      lot = [];
+      uids = 0;
     }
+    lot.push(one);
+    uids += more;
   }
-  if (ranges.length > 0) yield UidSet.ofRanges(ranges);
+  if (lot.length > 0) yield lot;
 }
 
 function modSeqOf(sequence: number): ModSeq {

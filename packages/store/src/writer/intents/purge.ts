@@ -3,6 +3,7 @@ import { Catalog } from '../../catalog/catalog.ts';
 import { hasDeletedMailboxes } from '../../catalog/due.ts';
 import type { Entry } from '../../catalog/index-chunk.ts';
 import { keyOctets, kind, kindU32Key, prefixEnd, readU64, u32Key } from '../../catalog/keys.ts';
+import { shaBytes } from '../../catalog/message-row.ts';
 import { expungedTable, nameMemoryTable } from '../../catalog/schema.ts';
 import { UidSet } from '../../codec/uid-set.ts';
 import { StoreError } from '../../errors.ts';
@@ -83,8 +84,6 @@ class PurgeRoom {
     return !this.isFull;
   }
 }
-
-const shaBytes = 32;
 
 /** Some entries of a mailbox whose time may be over. */
 export interface DueUids {
